@@ -1,0 +1,254 @@
+"""Molecular dynamics under grade control."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, NamedTuple, Protocol
+
+import numpy as np
+from ase import Atoms, units
+
+from alflow.errors import InputError
+from alflow.simulation.checkpoint import Checkpoint
+from alflow.simulation.guards import GuardWatch
+from alflow.simulation.integrators import barostat_state, make_integrator
+from alflow.simulation.peaks import Peaks
+from alflow.simulation.settings import GradeControl, Guards, MDSettings
+from alflow.simulation.start import first_checkpoint
+from alflow.simulation.trajectory import TrajectoryWriter
+
+HISTORY_LIMIT = 2000
+
+State = Literal["finished", "paused", "interrupted", "running"]
+
+
+class ForceCalculator(Protocol):
+    """What is asked of a calculator beside ASE's own methods: that it keeps its results."""
+
+    @property
+    def implemented_properties(self) -> Sequence[str]: ...
+    @property
+    def results(self) -> Mapping[str, Any]: ...
+
+
+class Observation(NamedTuple):
+    """What is noted of a step; the grade is NaN if the calculator gives none."""
+
+    step: int
+    extrapolation_grade: float
+    temperature_K: float
+    energy_eV: float
+    volume_A3: float
+
+
+@dataclass(frozen=True)
+class MDResult:
+    """What a run has come to.
+
+    Attributes
+    ----------
+    state
+        "finished": all steps done. "paused": a threshold or guard was exceeded, see `reason`. "interrupted":
+        a stop was requested. "running": a partial result, handed to `on_checkpoint`.
+    reason
+        Why it paused; empty otherwise.
+    checkpoint
+        The last safe frame (γ ≤ γ_save), or where this call started if there was none since.
+    saved
+        Extrapolative frames of this call in the order of steps, without labels; `info` has "step" and
+        "extrapolation_grade". The last is the frame that paused the run, unless it is unphysical.
+    history
+        Arrays named as the fields of `Observation`: every step, or in long runs the step of the highest γ of
+        each interval (the first step of it without grades).
+    """
+
+    state: State
+    reason: str
+    checkpoint: Checkpoint
+    saved: list[Atoms]
+    history: dict[str, np.ndarray]
+
+
+def run_md(
+    start: Atoms | Checkpoint,
+    calculator: ForceCalculator,
+    settings: MDSettings,
+    *,
+    control: GradeControl | None = None,
+    guards: Guards | None = None,
+    trajectory: Path | str | None = None,
+    trajectory_interval: int = 100,
+    on_progress: Callable[[int, dict[str, Any]], None] | None = None,
+    progress_interval: int = 10,
+    on_checkpoint: Callable[[MDResult], None] | None = None,
+    checkpoint_interval: int = 1000,
+    stop_requested: Callable[[], bool] | None = None,
+) -> MDResult:
+    """Run until all steps are done, the frame extrapolates too far, a guard trips or a stop is requested.
+
+    Resuming from `MDResult.checkpoint` with the same settings and calculator continues the very trajectory,
+    bit for bit, provided that the calculator's numbers depend on the configuration alone (and not on the age
+    of a neighbour list).
+
+    Parameters
+    ----------
+    start
+        A configuration, with or without momenta (it is not changed), or a checkpoint.
+    calculator
+        An ASE calculator with energy and forces, for npt also stress. `results["extrapolation_grade"]` is γ;
+        `results["min_distance_A"]`, where present, spares the search for atoms too near.
+    settings, control, guards
+        See there. Without `control`, γ is recorded if there is one, and has no consequences.
+    trajectory
+        Extended XYZ file; a frame every `trajectory_interval` steps. A resumed run continues it without
+        duplicates.
+    on_progress
+        Called with the step and the fields of `Observation`, every `progress_interval` steps.
+    on_checkpoint
+        Called with the result so far, every `checkpoint_interval` steps. What it keeps, a killed process does
+        not lose.
+    stop_requested
+        Asked after every step.
+
+    Raises
+    ------
+    InputError
+        If the start cannot be simulated in this ensemble, or `control` is given and the calculator gives no
+        grade.
+    """
+    guards = guards or Guards()
+    _check(calculator, settings, guards)
+    if isinstance(start, Atoms):
+        start = first_checkpoint(start, settings)
+    run = _Run(start, calculator, settings, control, guards)
+    writer = (
+        None if trajectory is None else TrajectoryWriter(Path(trajectory), trajectory_interval, start.step)
+    )
+    with writer or nullcontext():
+        while True:
+            seen = run.observe()
+            if reason := run.reason_to_pause(seen):
+                return run.result("paused", reason)
+            if writer is not None:
+                writer.write(run.atoms, seen.step, seen.extrapolation_grade)
+            if on_progress is not None and seen.step % progress_interval == 0:
+                on_progress(seen.step, seen._asdict())
+            if seen.step >= settings.steps:
+                return run.result("finished")
+            if stop_requested is not None and stop_requested():
+                return run.result("interrupted")
+            if on_checkpoint is not None and seen.step % checkpoint_interval == 0 and seen.step > start.step:
+                on_checkpoint(run.result("running"))
+            run.advance()
+
+
+def _check(calculator: ForceCalculator, settings: MDSettings, guards: Guards) -> None:
+    if settings.ensemble == "npt" and "stress" not in calculator.implemented_properties:
+        raise InputError(
+            f"ensemble is 'npt', but the calculator {type(calculator).__name__} gives no stress."
+        )
+    limit = guards.max_temperature_K
+    if limit is not None and limit <= settings.temperature_K:
+        raise InputError(
+            f"max_temperature_K is {limit:g}, but must be above temperature_K = {settings.temperature_K:g}."
+        )
+
+
+class _Run:
+    """One call of `run_md`: what moves, what watches it and what is kept of it."""
+
+    def __init__(
+        self,
+        start: Checkpoint,
+        calculator: ForceCalculator,
+        settings: MDSettings,
+        control: GradeControl | None,
+        guards: Guards,
+    ) -> None:
+        self.step = start.step
+        self.checkpoint = start
+        self.control = control
+        self.atoms = start.to_atoms()
+        self.atoms.calc = calculator
+        self.random = start.random_generator()
+        self.dynamics = make_integrator(self.atoms, settings, self.random, start.barostat)
+        self.watch = GuardWatch(guards, start.reference_volume_A3)
+        self.history: Peaks[Observation] = Peaks(HISTORY_LIMIT)
+        self.saved: Peaks[Atoms] = Peaks(control.max_saved if control else 1)
+        self.broken: list[Atoms] = []
+        self._temperature_per_energy = 2 / (self.atoms.get_number_of_degrees_of_freedom() or 1) / units.kB
+        self.atoms.get_forces()
+        for name in ["energy"] + ["extrapolation_grade"] * (control is not None):
+            if name not in calculator.results:
+                kind = type(calculator).__name__
+                raise InputError(
+                    f"The calculator {kind} gives no {name} with the forces, but the run needs it."
+                )
+
+    def advance(self) -> None:
+        self.dynamics.step()
+        self.step += 1
+
+    def observe(self) -> Observation:
+        results = self.atoms.calc.results
+        return Observation(
+            step=self.step,
+            extrapolation_grade=float(results.get("extrapolation_grade", math.nan)),
+            temperature_K=float(self.atoms.get_kinetic_energy() * self._temperature_per_energy),
+            energy_eV=float(results["energy"]),
+            volume_A3=float(self.atoms.cell.volume),
+        )
+
+    def reason_to_pause(self, seen: Observation) -> str:
+        """Judge the frame, keep what is worth keeping of it, and say why the run must not go on, if so."""
+        if unphysical := self.watch.unphysical(self.atoms, self.atoms.calc.results):
+            return f"Step {seen.step}: {unphysical}."
+        grade = seen.extrapolation_grade
+        self.history.offer(seen.step, grade, lambda: seen)
+        reason = self.watch.excess(seen.volume_A3, seen.temperature_K)
+        if self.control is not None and grade > self.control.gamma_break:
+            reason = (
+                f"the extrapolation grade is {grade:.3g}, above gamma_break = {self.control.gamma_break:g}"
+            )
+        if reason:
+            self.broken = [self._frame(seen)]
+            return f"Step {seen.step}: {reason}."
+        if self.control is not None and grade > self.control.gamma_save:
+            self.saved.offer(seen.step, grade, lambda: self._frame(seen))
+        else:
+            self.checkpoint = self._checkpoint()
+        return ""
+
+    def result(self, state: State, reason: str = "") -> MDResult:
+        columns = np.array(self.history.items()).reshape(-1, len(Observation._fields)).T
+        history = dict(zip(Observation._fields, columns, strict=True))
+        history["step"] = history["step"].astype(np.int64)
+        saved = self.saved.items() + self.broken if self.control else []
+        return MDResult(state, reason, self.checkpoint, saved, history)
+
+    def _frame(self, seen: Observation) -> Atoms:
+        frame = Atoms(
+            self.atoms.numbers, positions=self.atoms.positions, cell=self.atoms.cell, pbc=self.atoms.pbc
+        )
+        frame.info = {"step": seen.step, "extrapolation_grade": seen.extrapolation_grade}
+        return frame
+
+    def _checkpoint(self) -> Checkpoint:
+        before = self.checkpoint
+        return Checkpoint(
+            step=self.step,
+            numbers=before.numbers,
+            masses=before.masses,
+            fixed=before.fixed,
+            positions=self.atoms.positions.copy(),
+            momenta=self.atoms.arrays["momenta"].copy(),
+            cell=self.atoms.cell.array.copy(),
+            pbc=before.pbc,
+            reference_volume_A3=before.reference_volume_A3,
+            random_state=self.random.bit_generator.state,
+            barostat=barostat_state(self.dynamics),
+        )

@@ -1,0 +1,89 @@
+"""An extended XYZ file of a run, which a resumed run continues without a gap or a frame twice."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io.extxyz import write_extxyz
+
+from alflow.errors import InputError
+
+_STEP = re.compile(rb"\bstep=(\d+)")
+
+
+class TrajectoryWriter:
+    """Writes frames with energy, forces, momenta and `step`, each flushed at once.
+
+    Parameters
+    ----------
+    path
+        Extended XYZ file, overwritten by a run that starts at step 0.
+    interval
+        Steps between frames.
+    first_step
+        Where the run starts; what the file has from this step on is a branch that was given up, and is
+        removed.
+
+    Raises
+    ------
+    InputError
+        If the file is not extended XYZ by its name, or its folder does not exist.
+    """
+
+    def __init__(self, path: Path, interval: int, first_step: int) -> None:
+        if path.suffix not in (".extxyz", ".xyz"):
+            raise InputError(f"trajectory is {path}, but its name must end in .extxyz (or .xyz).")
+        if not path.parent.is_dir():
+            raise InputError(f"trajectory is {path}, but the folder {path.parent} does not exist.")
+        self.interval = interval
+        path.touch()
+        cut_trajectory(path, first_step)
+        self._file = path.open("a", encoding="utf-8")
+
+    def write(self, atoms: Atoms, step: int, grade: float) -> None:
+        """Append the frame if its step is due."""
+        if step % self.interval:
+            return
+        frame = atoms.copy()
+        frame.info = {"step": step}
+        if np.isfinite(grade):
+            frame.info["extrapolation_grade"] = grade
+        results = {name: atoms.calc.results[name] for name in ("energy", "forces")}
+        frame.calc = SinglePointCalculator(frame, **results)
+        write_extxyz(self._file, [frame])
+        self._file.flush()
+
+    def __enter__(self) -> TrajectoryWriter:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._file.close()
+
+
+def cut_trajectory(path: Path, step: int) -> None:
+    """Remove all from the first frame of `step` or later, or that a killed run left incomplete."""
+    with path.open("r+b") as file:
+        keep = 0
+        while (found := _read_step(file)) is not None and found < step:
+            keep = file.tell()
+        file.truncate(keep)
+
+
+def _read_step(file: BinaryIO) -> int | None:
+    """Step of the frame at which the file stands, which is read over; None if there is no whole frame."""
+    count, comment = file.readline(), file.readline()
+    found = _STEP.search(comment)
+    if not count.strip().isdigit() or found is None:
+        return None
+    last = comment
+    for _ in range(int(count)):
+        last = file.readline()
+    return int(found[1]) if last.endswith(b"\n") else None
