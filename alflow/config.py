@@ -1,0 +1,364 @@
+"""The campaign file: one strict schema, from which the documentation is made.
+
+Units are part of the names. Every number has bounds that a mistake of a factor of 100 leaves.
+"""
+
+from __future__ import annotations
+
+import itertools
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from ase.data import chemical_symbols
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from alflow.config_errors import load_yaml, sentence
+from alflow.errors import InputError
+
+
+def _name(value: str) -> str:
+    if not value or not all(c.isalnum() or c in "-_.+" for c in value) or value[0] == ".":
+        raise ValueError("a name is made of letters, digits and - _ . +")
+    return value
+
+
+def _symbol(value: str) -> str:
+    if value not in chemical_symbols[1:]:
+        raise ValueError("a species is a chemical symbol such as Cu")
+    return value
+
+
+Name = Annotated[str, AfterValidator(_name)]
+Symbol = Annotated[str, AfterValidator(_symbol)]
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Count = Annotated[int, Field(ge=1, le=20)]
+
+
+class Section(BaseModel):
+    """A part of the campaign file: unknown keys, wrong types, NaN and infinity are errors."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+
+class Build(Section):
+    """A crystal made on the spot (`ase.build.bulk`), repeated, optionally an alloy."""
+
+    element: Symbol = Field(description="chemical symbol of the crystal")
+    crystal: Literal["sc", "fcc", "bcc", "hcp", "diamond", "zincblende", "rocksalt", "cesiumchloride"] = (
+        Field(description="crystal structure")
+    )
+    a_A: float = Field(ge=1.5, le=20, description="lattice constant, Å")
+    c_A: float | None = Field(default=None, ge=1.5, le=30, description="second lattice constant (hcp), Å")
+    second_element: Symbol | None = Field(default=None, description="other element of a binary crystal")
+    cubic: bool = Field(default=False, description="use the conventional cubic cell")
+    repeat: list[Count] = Field(default=[1, 1, 1], min_length=3, max_length=3, description="repetitions")
+    composition: dict[Symbol, Fraction] | None = Field(
+        default=None, description="fractions of a random alloy on all sites, e.g. {Cu: 0.5, Pd: 0.5}"
+    )
+    seed: int = Field(default=0, ge=0, description="seed of the random alloy")
+
+    @model_validator(mode="after")
+    def _fractions_sum_to_one(self) -> Build:
+        if self.composition is not None and abs(sum(self.composition.values()) - 1) > 1e-6:
+            raise ValueError(
+                f"composition adds up to {sum(self.composition.values()):g}, it must add up to 1"
+            )
+        return self
+
+
+class Structure(Section):
+    """A starting structure: read from a file or built."""
+
+    name: Name = Field(description="name by which explorers refer to it")
+    file: str | None = Field(default=None, description="file that ASE reads; relative to the campaign file")
+    index: int = Field(default=0, description="which structure of the file, counted from 0; -1 is the last")
+    build: Build | None = Field(default=None, description="or a crystal to build")
+
+    @model_validator(mode="after")
+    def _one_source(self) -> Structure:
+        if (self.file is None) == (self.build is None):
+            raise ValueError(f"structure {self.name!r} needs either `file` or `build`, and not both")
+        return self
+
+
+class Potential(Section):
+    """The moment tensor potential."""
+
+    level: int = Field(
+        ge=2, le=24, multiple_of=2, description="level of the basis, even; 8 is small, 16 usual"
+    )
+    cutoff_A: float = Field(ge=2, le=15, description="cutoff radius, Å")
+    min_distance_A: float = Field(
+        default=1.0, ge=0.3, le=4, description="smallest distance that the radial basis resolves, Å"
+    )
+    radial_basis_size: int = Field(
+        default=8, ge=3, le=20, description="Chebyshev polynomials per radial function"
+    )
+
+    @model_validator(mode="after")
+    def _distances_in_order(self) -> Potential:
+        if self.min_distance_A >= self.cutoff_A:
+            raise ValueError(
+                f"min_distance_A = {self.min_distance_A:g} must be below cutoff_A = {self.cutoff_A:g}"
+            )
+        return self
+
+
+class Guards(Section):
+    """Where a run pauses although its grade is fine."""
+
+    min_distance_A: float | None = Field(default=None, ge=0.1, le=5, description="closest approach, Å")
+    max_temperature_K: float | None = Field(default=None, ge=1, le=100_000, description="temperature, K")
+    max_volume_change: float | None = Field(
+        default=None, ge=0.01, le=10, description="relative change of volume against the start"
+    )
+
+
+class Explorer(Section):
+    """A set of molecular-dynamics runs: the product of its structures, temperatures, pressures and replicas."""
+
+    name: Name = Field(description="name in status, dashboard and report")
+    structure: Name | list[Name] = Field(description="starting structure, or several")
+    ensemble: Literal["nve", "nvt", "npt"] = Field(default="nvt", description="ensemble")
+    temperature_K: (
+        Annotated[float, Field(ge=1, le=20_000)] | list[Annotated[float, Field(ge=1, le=20_000)]]
+    ) = Field(description="temperature, K, or several")
+    pressure_GPa: (
+        Annotated[float, Field(ge=-50, le=1000)] | list[Annotated[float, Field(ge=-50, le=1000)]]
+    ) = Field(default=0.0, description="pressure (npt), GPa, or several")
+    timestep_fs: float = Field(default=1.0, ge=0.05, le=10, description="time step, fs")
+    duration_ps: float | None = Field(default=None, gt=0, le=1_000_000, description="length, ps")
+    steps: int | None = Field(default=None, ge=1, le=10**10, description="or length in steps")
+    friction_per_fs: float = Field(default=0.01, ge=1e-5, le=1, description="Langevin friction (nvt), 1/fs")
+    replicas: int = Field(default=1, ge=1, le=1000, description="runs that differ in their seed only")
+    seed: int = Field(default=0, ge=0, description="seed of the first replica's velocities and thermostat")
+    guards: Guards = Field(default=Guards(), description="where to pause although the grade is fine")
+
+    @model_validator(mode="after")
+    def _one_length(self) -> Explorer:
+        if (self.duration_ps is None) == (self.steps is None):
+            raise ValueError(f"explorer {self.name!r} needs either `duration_ps` or `steps`, and not both")
+        return self
+
+
+class Selection(Section):
+    """Extrapolation grades and what is labelled."""
+
+    mode: Literal["neighborhood", "configuration"] = Field(
+        default="neighborhood", description="grade of each atom's neighborhood, or of the whole configuration"
+    )
+    gamma_save: float = Field(
+        default=2.1, ge=1, le=1000, description="frames above this grade are candidates"
+    )
+    gamma_break: float = Field(default=10.0, ge=1, le=10_000, description="a run pauses above this grade")
+    labels_per_round: int = Field(default=5, ge=1, le=1000, description="labels bought per round, at most")
+
+    @model_validator(mode="after")
+    def _grades_in_order(self) -> Selection:
+        if self.gamma_break < self.gamma_save:
+            raise ValueError(
+                f"gamma_break = {self.gamma_break:g} must not be below gamma_save = {self.gamma_save:g}"
+            )
+        return self
+
+
+class Limits(Section):
+    """What a converged label must satisfy to be trained on."""
+
+    max_force_eV_A: float = Field(default=50.0, ge=0.1, le=1000, description="largest force component, eV/Å")
+    min_distance_A: float = Field(default=0.5, ge=0.1, le=5, description="closest pair of atoms, Å")
+    max_energy_deviation_eV_per_atom: float = Field(
+        default=5.0, ge=0.001, le=1000, description="energy against the labels so far, eV per atom"
+    )
+
+
+class QM(Section):
+    """The quantum-mechanical code that labels."""
+
+    interface: Name = Field(description="name of the interface, e.g. ase or mock")
+    options: dict[str, Any] = Field(default={}, description="the interface's own options")
+    timeout_s: float = Field(
+        default=3600.0, ge=0.1, le=10_000_000, description="limit of the first attempt, s"
+    )
+    retries: int = Field(default=2, ge=0, le=10, description="further attempts, each with twice the time")
+    limits: Limits = Field(default=Limits(), description="checks of a converged label")
+
+
+class Fit(Section):
+    """The fit of the potential; the defaults are those of MLIP-2."""
+
+    energy_weight: float = Field(default=1.0, ge=0, le=1e6, description="weight of energies")
+    force_weight: float = Field(default=0.01, ge=0, le=1e6, description="weight of forces, Å²")
+    stress_weight: float = Field(default=0.001, ge=0, le=1e6, description="weight of stresses")
+    seed: int = Field(default=0, ge=0, description="seed of the random start")
+
+
+class Initial(Section):
+    """What the first potential is fitted to: a file of labelled structures, or displaced and strained starts."""
+
+    file: str | None = Field(default=None, description="labelled structures (extended XYZ); default: none")
+    count: int = Field(default=6, ge=1, le=1000, description="structures to make and label")
+    displacement_A: float = Field(
+        default=0.08, ge=0, le=1, description="standard deviation of displacements, Å"
+    )
+    strain: float = Field(default=0.03, ge=0, le=0.3, description="largest component of the random strain")
+    seed: int = Field(default=0, ge=0, description="seed of displacements and strains")
+
+
+class Stop(Section):
+    """When the campaign ends before its explorers do."""
+
+    max_rounds: int = Field(default=200, ge=1, le=100_000, description="rounds")
+    max_labels: int = Field(default=10_000, ge=1, le=10_000_000, description="finished labels")
+    max_cpu_hours: float | None = Field(default=None, gt=0, le=1e8, description="time spent by all tasks, h")
+    force_rmse_change_eV_A: float | None = Field(
+        default=None,
+        gt=0,
+        le=10,
+        description="end when the training force RMSE changed less in three rounds, eV/Å",
+    )
+    quiet_rounds: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="repeat the finished explorers until so many passes find nothing new",
+    )
+    barren_rounds: int = Field(
+        default=3, ge=1, le=100, description="give up after so many rounds without a label"
+    )
+
+
+class Trajectory(Section):
+    """One run of an explorer, all lists resolved."""
+
+    index: int
+    name: str
+    structure: str
+    ensemble: Literal["nve", "nvt", "npt"]
+    temperature_K: float
+    pressure_GPa: float
+    timestep_fs: float
+    steps: int
+    friction_per_fs: float
+    seed: int
+    guards: Guards
+
+
+class Campaign(Section):
+    """A campaign: which system, which potential, what to explore, who labels, when to stop."""
+
+    name: Name = Field(description="name of the campaign; unique in its database")
+    species: list[Symbol] = Field(
+        min_length=1, max_length=10, description="chemical symbols, in the potential's order"
+    )
+    structures: list[Structure] = Field(min_length=1, description="starting structures")
+    potential: Potential = Field(description="the moment tensor potential")
+    explorers: list[Explorer] = Field(min_length=1, description="molecular-dynamics runs")
+    selection: Selection = Field(default=Selection(), description="grades and selection")
+    qm: QM = Field(description="who labels")
+    fit: Fit = Field(default=Fit(), description="weights and settings of the fit")
+    initial: Initial = Field(default=Initial(), description="where the first training data come from")
+    stop: Stop = Field(default=Stop(), description="stop rules")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Campaign:
+        for what, names in (
+            ("species", list(self.species)),
+            ("structure", [s.name for s in self.structures]),
+            ("explorer", [e.name for e in self.explorers]),
+        ):
+            twice = [name for name in names if names.count(name) > 1]
+            if twice:
+                raise ValueError(f"{what} {twice[0]!r} is given twice, names must be unique")
+        known = {s.name for s in self.structures}
+        for explorer in self.explorers:
+            for name in _as_list(explorer.structure):
+                if name not in known:
+                    raise ValueError(
+                        f"explorer {explorer.name!r} starts from structure {name!r}, which is not among "
+                        f"the structures {', '.join(sorted(known))}"
+                    )
+        return self
+
+    def trajectories(self) -> list[Trajectory]:
+        """All runs of all explorers, in the order of the file; the list index is the run's identity."""
+        runs: list[Trajectory] = []
+        for explorer in self.explorers:
+            axes = [
+                _as_list(getattr(explorer, key)) for key in ("structure", "temperature_K", "pressure_GPa")
+            ]
+            for structure, temperature_K, pressure_GPa in itertools.product(*axes):
+                for replica in range(explorer.replicas):
+                    parts = [explorer.name]
+                    parts += [structure] if len(axes[0]) > 1 else []
+                    parts += [f"{temperature_K:g}K"] if len(axes[1]) > 1 else []
+                    parts += [f"{pressure_GPa:g}GPa"] if len(axes[2]) > 1 else []
+                    parts += [str(replica + 1)] if explorer.replicas > 1 else []
+                    steps = explorer.steps or max(
+                        1, round(1000 * explorer.duration_ps / explorer.timestep_fs)
+                    )  # type: ignore[operator]
+                    runs.append(
+                        Trajectory(
+                            index=len(runs),
+                            name="-".join(parts),
+                            structure=structure,
+                            temperature_K=temperature_K,
+                            pressure_GPa=pressure_GPa,
+                            steps=steps,
+                            seed=explorer.seed + replica,
+                            **explorer.model_dump(include={"ensemble", "timestep_fs", "friction_per_fs"}),
+                            guards=explorer.guards,
+                        )
+                    )
+        return runs
+
+
+def _as_list(value: Any) -> list[Any]:
+    return list(value) if isinstance(value, list) else [value]
+
+
+def parse_campaign(data: object, source: str = "campaign") -> Campaign:
+    """Check plain data (as from YAML or the store) against the schema.
+
+    Raises
+    ------
+    InputError
+        One sentence on the first thing that is wrong.
+    """
+    if not isinstance(data, dict):
+        raise InputError(
+            f"{source}: a campaign file is a set of keys such as `name` and `species`, not {data!r:.60}"
+        )
+    try:
+        return Campaign.model_validate(data)
+    except ValidationError as error:
+        raise InputError(f"{source}: {sentence(error, Campaign)}") from None
+
+
+def load_campaign(path: str | Path) -> Campaign:
+    """Read a campaign file; relative paths in it are resolved against its folder.
+
+    Raises
+    ------
+    InputError
+        One sentence that names the file, the key, the value and what would be right.
+    """
+    path = Path(path)
+    campaign = parse_campaign(load_yaml(path), str(path))
+    folder = path.resolve().parent
+    structures = [
+        s if s.file is None else s.model_copy(update={"file": str(folder / s.file)})
+        for s in campaign.structures
+    ]
+    initial = campaign.initial
+    if initial.file is not None:
+        initial = initial.model_copy(update={"file": str(folder / initial.file)})
+    resolved = campaign.model_copy(update={"structures": structures, "initial": initial})
+    for field, file in [("initial.file", initial.file)] + [
+        (f"structure {s.name!r}", s.file) for s in structures
+    ]:
+        if file is not None and not Path(file).is_file():
+            raise InputError(
+                f"{path}: {field} names {file}, which does not exist; give a path relative to {folder}"
+            )
+    return resolved

@@ -1,0 +1,7 @@
+"""What is kept in MongoDB. Knows no FireWorks."""
+
+from __future__ import annotations
+
+from alflow.store.store import Store
+
+__all__ = ["Store"]

@@ -1,0 +1,67 @@
+"""Configurations: structures that were labelled or are to be, and where they came from."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.database import Database
+
+from alflow.store.arrays import decode_atoms, encode, encode_atoms
+from alflow.store.lease import now
+
+ROUNDING_A = 1e-6  # far below any physical difference, far above rounding errors of a file round trip
+
+
+def configuration_hash(atoms: Atoms) -> str:
+    """Identity of a structure: species, periodicity, cell and positions rounded to 1e-6 Å."""
+    digest = hashlib.sha256()
+    digest.update(atoms.numbers.astype("<i2").tobytes())
+    digest.update(np.asarray(atoms.pbc, dtype="u1").tobytes())
+    for values in (atoms.cell.array, atoms.positions):
+        digest.update(np.round(values / ROUNDING_A).astype("<i8").tobytes())
+    return digest.hexdigest()
+
+
+class Configurations:
+    """One document a structure: ``hash, formula, atoms, source``; immutable."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self.collection = database["configurations"]
+        self.collection.create_index("hash", unique=True)
+
+    def add(self, atoms: Atoms, source: dict[str, Any]) -> ObjectId:
+        """Insert a structure unless it is there; its id. `source` says where it came from first."""
+        document = self.collection.find_one_and_update(
+            {"hash": configuration_hash(atoms)},
+            {
+                "$setOnInsert": {
+                    "formula": atoms.get_chemical_formula(),
+                    "atoms": encode_atoms(atoms),
+                    "source": encode(source),
+                    "created": now(),
+                }
+            },
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        return document["_id"]
+
+    def get(self, configuration: ObjectId) -> dict[str, Any]:
+        """The document of a configuration."""
+        document = self.collection.find_one({"_id": configuration})
+        if document is None:
+            raise KeyError(f"no configuration {configuration}")
+        return document
+
+    def atoms(self, configurations: list[ObjectId]) -> list[Atoms]:
+        """The structures of ids, in their order."""
+        found = {
+            d["_id"]: decode_atoms(d["atoms"])
+            for d in self.collection.find({"_id": {"$in": configurations}}, {"atoms": 1})
+        }
+        return [found[key] for key in configurations]

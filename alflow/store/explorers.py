@@ -1,0 +1,223 @@
+"""Explorers: molecular-dynamics runs with their goal, checkpoint and state."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from pymongo import ReturnDocument, UpdateOne
+from pymongo.database import Database
+
+from alflow.config import Trajectory
+from alflow.store.arrays import decode, decode_atoms, encode, encode_atoms
+from alflow.store.files import Files
+from alflow.store.lease import break_dead_leases, free, new_lease, now
+
+READY, PAUSED, FINISHED, FAILED = "ready", "paused", "finished", "failed"
+UNFINISHED = (READY, PAUSED)
+
+
+class Explorers:
+    """One document a run: ``campaign, index, name, settings, start, checkpoint, state, reason, step, round, lease``.
+
+    `round` is the last round that the run has completed; each round is claimed and completed once. What a
+    run saw lies in GridFS, one file a segment: candidates (frames above γ_save) and history.
+    """
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self.collection = database["explorers"]
+        self.collection.create_index([("campaign", 1), ("index", 1)], unique=True)
+        self.files = Files(database)
+
+    def create(self, campaign: str, runs: list[tuple[Trajectory, Atoms]]) -> None:
+        """Insert the runs of a campaign that are not there yet."""
+        self.collection.bulk_write(
+            [
+                UpdateOne(
+                    {"campaign": campaign, "index": run.index},
+                    {
+                        "$setOnInsert": {
+                            "name": run.name,
+                            "settings": run.model_dump(mode="json"),
+                            "start": encode_atoms(atoms),
+                            "checkpoint": None,
+                            "state": READY,
+                            "reason": None,
+                            "step": 0,
+                            "steps": run.steps,
+                            "round": 0,
+                            "passes": 0,
+                            "segment": 0,
+                            "lease": None,
+                        }
+                    },
+                    upsert=True,
+                )
+                for run, atoms in runs
+            ]
+        )
+
+    def all(self, campaign: str) -> list[dict[str, Any]]:
+        """All runs of a campaign without their arrays, by index."""
+        return list(
+            self.collection.find({"campaign": campaign}, {"checkpoint": 0, "start": 0}).sort("index", 1)
+        )
+
+    def unfinished(self, campaign: str) -> list[dict[str, Any]]:
+        """The runs that have further to go."""
+        return [run for run in self.all(campaign) if run["state"] in UNFINISHED]
+
+    def claim(self, campaign: str, index: int, round_: int) -> dict[str, Any] | None:
+        """Take a run for a round; None if it is finished, done with this round, or taken by another."""
+        return self.collection.find_one_and_update(
+            {
+                "campaign": campaign,
+                "index": index,
+                "state": {"$in": list(UNFINISHED)},
+                "round": {"$lt": round_},
+                **free(),
+            },
+            {"$set": {"lease": new_lease()}},
+            return_document=ReturnDocument.AFTER,
+        )
+
+    def is_taken(self, campaign: str, index: int, round_: int) -> bool:
+        """Whether another worker is on this run's round at the moment."""
+        run = self.collection.find_one(
+            {"campaign": campaign, "index": index}, {"round": 1, "lease": 1, "state": 1}
+        )
+        return bool(run and run["round"] < round_ and run["lease"] is not None and run["state"] in UNFINISHED)
+
+    def save_segment(
+        self,
+        run: dict[str, Any],
+        round_: int,
+        *,
+        checkpoint: dict[str, Any],
+        step: int,
+        candidates: list[Atoms],
+        history: dict[str, np.ndarray],
+    ) -> bool:
+        """Store what a run did since its last segment; files first. False if the lease was lost."""
+        segment = run["segment"]
+        where = {"campaign": run["campaign"], "explorer": run["index"], "round": round_}
+        stem = f"{run['campaign']}/explorer-{run['index']}/segment-{segment:06d}"
+        if candidates:
+            self.files.put(f"{stem}.candidates.npz", pack_frames(candidates), kind="candidates", **where)
+        self.files.put(f"{stem}.history.npz", pack_arrays(history), kind="history", **where)
+        found = self.collection.find_one_and_update(
+            {"_id": run["_id"], "lease.token": run["lease"]["token"], "segment": segment},
+            {
+                "$set": {
+                    "checkpoint": encode(checkpoint),
+                    "step": step,
+                    "segment": segment + 1,
+                    "updated": now(),
+                }
+            },
+        )
+        run["segment"] = segment + 1
+        return found is not None
+
+    def report_step(self, run: dict[str, Any], step: int) -> None:
+        """Show how far a run is; nothing depends on it."""
+        self.collection.update_one({"_id": run["_id"]}, {"$set": {"step": step, "updated": now()}})
+
+    def complete(self, run: dict[str, Any], round_: int, state: str, reason: str | None) -> bool:
+        """End a run's part in a round. False if the lease was lost."""
+        found = self.collection.find_one_and_update(
+            {"_id": run["_id"], "lease.token": run["lease"]["token"]},
+            {"$set": {"state": state, "reason": reason, "round": round_, "lease": None, "updated": now()}},
+        )
+        return found is not None
+
+    def release(self, run: dict[str, Any]) -> None:
+        """Give a claimed run back as it is."""
+        self.collection.update_one(
+            {"_id": run["_id"], "lease.token": run["lease"]["token"]}, {"$set": {"lease": None}}
+        )
+
+    def start_again(self, campaign: str, passes: int) -> None:
+        """Let the finished runs of earlier passes start anew, as pass number `passes`."""
+        self.collection.update_many(
+            {"campaign": campaign, "state": FINISHED, "passes": {"$lt": passes}},
+            {"$set": {"state": READY, "reason": None, "checkpoint": None, "step": 0, "passes": passes}},
+        )
+
+    def candidates(self, campaign: str, round_: int) -> list[Atoms]:
+        """Frames above γ_save of a round, all runs; `info` has explorer, step and extrapolation_grade."""
+        frames: list[Atoms] = []
+        for name in self.files.names(campaign=campaign, round=round_, kind="candidates"):
+            frames += unpack_frames(self.files.get(name))
+        return frames
+
+    def history(self, campaign: str, index: int) -> dict[str, np.ndarray]:
+        """What a run recorded, all segments in order, each array with one entry a record."""
+        names = self.files.names(campaign=campaign, explorer=index, kind="history")
+        segments = [unpack_arrays(self.files.get(name)) for name in names]
+        keys = segments[0].keys() if segments else []
+        return {key: np.concatenate([segment[key] for segment in segments]) for key in keys}
+
+    def break_dead_leases(self, campaign: str) -> int:
+        """Free runs that vanished processes of this host had; how many."""
+        return break_dead_leases(self.collection, {"campaign": campaign})
+
+    @staticmethod
+    def start_atoms(run: dict[str, Any]) -> Atoms:
+        """The starting structure of a claimed run."""
+        return decode_atoms(run["start"])
+
+    @staticmethod
+    def checkpoint(run: dict[str, Any]) -> dict[str, Any] | None:
+        """The checkpoint of a claimed run as NumPy arrays and plain values, or None."""
+        return decode(run["checkpoint"])
+
+
+def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
+    """Arrays as a compressed npz file."""
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, allow_pickle=False, **arrays)
+    return buffer.getvalue()
+
+
+def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
+    """Undo `pack_arrays`."""
+    with np.load(io.BytesIO(data), allow_pickle=False) as file:
+        return dict(file)
+
+
+def pack_frames(frames: list[Atoms]) -> bytes:
+    """Frames of one run (same species and periodicity) with explorer, step and grade as an npz file."""
+    first = frames[0]
+    return pack_arrays(
+        {
+            "numbers": first.numbers,
+            "pbc": first.pbc,
+            "positions": np.array([frame.positions for frame in frames]),
+            "cells": np.array([frame.cell.array for frame in frames]),
+            "explorer": np.array([frame.info["explorer"] for frame in frames]),
+            "step": np.array([frame.info["step"] for frame in frames]),
+            "extrapolation_grade": np.array([frame.info["extrapolation_grade"] for frame in frames]),
+        }
+    )
+
+
+def unpack_frames(data: bytes) -> list[Atoms]:
+    """Undo `pack_frames`."""
+    file = unpack_arrays(data)
+    return [
+        Atoms(
+            numbers=file["numbers"],
+            positions=file["positions"][i],
+            cell=file["cells"][i],
+            pbc=file["pbc"],
+            info={
+                "explorer": str(file["explorer"][i]),
+                "step": int(file["step"][i]),
+                "extrapolation_grade": float(file["extrapolation_grade"][i]),
+            },
+        )
+        for i in range(len(file["step"]))
+    ]

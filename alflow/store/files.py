@@ -1,0 +1,42 @@
+"""Large things (potentials, active sets, candidates, trajectories) in GridFS, by name."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import gridfs
+from bson import ObjectId
+from pymongo.database import Database
+
+
+class Files:
+    """Named files; writing a name again replaces it, so that a repeated task leaves one copy."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self.bucket = gridfs.GridFS(database, collection="files")
+
+    def put(self, name: str, data: bytes, **metadata: Any) -> ObjectId:
+        """Store bytes under a name; older versions of the name go once the new one is whole."""
+        older = [file._id for file in self.bucket.find({"filename": name})]
+        new = self.bucket.put(data, filename=name, metadata=metadata)
+        for file_id in older:
+            self.bucket.delete(file_id)
+        return new
+
+    def get(self, name: str) -> bytes:
+        """The newest bytes of a name.
+
+        Raises
+        ------
+        KeyError
+            If there is no such file.
+        """
+        try:
+            return self.bucket.get_last_version(filename=name).read()
+        except gridfs.NoFile:
+            raise KeyError(f"no file {name}") from None
+
+    def names(self, **metadata: Any) -> list[str]:
+        """Names of the files with these metadata, sorted."""
+        query = {f"metadata.{key}": value for key, value in metadata.items()}
+        return sorted({file.filename for file in self.bucket.find(query) if file.filename})

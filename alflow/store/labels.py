@@ -1,0 +1,209 @@
+"""Labels: results and failures of quantum mechanics, each configuration once per level of theory."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.singlepoint import SinglePointCalculator
+from bson import ObjectId
+from pymongo import ReturnDocument
+from pymongo.database import Database
+
+from alflow.store.arrays import decode_array, decode_atoms, encode, encode_array
+from alflow.store.lease import break_dead_leases, free, new_lease, now
+
+WAITING, RUNNING, DONE, FAILED, REJECTED = STATES = ("waiting", "running", "done", "failed", "rejected")
+ENDED = (DONE, FAILED, REJECTED)
+MAX_DEATHS = 5  # a label that takes its worker down every time must not do so for ever
+
+
+def level_hash(level_of_theory: Mapping[str, Any]) -> str:
+    """Hash of a canonical, JSON-able level of theory."""
+    return hashlib.sha256(json.dumps(level_of_theory, sort_keys=True).encode()).hexdigest()
+
+
+class Labels:
+    """One document a label.
+
+    ``configuration, level_hash, level, state, reason, failures, attempts, requests, energy_eV, forces_eV_A,
+    stress_eV_A3, wall_time_s, code, code_version, lease``; `requests` names the campaigns that asked, with
+    round and number. waiting → running → done | rejected | failed, each step a compare-and-set.
+    """
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self.collection = database["labels"]
+        self.configurations = database["configurations"]
+        self.collection.create_index([("configuration", 1), ("level_hash", 1)], unique=True)
+        self.collection.create_index([("requests.campaign", 1), ("state", 1)])
+
+    def request(
+        self, configuration: ObjectId, level: Mapping[str, Any], *, campaign: str, round_: int, number: int
+    ) -> ObjectId:
+        """Ask for a label; the one that exists is shared. Idempotent."""
+        key = {"configuration": configuration, "level_hash": level_hash(level)}
+        document = self.collection.find_one_and_update(
+            key,
+            {
+                "$setOnInsert": {
+                    "level": dict(level),
+                    "state": WAITING,
+                    "reason": None,
+                    "failures": [],
+                    "attempts": 0,
+                    "requests": [],
+                    "lease": None,
+                    "created": now(),
+                }
+            },
+            upsert=True,
+            return_document=ReturnDocument.AFTER,
+        )
+        self.collection.update_one(
+            {"_id": document["_id"], "requests.campaign": {"$ne": campaign}},
+            {"$push": {"requests": {"campaign": campaign, "round": round_, "number": number}}},
+        )
+        return document["_id"]
+
+    def get(self, label: ObjectId) -> dict[str, Any]:
+        """The document of a label."""
+        document = self.collection.find_one({"_id": label})
+        if document is None:
+            raise KeyError(f"no label {label}")
+        return document
+
+    def find(self, campaign: str, **where: Any) -> list[dict[str, Any]]:
+        """A campaign's labels without their arrays, in the order in which they were asked for."""
+        documents = self.collection.find(
+            {"requests.campaign": campaign, **where}, {"forces_eV_A": 0, "stress_eV_A3": 0}
+        )
+        for document in (found := list(documents)):
+            asked = next(r for r in document["requests"] if r["campaign"] == campaign)
+            document["round"], document["number"] = asked["round"], asked["number"]
+        return sorted(found, key=lambda d: (d["round"], d["number"]))
+
+    def counts(self, campaign: str) -> dict[str, int]:
+        """Number of a campaign's labels by state."""
+        return {
+            state: self.collection.count_documents({"requests.campaign": campaign, "state": state})
+            for state in STATES
+        }
+
+    def claim(self, label: ObjectId) -> dict[str, Any] | None:
+        """Take a waiting label, or a running one whose lease has ended; None if there is nothing to take."""
+        lease = new_lease()
+        document = self.collection.find_one_and_update(
+            {"_id": label, "state": {"$in": [WAITING, RUNNING]}, **free()},
+            {"$set": {"state": RUNNING, "lease": lease, "started": now()}, "$inc": {"attempts": 1}},
+            return_document=ReturnDocument.AFTER,
+        )
+        if document is None or document["attempts"] - len(document["failures"]) <= MAX_DEATHS:
+            return document
+        self._end(
+            label, lease["token"], FAILED, f"the worker died {MAX_DEATHS} times while it ran this label", {}
+        )
+        return None
+
+    def add_failure(self, label: ObjectId, token: str, reason: str) -> bool:
+        """Record a failed attempt of a running label and count the next; False if the lease was lost."""
+        found = self.collection.find_one_and_update(
+            {"_id": label, "lease.token": token}, {"$push": {"failures": reason}, "$inc": {"attempts": 1}}
+        )
+        return found is not None
+
+    def finish(
+        self,
+        label: ObjectId,
+        token: str,
+        *,
+        energy_eV: float,
+        forces_eV_A: np.ndarray,
+        stress_eV_A3: np.ndarray | None,
+        rejections: list[str],
+        **facts: Any,
+    ) -> bool:
+        """Store a result: done, or rejected with the reasons. False if the lease was lost meanwhile."""
+        result = {
+            "energy_eV": float(energy_eV),
+            "forces_eV_A": encode_array(forces_eV_A),
+            "stress_eV_A3": None if stress_eV_A3 is None else encode_array(stress_eV_A3),
+            **encode(facts),
+        }
+        state = REJECTED if rejections else DONE
+        return self._end(label, token, state, "; ".join(rejections) or None, result)
+
+    def fail(self, label: ObjectId, token: str, reason: str) -> bool:
+        """Give a label up, with a reason a person can read. False if the lease was lost meanwhile."""
+        return self._end(label, token, FAILED, reason, {})
+
+    def _end(self, label: ObjectId, token: str, state: str, reason: str | None, more: dict[str, Any]) -> bool:
+        found = self.collection.find_one_and_update(
+            {"_id": label, "lease.token": token, "state": RUNNING},
+            {"$set": {"state": state, "reason": reason, "ended": now(), "lease": None, **more}},
+        )
+        return found is not None
+
+    def retry(self, label: ObjectId) -> bool:
+        """Set a failed or rejected label waiting again; False if it was neither."""
+        found = self.collection.find_one_and_update(
+            {"_id": label, "state": {"$in": [FAILED, REJECTED]}},
+            {"$set": {"state": WAITING, "reason": None, "failures": [], "attempts": 0}},
+        )
+        return found is not None
+
+    def drop(self, label: ObjectId, reason: str) -> bool:
+        """Reject a finished label by hand: it is not trained on any more. False if it was not done."""
+        found = self.collection.find_one_and_update(
+            {"_id": label, "state": DONE}, {"$set": {"state": REJECTED, "reason": reason}}
+        )
+        return found is not None
+
+    def import_result(
+        self, configuration: ObjectId, level: Mapping[str, Any], atoms: Atoms, *, campaign: str, number: int
+    ) -> ObjectId:
+        """Store a label that was computed elsewhere (`atoms` carries energy, forces, maybe stress)."""
+        label = self.request(configuration, level, campaign=campaign, round_=0, number=number)
+        claimed = self.claim(label)
+        if claimed is not None:
+            stress = atoms.calc.results.get("stress")
+            self.finish(
+                label,
+                claimed["lease"]["token"],
+                energy_eV=atoms.get_potential_energy(),
+                forces_eV_A=atoms.get_forces(),
+                stress_eV_A3=stress,
+                rejections=[],
+                code="imported",
+                code_version="",
+                wall_time_s=0.0,
+            )
+        return label
+
+    def structures(self, labels: list[ObjectId]) -> list[Atoms]:
+        """Labelled structures (with a SinglePointCalculator) of finished labels, in the order given."""
+        documents = {d["_id"]: d for d in self.collection.find({"_id": {"$in": labels}})}
+        ids = [documents[label]["configuration"] for label in labels]
+        atoms = {
+            d["_id"]: decode_atoms(d["atoms"])
+            for d in self.configurations.find({"_id": {"$in": ids}}, {"atoms": 1})
+        }
+        return [
+            _labelled(atoms[documents[label]["configuration"]].copy(), documents[label]) for label in labels
+        ]
+
+    def break_dead_leases(self, campaign: str) -> int:
+        """Free labels that vanished processes of this host were running; how many."""
+        return break_dead_leases(self.collection, {"requests.campaign": campaign, "state": RUNNING})
+
+
+def _labelled(atoms: Atoms, document: dict[str, Any]) -> Atoms:
+    results = {"energy": document["energy_eV"], "forces": decode_array(document["forces_eV_A"])}
+    if document["stress_eV_A3"] is not None:
+        results["stress"] = decode_array(document["stress_eV_A3"])
+    atoms.calc = SinglePointCalculator(atoms, **results)
+    atoms.info["label"] = str(document["_id"])
+    return atoms

@@ -1,0 +1,85 @@
+"""Potentials: every version of a campaign's potential, immutable."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+from pymongo.database import Database
+from pymongo.errors import DuplicateKeyError
+
+from alflow.store.arrays import encode
+from alflow.store.files import Files
+from alflow.store.lease import now
+
+_ID_BYTES = 12
+
+
+class Potentials:
+    """One document a version: ``campaign, version, round, parent, labels, errors, seconds``.
+
+    The `.mtp` text and the active set lie in GridFS; `labels` is the packed list of training labels.
+    """
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self.collection = database["potentials"]
+        self.collection.create_index([("campaign", 1), ("version", 1)], unique=True)
+        self.files = Files(database)
+
+    def add(
+        self,
+        campaign: str,
+        version: int,
+        *,
+        mtp: str,
+        active_set: bytes,
+        labels: list[ObjectId],
+        errors: dict[str, Any],
+        **facts: Any,
+    ) -> bool:
+        """Insert a version, files first; False if it exists already."""
+        if self.collection.find_one({"campaign": campaign, "version": version}, {"_id": 1}):
+            return False
+        self.files.put(self._name(campaign, version, "mtp"), mtp.encode(), campaign=campaign, kind="mtp")
+        self.files.put(self._name(campaign, version, "active"), active_set, campaign=campaign, kind="active")
+        try:
+            self.collection.insert_one(
+                {
+                    "campaign": campaign,
+                    "version": version,
+                    "parent": version - 1 if version > 1 else None,
+                    "labels": b"".join(label.binary for label in labels),
+                    "label_count": len(labels),
+                    "errors": encode(errors),
+                    "created": now(),
+                    **encode(facts),
+                }
+            )
+        except DuplicateKeyError:
+            return False
+        return True
+
+    def latest(self, campaign: str) -> dict[str, Any] | None:
+        """The newest version's document, or None."""
+        return self.collection.find_one({"campaign": campaign}, sort=[("version", -1)])
+
+    def history(self, campaign: str) -> list[dict[str, Any]]:
+        """All versions without their label lists, oldest first."""
+        return list(self.collection.find({"campaign": campaign}, {"labels": 0}).sort("version", 1))
+
+    def label_ids(self, document: dict[str, Any]) -> list[ObjectId]:
+        """The labels that a version was trained on."""
+        packed = bytes(document["labels"])
+        return [ObjectId(packed[i : i + _ID_BYTES]) for i in range(0, len(packed), _ID_BYTES)]
+
+    def mtp(self, campaign: str, version: int) -> str:
+        """Text of the `.mtp` file of a version."""
+        return self.files.get(self._name(campaign, version, "mtp")).decode()
+
+    def active_set(self, campaign: str, version: int) -> bytes:
+        """Bytes of the active set of a version."""
+        return self.files.get(self._name(campaign, version, "active"))
+
+    @staticmethod
+    def _name(campaign: str, version: int, kind: str) -> str:
+        return f"{campaign}/potential-{version}.{kind}"

@@ -1,0 +1,35 @@
+"""The store: all collections of one database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from alflow.store.campaigns import Campaigns
+from alflow.store.configurations import Configurations
+from alflow.store.events import Events
+from alflow.store.explorers import Explorers
+from alflow.store.files import Files
+from alflow.store.labels import Labels
+from alflow.store.potentials import Potentials
+
+
+class Store:
+    """What is kept in MongoDB; one attribute a collection. Creates the unique indexes."""
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self.database = database
+        self.campaigns = Campaigns(database)
+        self.configurations = Configurations(database)
+        self.labels = Labels(database)
+        self.potentials = Potentials(database)
+        self.explorers = Explorers(database)
+        self.events = Events(database)
+        self.files = Files(database)
+
+    @classmethod
+    def connect(cls, uri: str, database_name: str) -> Store:
+        """Open a store by the address of its server."""
+        return cls(MongoClient(uri)[database_name])
