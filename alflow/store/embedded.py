@@ -1,0 +1,251 @@
+"""The embedded database: a MongoDB wire-protocol server of one's own, in a folder, on loopback.
+
+Everything that depends on which server it is stands in this file; the rest of alflow sees a URI. Why it is
+SecantusDB, and what was measured, is in `docs/database.md`.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import IO, Any
+
+from pymongo import MongoClient
+from pymongo.errors import PyMongoError
+
+from alflow.errors import InputError
+
+HOST = "127.0.0.1"
+START_DEADLINE_S = 60.0
+STOP_DEADLINE_S = 30.0
+POLL_S = 0.02
+SETTINGS = """\
+[server]
+host = "{host}"
+port = {port}
+storage_path = {data}
+standalone = true
+
+[storage]
+cache_size = "256M"
+"""
+
+
+class EmbeddedDatabase:
+    """A database server that lives in a folder and is shared by all who start it there.
+
+    `start` joins the server of the folder if one is running; `stop` gives up one's own use of it, and the last
+    user to leave ends the server. Use is a shared file lock, so a user killed with `kill -9` counts as gone.
+    The server holds another lock for as long as it lives, so a dead server is never mistaken for a running
+    one, whatever process has its number now.
+
+    The folder holds `data/`, `server.log`, `server.toml` (settings), `server.json` (port, process) and locks.
+
+    Parameters
+    ----------
+    directory : str or Path
+        The folder, on a local disk; it is made if absent.
+    """
+
+    def __init__(self, directory: str | Path) -> None:
+        self.directory = Path(directory).absolute()
+        self._use: IO[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        """The server's log file."""
+        return self.directory / "server.log"
+
+    @property
+    def uri(self) -> str:
+        """MongoDB URI of the folder's server; every write through it is on disk before it is acknowledged.
+
+        Raises
+        ------
+        InputError
+            If no server was ever started in the folder.
+        """
+        state = self._state()
+        if "port" not in state:
+            raise InputError(
+                f"No database was ever started in {self.directory}: run `alflow db start` there."
+            )
+        return f"mongodb://{HOST}:{state['port']}/?w=1&journal=true"
+
+    def is_running(self) -> bool:
+        """Whether a server of this folder is alive."""
+        return _is_held(self.directory / "server.lock", fcntl.LOCK_SH)
+
+    def start(self, *, keep: bool = False) -> str:
+        """Start the server, or join the one that runs; return its URI when it answers.
+
+        Parameters
+        ----------
+        keep : bool
+            Leave the server running when its last user goes; `shutdown` ends it.
+
+        Raises
+        ------
+        InputError
+            If the server is not installed, runs on another machine, or does not answer (with its log's end).
+        """
+        self.directory.mkdir(parents=True, exist_ok=True)
+        with self._changing_state():
+            if not self.is_running():
+                self._launch()
+            self._wait_until_ready()
+            if keep:
+                self._save_state(keep=True)
+            if self._use is None:
+                self._use = _locked(self.directory / "users.lock", fcntl.LOCK_SH)
+        return self.uri
+
+    def stop(self) -> None:
+        """Give up the use of the server; it ends with its last user, unless it was started to be kept."""
+        if self._use is None:
+            return
+        with self._changing_state():
+            fcntl.flock(self._use, fcntl.LOCK_UN)
+            self._use.close()
+            self._use = None
+            if not self._state().get("keep") and not _is_held(self.directory / "users.lock", fcntl.LOCK_EX):
+                self._terminate()
+
+    def shutdown(self) -> None:
+        """End the server, whoever uses it."""
+        if self.is_running():
+            with self._changing_state():
+                self._terminate()
+
+    def __enter__(self) -> str:
+        return self.start()
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    @contextmanager
+    def _changing_state(self) -> Iterator[None]:
+        with _locked(self.directory / "start.lock", fcntl.LOCK_EX):
+            host = self._state().get("host", socket.gethostname())
+            if host != socket.gethostname():
+                raise InputError(
+                    f"The database in {self.directory} was started on {host}: use it there, or stop it there "
+                    f"and remove {self.directory / 'server.json'}."
+                )
+            yield
+
+    def _state(self) -> dict[str, Any]:
+        with suppress(FileNotFoundError):
+            state: dict[str, Any] = json.loads((self.directory / "server.json").read_text())
+            return state
+        return {}
+
+    def _save_state(self, **changes: Any) -> None:
+        new = self.directory / "server.json.new"
+        new.write_text(json.dumps(self._state() | changes))
+        new.replace(self.directory / "server.json")
+
+    def _launch(self) -> None:
+        if find_spec("secantus") is None:
+            raise InputError(
+                "The embedded database is not installed: run `pip install 'alflow[embedded]'`, "
+                "or name a MongoDB server with --uri."
+            )
+        port = _free_port(self._state().get("port", 0))
+        with _locked(self.directory / "server.lock", fcntl.LOCK_EX) as lock, self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "secantus", "--config", str(self._settings(port))],
+                stdin=subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                cwd=self.directory,
+                start_new_session=True,
+                pass_fds=[lock.fileno()],
+            )
+        self._save_state(host=socket.gethostname(), port=port, pid=self._process.pid, keep=False)
+
+    def _settings(self, port: int) -> Path:
+        file = self.directory / "server.toml"
+        file.write_text(SETTINGS.format(host=HOST, port=port, data=json.dumps(str(self.directory / "data"))))
+        return file
+
+    def _wait_until_ready(self) -> None:
+        deadline = time.monotonic() + START_DEADLINE_S
+        while time.monotonic() < deadline and self.is_running():
+            if self._answers():
+                return
+            time.sleep(POLL_S)
+        if self.is_running():
+            self._terminate()
+            raise InputError(
+                f"The database in {self.directory} did not answer within {START_DEADLINE_S:g} s; "
+                f"its log {self.log} ends with: {self._log_tail()}"
+            )
+        raise InputError(
+            f"The database in {self.directory} ended while starting; "
+            f"its log {self.log} ends with: {self._log_tail()}"
+        )
+
+    def _answers(self) -> bool:
+        """Whether it is this folder's server that answers on its port."""
+        with suppress(PyMongoError), MongoClient[Any](self.uri, serverSelectionTimeoutMS=100) as client:
+            return bool(client.admin.command("serverStatus")["pid"] == self._state()["pid"])
+        return False
+
+    def _terminate(self) -> None:
+        pid = self._state()["pid"]
+        for sign in (signal.SIGTERM, signal.SIGKILL):
+            deadline = time.monotonic() + STOP_DEADLINE_S
+            with suppress(ProcessLookupError):
+                if self.is_running():
+                    os.kill(pid, sign)
+            while time.monotonic() < deadline and self.is_running():
+                time.sleep(POLL_S)
+        if self._process is not None:
+            self._process.wait(timeout=STOP_DEADLINE_S)
+            self._process = None
+
+    def _log_tail(self, lines: int = 3) -> str:
+        return " | ".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _locked(path: Path, operation: int) -> IO[bytes]:
+    """Open a lock file and lock it; closing it gives the lock up, unless a child process has inherited it."""
+    file = path.open("ab")
+    fcntl.flock(file, operation)
+    return file
+
+
+def _is_held(path: Path, operation: int) -> bool:
+    """Whether a process holds a lock on `path` that stands in the way of `operation`."""
+    try:
+        _locked(path, operation | fcntl.LOCK_NB).close()
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
+
+
+def _free_port(preferred: int) -> int:
+    for port in (preferred, 0):
+        with suppress(OSError), socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((HOST, port))
+            number: int = probe.getsockname()[1]
+            return number
+    raise InputError(f"No free port on {HOST} for the embedded database: close what uses them.")
