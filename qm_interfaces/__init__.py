@@ -1,0 +1,33 @@
+"""Quantum-mechanics codes behind one small protocol. Imports neither alflow nor workflows."""
+
+from __future__ import annotations
+
+from qm_interfaces.interface import (
+    CodeFailed,
+    CodeMissing,
+    NotConverged,
+    QMError,
+    QMInterface,
+    QMResult,
+    SettingsError,
+    TimedOut,
+)
+from qm_interfaces.registry import get_interface
+from qm_interfaces.runner import run_label
+from qm_interfaces.validation import LabelLimits, Reference, validate
+
+__all__ = [
+    "CodeFailed",
+    "CodeMissing",
+    "LabelLimits",
+    "NotConverged",
+    "QMError",
+    "QMInterface",
+    "QMResult",
+    "Reference",
+    "SettingsError",
+    "TimedOut",
+    "get_interface",
+    "run_label",
+    "validate",
+]

@@ -1,0 +1,41 @@
+"""The process of one label, started by `runner`: reads task.json, computes, writes outcome.json."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import sys
+import threading
+from pathlib import Path
+
+from qm_interfaces.exchange import atoms_from_dict, result_to_dict, write_json
+from qm_interfaces.interface import QMError
+from qm_interfaces.registry import get_interface
+
+
+def die_with_parent(lifeline: int) -> None:
+    """Kill this process group when the other end of the pipe `lifeline` closes: the parent is gone."""
+    os.set_inheritable(lifeline, False)
+
+    def watch() -> None:
+        os.read(lifeline, 1)
+        os.killpg(os.getpgrp(), signal.SIGKILL)
+
+    threading.Thread(target=watch, daemon=True).start()
+
+
+def main(directory: Path, lifeline: int) -> None:
+    die_with_parent(lifeline)
+    task = json.loads((directory / "task.json").read_text(encoding="utf-8"))
+    try:
+        interface = get_interface(task["interface"], **task["options"])
+        result = interface.compute(atoms_from_dict(task["structure"]), directory, attempt=task["attempt"])
+        outcome = {"result": result_to_dict(result)}
+    except QMError as error:
+        outcome = {"error": error.to_dict()}
+    write_json(directory / "outcome.json", outcome)
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]))

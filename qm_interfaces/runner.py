@@ -1,0 +1,152 @@
+"""One label in a process group of its own: nothing that a QM code does can harm or outlive its caller."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from ase import Atoms
+
+from qm_interfaces.exchange import atoms_to_dict, result_from_dict, write_json
+from qm_interfaces.interface import CodeFailed, QMError, QMResult, SettingsError, TimedOut
+
+THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+def run_label(
+    interface_name: str,
+    options: Mapping[str, Any],
+    atoms: Atoms,
+    directory: str | Path,
+    *,
+    timeout_s: float,
+    attempt: int = 1,
+    threads: int = 1,
+) -> QMResult:
+    """Label `atoms` in a child process and return its result.
+
+    The child leads a session of its own; at the end, at the time limit, and when this process dies, its whole
+    process group is killed. Input, outcome and what the code prints stay in `directory` (task.json,
+    outcome.json, stdout.txt, stderr.txt); files of an earlier attempt there are overwritten.
+
+    Parameters
+    ----------
+    timeout_s
+        Wall time, the start of the process included.
+    attempt
+        Counts from 1, and goes to the interface.
+    threads
+        Threads that numerical libraries in the child may use.
+
+    Returns
+    -------
+    QMResult
+        With `wall_time_s` from the start of the process to its end.
+
+    Raises
+    ------
+    QMError
+        The error of the interface; TimedOut; CodeFailed where the child died or wrote what is no result.
+    """
+    directory = Path(directory).absolute()
+    directory.mkdir(parents=True, exist_ok=True)
+    outcome_file = directory / "outcome.json"
+    outcome_file.unlink(missing_ok=True)
+    task = {
+        "interface": interface_name,
+        "options": dict(options),
+        "structure": atoms_to_dict(atoms),
+        "attempt": attempt,
+    }
+    try:
+        write_json(directory / "task.json", task)
+    except TypeError as error:
+        raise SettingsError(
+            f"the options of QM interface {interface_name!r} must be plain values: {error}"
+        ) from error
+    start = time.monotonic()
+    return_code = _run_child(directory, timeout_s, threads)
+    wall_time_s = time.monotonic() - start
+    if return_code is None:
+        raise TimedOut(f"killed at the time limit of {timeout_s:g} s")
+    if return_code != 0:
+        raise CodeFailed(
+            f"the label process {_describe_end(return_code)}{_last_line(directory / 'stderr.txt')}"
+        )
+    return replace(_read_outcome(outcome_file, len(atoms)), wall_time_s=wall_time_s)
+
+
+def _run_child(directory: Path, timeout_s: float, threads: int) -> int | None:
+    """Return code of the child, negative for a signal; None if the time limit ended it."""
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+    # The child must find whatever the parent can import, installed or not.
+    environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
+    lifeline_read, lifeline_write = os.pipe()
+    try:
+        with (directory / "stdout.txt").open("wb") as stdout, (directory / "stderr.txt").open("wb") as stderr:
+            child = subprocess.Popen(
+                [sys.executable, "-m", "qm_interfaces.child", str(directory), str(lifeline_read)],
+                cwd=directory,
+                env=environment,
+                stdin=subprocess.DEVNULL,
+                stdout=stdout,
+                stderr=stderr,
+                pass_fds=(lifeline_read,),
+                start_new_session=True,
+            )
+        try:
+            return child.wait(timeout_s)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            _kill_group(child)
+    finally:
+        os.close(lifeline_read)
+        os.close(lifeline_write)
+
+
+def _kill_group(child: subprocess.Popen[bytes]) -> None:
+    """Kill the child, if it lives, and everything that it has started and left behind."""
+    with suppress(ProcessLookupError):
+        os.killpg(child.pid, signal.SIGKILL)
+    child.wait()
+
+
+def _describe_end(return_code: int) -> str:
+    if return_code > 0:
+        return f"ended with exit code {return_code}"
+    name = signal.Signals(-return_code).name
+    return f"was killed by {name}{' (out of memory?)' if name == 'SIGKILL' else ''}"
+
+
+def _last_line(file: Path) -> str:
+    lines = file.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+    return f": {lines[-1][:300]}" if lines else ""
+
+
+def _read_outcome(file: Path, atom_count: int) -> QMResult:
+    try:
+        outcome = json.loads(file.read_bytes())
+        if "error" in outcome:
+            error: QMError | None = QMError.from_dict(outcome["error"])
+        else:
+            error = None
+            result = result_from_dict(outcome["result"])
+            if len(result.forces_eV_A) != atom_count:
+                raise ValueError(f"forces on {len(result.forces_eV_A)} atoms instead of {atom_count}")
+    except FileNotFoundError as missing:
+        raise CodeFailed("the label process ended without a result") from missing
+    except (ValueError, KeyError, TypeError, AttributeError) as garbage:
+        raise CodeFailed(f"the label process wrote an unreadable result: {garbage}") from garbage
+    if error is not None:
+        raise error
+    return result

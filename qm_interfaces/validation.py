@@ -1,0 +1,131 @@
+"""Is a converged label believable? Reasons to reject one, as sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+
+from qm_interfaces.interface import QMResult
+
+FEWEST_REFERENCES = 10  # below this a median absolute deviation says little
+POSITION_TOLERANCE_A = 1e-3  # codes print positions and cells with few digits
+
+
+@dataclass(frozen=True)
+class LabelLimits:
+    """Beyond these a label is rejected.
+
+    Attributes
+    ----------
+    max_force_eV_A
+        Largest force on one atom.
+    max_net_force_eV_A
+        Length of the mean force: a periodic or isolated system cannot push itself.
+    min_distance_A
+        Shortest distance between two atoms, periodic images included.
+    energy_outlier_score
+        Robust z-score of the energy per atom against the training set. Wide on purpose: extrapolative
+        configurations are what is labelled.
+    energy_scale_floor_eV
+        Least spread of the energy per atom assumed in that score; a young training set has nearly none.
+    """
+
+    max_force_eV_A: float = 50.0
+    max_net_force_eV_A: float = 0.05
+    min_distance_A: float = 0.7
+    energy_outlier_score: float = 20.0
+    energy_scale_floor_eV: float = 0.02
+
+
+@dataclass(frozen=True, eq=False)
+class Reference:
+    """A configuration of the training set: atomic numbers (N,) and total energy."""
+
+    numbers: np.ndarray
+    energy_eV: float
+
+
+def validate(
+    atoms: Atoms, result: QMResult, limits: LabelLimits, reference: Sequence[Reference] = ()
+) -> list[str]:
+    """Reasons to reject `result` as the label of `atoms`; an empty list if there is none."""
+    reasons = _structure_reasons(atoms, result.computed)
+    stress = np.zeros(6) if result.stress_eV_A3 is None else result.stress_eV_A3
+    if not (
+        np.isfinite(result.energy_eV) and np.isfinite(result.forces_eV_A).all() and np.isfinite(stress).all()
+    ):
+        return [*reasons, "energy, forces or stress are not finite numbers"]
+    if result.forces_eV_A.shape != (len(atoms), 3):
+        return [*reasons, f"forces have shape {result.forces_eV_A.shape} for {len(atoms)} atoms"]
+    force = np.linalg.norm(result.forces_eV_A, axis=1)
+    if force.max() > limits.max_force_eV_A:
+        atom = int(force.argmax())
+        reasons.append(
+            f"the force on atom {atom} is {force[atom]:.3g} eV/Å, above {limits.max_force_eV_A:g} eV/Å"
+        )
+    net = float(np.linalg.norm(result.forces_eV_A.mean(axis=0)))
+    if net > limits.max_net_force_eV_A:
+        reasons.append(f"the mean force is {net:.3g} eV/Å, above {limits.max_net_force_eV_A:g} eV/Å")
+    distance = shortest_distance_A(atoms, limits.min_distance_A)
+    if distance is not None:
+        reasons.append(f"two atoms are {distance:.3g} Å apart, closer than {limits.min_distance_A:g} Å")
+    score = energy_score(atoms.numbers, result.energy_eV, reference, limits.energy_scale_floor_eV)
+    if score is not None and abs(score) > limits.energy_outlier_score:
+        reasons.append(
+            f"the energy of {result.energy_eV / len(atoms):.6g} eV/atom is an outlier of the training set "
+            f"(robust z-score {score:.3g}, limit {limits.energy_outlier_score:g})"
+        )
+    return reasons
+
+
+def _structure_reasons(asked: Atoms, computed: Atoms | None) -> list[str]:
+    if computed is None:
+        return []
+    if sorted(computed.numbers) != sorted(asked.numbers):
+        return [f"the code computed {computed.get_chemical_formula()}, not {asked.get_chemical_formula()}"]
+    if (computed.numbers != asked.numbers).any():
+        return ["the code changed the order of the species"]
+    reasons = []
+    if np.abs(computed.cell.array - asked.cell.array).max() > POSITION_TOLERANCE_A:
+        reasons.append("the code changed the cell")
+    shift = computed.positions - asked.positions
+    if asked.cell.rank == 3:
+        fractional = asked.cell.scaled_positions(shift)
+        shift = (fractional - np.rint(fractional) * asked.pbc) @ asked.cell.array
+    if np.abs(shift).max(initial=0.0) > POSITION_TOLERANCE_A:
+        reasons.append("the code moved or reordered the atoms")
+    return reasons
+
+
+def shortest_distance_A(atoms: Atoms, cutoff_A: float) -> float | None:
+    """Shortest distance between two atoms or images below `cutoff_A`; None if there is none."""
+    from ase.neighborlist import neighbor_list  # keeps the start of a label process short
+
+    distances = neighbor_list("d", atoms, cutoff_A)
+    return float(distances.min()) if len(distances) else None
+
+
+def energy_score(
+    numbers: np.ndarray, energy_eV: float, reference: Sequence[Reference], scale_floor_eV: float
+) -> float | None:
+    """Modified z-score of the energy per atom (Iglewicz & Hoaglin 1993), species energies taken out.
+
+    One energy per species is fitted to `reference` by least squares; what is left per atom is compared with
+    median and median absolute deviation. None where `reference` is too small or lacks a species.
+    """
+    species = np.unique(np.concatenate([entry.numbers for entry in reference])) if reference else np.array([])
+    if len(reference) < FEWEST_REFERENCES or not np.isin(numbers, species).all():
+        return None
+    counts = np.array([[np.count_nonzero(entry.numbers == z) for z in species] for entry in reference])
+    energies = np.array([entry.energy_eV for entry in reference])
+    fractions = counts / counts.sum(axis=1, keepdims=True)
+    per_atom = energies / counts.sum(axis=1)
+    species_energies = np.linalg.lstsq(fractions, per_atom, rcond=None)[0]
+    left = per_atom - fractions @ species_energies
+    mine = np.array([np.count_nonzero(numbers == z) for z in species]) / len(numbers)
+    deviation = energy_eV / len(numbers) - mine @ species_energies - np.median(left)
+    mad = np.median(np.abs(left - np.median(left)))
+    return float(deviation / max(1.4826 * mad, scale_floor_eV))
