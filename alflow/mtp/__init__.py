@@ -1,0 +1,23 @@
+"""Moment tensor potentials: basis, files, evaluation, fitting."""
+
+from __future__ import annotations
+
+from alflow.mtp.basis import ContractionTables, contraction_tables
+from alflow.mtp.calculator import MTPCalculator
+from alflow.mtp.evaluate import Evaluation, evaluate, jacobian
+from alflow.mtp.mtp_file import mtp_from_text, mtp_to_text, read_mtp, write_mtp
+from alflow.mtp.potential import MomentTensorPotential
+
+__all__ = [
+    "ContractionTables",
+    "Evaluation",
+    "MTPCalculator",
+    "MomentTensorPotential",
+    "contraction_tables",
+    "evaluate",
+    "jacobian",
+    "mtp_from_text",
+    "mtp_to_text",
+    "read_mtp",
+    "write_mtp",
+]

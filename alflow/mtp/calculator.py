@@ -1,0 +1,141 @@
+"""ASE calculator of a moment tensor potential."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Protocol
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import PropertyNotImplementedError, compare_atoms
+from ase.stress import full_3x3_to_voigt_6_stress
+from numpy.typing import NDArray
+
+from alflow.mtp.evaluate import Evaluation, evaluate
+from alflow.mtp.mtp_file import read_mtp
+from alflow.mtp.potential import MomentTensorPotential
+
+
+class Grader(Protocol):
+    """What the calculator asks of an active set."""
+
+    mode: str
+
+    def grades(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """γ of rows (n, m) of derivatives with respect to the parameters, shape (n,)."""
+
+
+class MTPCalculator:
+    """Energy, forces, stress and, with an active set, the extrapolation grade.
+
+    A plain object with ASE's calculator protocol: the base class of ASE costs more than the potential of a hundred atoms.
+
+    Parameters
+    ----------
+    potential : MomentTensorPotential or path
+    species : sequence of str, optional
+        Chemical symbols of the types, for a `.mtp` file that does not name them.
+    active_set : ActiveSet, optional
+        Adds `extrapolation_grade` (of the configuration: in mode neighborhood the largest of its atoms) and, in mode
+        neighborhood, `extrapolation_grades` (N,) to the results.
+    threads : int
+
+    Notes
+    -----
+    `results` holds `energy`, `free_energy` (equal: there is no entropy), `energies` (N,), `forces` (N, 3), `stress` (6,) in
+    ASE's sign and order, zero if the structure is not periodic in three directions, and `min_distance_A`.
+    """
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "energies", "forces", "stress"]
+    name = "mtp"
+
+    def __init__(
+        self,
+        potential: MomentTensorPotential | str | Path,
+        species: Sequence[str] | None = None,
+        active_set: Grader | None = None,
+        threads: int = 1,
+    ) -> None:
+        self.potential = (
+            potential if isinstance(potential, MomentTensorPotential) else read_mtp(potential, species)
+        )
+        self.active_set = active_set
+        self.threads = threads
+        self.atoms: Atoms | None = None
+        self.results: dict[str, Any] = {}
+
+    def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:
+        """One of the results, computed if the structure has changed; None if that is not allowed."""
+        atoms = atoms if atoms is not None else self.atoms
+        if atoms is None or name not in (
+            *self.implemented_properties,
+            "extrapolation_grade",
+            "extrapolation_grades",
+        ):
+            raise PropertyNotImplementedError(f"{name} is not a property of a moment tensor potential")
+        if self.calculation_required(atoms, [name]):
+            if not allow_calculation:
+                return None
+            self.calculate(atoms)
+        if name not in self.results:
+            raise PropertyNotImplementedError(
+                f"{name} needs an active set (of mode neighborhood for grades of atoms)"
+            )
+        value = self.results[name]
+        return value.copy() if isinstance(value, np.ndarray) else value
+
+    def calculate(self, atoms: Atoms) -> None:
+        """Compute all results of `atoms`."""
+        evaluation = evaluate(
+            self.potential, [atoms], gradients=self.active_set is not None, threads=self.threads
+        )
+        assert evaluation.forces is not None and evaluation.virials is not None
+        energy = float(evaluation.energies.sum())
+        periodic = atoms.pbc.all() and atoms.cell.rank == 3
+        self.results = {
+            "energy": energy,
+            "free_energy": energy,
+            "energies": evaluation.energies,
+            "forces": evaluation.forces,
+            "stress": full_3x3_to_voigt_6_stress(evaluation.virials[0]) / atoms.get_volume()
+            if periodic
+            else np.zeros(6),
+            "min_distance_A": float(evaluation.min_distances_A[0]),
+        }
+        if self.active_set is not None:
+            self.results.update(self._grades(self.active_set, evaluation))
+        self.atoms = atoms.copy()
+
+    @staticmethod
+    def _grades(active_set: Grader, evaluation: Evaluation) -> dict[str, Any]:
+        assert evaluation.gradients is not None
+        if active_set.mode == "configuration":
+            row = evaluation.gradients.mean(axis=0, keepdims=True)
+            return {"extrapolation_grade": float(active_set.grades(row)[0])}
+        grades = active_set.grades(evaluation.gradients)
+        return {"extrapolation_grade": float(grades.max()), "extrapolation_grades": grades}
+
+    def calculation_required(self, atoms: Atoms, properties: Sequence[str]) -> bool:
+        """Whether `atoms` differs from the structure of the results."""
+        return bool(
+            compare_atoms(
+                self.atoms, atoms, tol=0, excluded_properties={"initial_charges", "initial_magmoms"}
+            )
+        )
+
+    def get_potential_energy(self, atoms: Atoms | None = None, force_consistent: bool = False) -> float:
+        """Energy, eV."""
+        return self.get_property("energy", atoms)
+
+    def get_forces(self, atoms: Atoms | None = None) -> NDArray[np.float64]:
+        """Forces (N, 3), eV/Å."""
+        return self.get_property("forces", atoms)
+
+    def get_stress(self, atoms: Atoms | None = None) -> NDArray[np.float64]:
+        """Stress (6,), eV/Å³, Voigt order."""
+        return self.get_property("stress", atoms)
+
+    def get_potential_energies(self, atoms: Atoms | None = None) -> NDArray[np.float64]:
+        """Energies of the atoms (N,), eV."""
+        return self.get_property("energies", atoms)

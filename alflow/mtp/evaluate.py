@@ -1,0 +1,147 @@
+"""Energies, forces, virials, basis values and parameter gradients of many structures in one call."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from alflow.errors import InputError
+from alflow.mtp import kernel
+from alflow.mtp.potential import MomentTensorPotential
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a potential says of a list of structures; arrays run over all atoms of all structures.
+
+    Attributes
+    ----------
+    offsets : (structures + 1,) int
+        First atom of each structure.
+    energies : (N,)
+        Energy of each atom, eV.
+    forces : (N, 3) or None
+        eV/Å.
+    virials : (structures, 3, 3) or None
+        ∂E/∂ε of each structure, eV: stress times volume, in ASE's sign.
+    basis : (N, B) or None
+        Basis functions B_α of each neighbourhood.
+    gradients : (N, m) or None
+        ∂V_i/∂θ of each neighbourhood.
+    min_distances_A : (structures,)
+        Shortest distance within each structure; infinite where no pair is within the cutoff.
+    """
+
+    offsets: NDArray[np.int64]
+    energies: NDArray[np.float64]
+    forces: NDArray[np.float64] | None
+    virials: NDArray[np.float64] | None
+    basis: NDArray[np.float64] | None
+    gradients: NDArray[np.float64] | None
+    min_distances_A: NDArray[np.float64]
+
+    @property
+    def energy(self) -> NDArray[np.float64]:
+        """Total energy of each structure, eV, shape (structures,)."""
+        return np.array([self.energies[atoms].sum() for atoms in self.slices()])
+
+    def slices(self) -> Iterator[slice]:
+        """The atoms of each structure in the flat arrays."""
+        for begin, end in zip(self.offsets[:-1], self.offsets[1:], strict=True):
+            yield slice(int(begin), int(end))
+
+
+@dataclass(frozen=True)
+class FlatStructures:
+    """Structures as the flat arrays that the kernel reads."""
+
+    positions: NDArray[np.float64]
+    types: NDArray[np.int32]
+    cells: NDArray[np.float64]
+    periodic: NDArray[np.bool_]
+    offsets: NDArray[np.int64]
+
+    @classmethod
+    def of(cls, potential: MomentTensorPotential, structures: Sequence[Atoms]) -> FlatStructures:
+        """Flatten; directions without a cell vector get a unit vector, which changes nothing since they are not periodic."""
+        return cls(
+            positions=np.concatenate([np.empty((0, 3)), *(atoms.positions for atoms in structures)]),
+            types=np.concatenate(
+                [
+                    np.empty(0, np.int32),
+                    *(potential.types_of(atoms.get_chemical_symbols()) for atoms in structures),
+                ]
+            ),
+            cells=np.array([atoms.cell.complete().array for atoms in structures]).reshape(-1, 3, 3),
+            periodic=np.array([atoms.pbc & atoms.cell.any(1) for atoms in structures], dtype=bool).reshape(
+                -1, 3
+            ),
+            offsets=np.cumsum([0, *map(len, structures)], dtype=np.int64),
+        )
+
+    @property
+    def arrays(self) -> tuple[NDArray[np.generic], ...]:
+        """In the order of the kernel's arguments."""
+        return self.positions, self.types, self.cells, self.periodic, self.offsets
+
+
+def evaluate(
+    potential: MomentTensorPotential,
+    structures: Sequence[Atoms],
+    *,
+    forces: bool = True,
+    basis: bool = False,
+    gradients: bool = False,
+    threads: int = 1,
+) -> Evaluation:
+    """Evaluate a potential on structures with any cells and boundary conditions.
+
+    Parameters
+    ----------
+    potential : MomentTensorPotential
+    structures : sequence of ase.Atoms
+    forces : bool
+        Also forces and virials.
+    basis : bool
+        Also the basis functions of every neighbourhood.
+    gradients : bool
+        Also the derivatives of every atom's energy with respect to all parameters.
+    threads : int
+        The result depends on the number of threads only through the order of sums.
+
+    Raises
+    ------
+    InputError
+        If a species is missing from the potential, a position is not finite, two atoms coincide or a cell has no volume.
+    """
+    flat = FlatStructures.of(potential, structures)
+    try:
+        results = kernel.evaluate(potential.compiled, *flat.arrays, forces, basis, gradients, threads)
+    except ValueError as error:
+        raise InputError(f"a structure cannot be evaluated: {error}") from None
+    return Evaluation(flat.offsets, *results)
+
+
+def jacobian(potential: MomentTensorPotential, structures: Sequence[Atoms]) -> NDArray[np.float64]:
+    """Derivatives of all energies, forces and virials with respect to all parameters.
+
+    Returns
+    -------
+    (m, rows) array
+        The rows of a structure of N atoms: the energy (eV), 3N force components (eV/Å), six virial components
+        (xx yy zz yz xz xy, eV); 7 + 3N in all, structure after structure.
+
+    Raises
+    ------
+    InputError
+        As `evaluate`.
+    """
+    flat = FlatStructures.of(potential, structures)
+    try:
+        return kernel.jacobian(potential.compiled, *flat.arrays)
+    except ValueError as error:
+        raise InputError(f"a structure cannot be evaluated: {error}") from None

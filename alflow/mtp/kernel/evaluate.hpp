@@ -1,0 +1,379 @@
+// Energies, forces, virials, basis values and parameter gradients of many structures. SIMD lanes are atoms:
+// eight atoms with like numbers of neighbours are computed together, neighbour n of all of them at once.
+//
+// For a batch:  (1) radial functions f_μ(r), f'_μ(r) of every neighbour;  (2) monomials of the unit vector, summed into the basic
+// moments M;  (3) the contraction table forward;  (4) its adjoint, A = ∂V/∂M;  (5) per neighbour again the monomials, from which
+// ∂V/∂f_μ and ∂V/∂r̂ follow by the reverse recursion. No Jacobian of the moments is ever stored.
+#pragma once
+
+#include <algorithm>
+#include <cmath>
+#include <exception>
+#include <numeric>
+#include <thread>
+
+#include "neighbors.hpp"
+#include "potential.hpp"
+#include "radial.hpp"
+#include "simd.hpp"
+
+struct Output {
+  double* energies;   // (atoms)
+  double* forces;     // (atoms, 3) or null
+  double* virials;    // (structures, 3, 3) sum of r_ij ⊗ ∂V_i/∂r_ij, or null; comes with forces
+  double* basis;      // (atoms, B) or null
+  double* gradients;  // (atoms, parameters) or null
+};
+
+namespace detail {
+
+constexpr int Q = 4;  // neighbours that share a load of a moment
+
+class BatchEvaluator {
+ public:
+  BatchEvaluator(const Potential& p, const Structures& s, const NeighborList& list, const std::vector<int32_t>& structure_of)
+      : p_(p), s_(s), list_(list), structure_of_(structure_of), moments_(p.moment_count), adjoints_(p.moment_count),
+        monomials_(std::size_t(p.monomial_count) * Q), monomial_adjoints_(std::size_t(p.monomial_count) * Q),
+        q_(p.chebyshev_count), dq_(p.chebyshev_count), coefficient_gradient_(p.radial.size() / p.species_count) {}
+
+  // atoms: up to W atoms; unused lanes repeat the first one with no neighbours.
+  void run(const int32_t* atoms, int lanes, const Output& out, double* forces, double* virials) {
+    atoms_ = atoms;
+    lanes_ = lanes;
+    radial_pass();
+    sum_moments();
+    contract();
+    write_basis(out);
+    if (!forces && !out.gradients) return;
+    contract_adjoint();
+    if (out.gradients) std::fill(coefficient_gradient_.begin(), coefficient_gradient_.end(), splat(0));
+    backward(forces, virials, out.gradients != nullptr);
+    if (out.gradients) write_gradients(out.gradients);
+  }
+
+ private:
+  struct Pair { vec x, y, z, inverse_r, r; };
+
+  void radial_pass() {
+    int longest = 0;
+    for (int l = 0; l < lanes_; ++l) longest = std::max(longest, int(list_.first[atoms_[l] + 1] - list_.first[atoms_[l]]));
+    count_ = (longest + Q - 1) / Q * Q;
+    const int F = p_.radial_count, K = p_.chebyshev_count;
+    pairs_.resize(count_);
+    f_.resize(std::size_t(count_) * F);
+    df_.resize(std::size_t(count_) * F);
+    neighbor_atom_.resize(std::size_t(count_) * W);
+    for (int n = 0; n < count_; ++n) {
+      vec x{}, y{}, z{}, present{};
+      const double* coefficients[W];
+      for (int l = 0; l < W; ++l) {
+        const int32_t atom = atoms_[l < lanes_ ? l : 0];
+        const int64_t k = list_.first[atom] + n;
+        const bool exists = l < lanes_ && k < list_.first[atom + 1];
+        // An absent neighbour sits at the cutoff, where the radial functions and their derivatives vanish.
+        const Neighbor neighbor = exists ? list_.neighbors[k] : Neighbor{p_.cutoff, 0, 0, -1, 0};
+        x[l] = neighbor.x; y[l] = neighbor.y; z[l] = neighbor.z;
+        present[l] = exists;
+        neighbor_atom_[std::size_t(n) * W + l] = neighbor.atom;
+        coefficients[l] = p_.radial_of(s_.types[atom], neighbor.type);
+      }
+      vec r = x * x + y * y + z * z;
+      for (int l = 0; l < W; ++l) r[l] = std::sqrt(r[l]);
+      const vec inverse_r = 1.0 / r;
+      pairs_[n] = {x * inverse_r, y * inverse_r, z * inverse_r, inverse_r, r};
+      radial_basis(p_, r, q_.data(), dq_.data());
+      for (int k = 0; k < K; ++k) { q_[k] *= present; dq_[k] *= present; }
+      for (int mu = 0; mu < F; ++mu) {
+        vec f{}, df{};
+        for (int k = 0; k < K; ++k) {
+          vec c;
+          if (p_.species_count == 1) c = splat(coefficients[0][mu * K + k]);
+          else for (int l = 0; l < W; ++l) c[l] = coefficients[l][mu * K + k];
+          f += c * q_[k];
+          df += c * dq_[k];
+        }
+        f_[std::size_t(n) * F + mu] = f;
+        df_[std::size_t(n) * F + mu] = df;
+      }
+    }
+  }
+
+  // Monomials of Q unit vectors: rank after rank, x times all of the rank below, then y, then z (see monomial_index).
+  void monomials(const Pair* pair) {
+    vec* m = monomials_.data();
+    for (int q = 0; q < Q; ++q) m[q] = splat(1);
+    for (int rank = 1; rank <= p_.max_rank; ++rank) {
+      const int below = monomials_below_rank(rank - 1), here = monomials_below_rank(rank);
+      const int all = monomials_of_rank(rank - 1), without_x = rank, last = all - 1;
+      for (int i = 0; i < all; ++i)
+        for (int q = 0; q < Q; ++q) m[(here + i) * Q + q] = pair[q].x * m[(below + i) * Q + q];
+      for (int i = 0; i < without_x; ++i)
+        for (int q = 0; q < Q; ++q)
+          m[(here + all + i) * Q + q] = pair[q].y * m[(below + all - without_x + i) * Q + q];
+      for (int q = 0; q < Q; ++q) m[(here + all + without_x) * Q + q] = pair[q].z * m[(below + last) * Q + q];
+    }
+  }
+
+  template <int MU>
+  void sum_run(const Potential::Run& run, const vec* f) {
+    const int F = p_.radial_count;
+    vec fr[MU][Q];
+    for (int mu = 0; mu < MU; ++mu)
+      for (int q = 0; q < Q; ++q) fr[mu][q] = f[q * F + mu];
+    vec* moment = moments_.data() + p_.first_basic[run.begin];
+    for (int i = run.begin; i < run.end; ++i) {
+      const vec* m = monomials_.data() + i * Q;
+      for (int mu = 0; mu < MU; ++mu, ++moment) {
+        vec sum = *moment;
+        for (int q = 0; q < Q; ++q) sum += fr[mu][q] * m[q];
+        *moment = sum;
+      }
+    }
+  }
+
+  void sum_moments() {
+    std::fill(moments_.begin(), moments_.end(), splat(0));
+    for (int n = 0; n < count_; n += Q) {
+      monomials(pairs_.data() + n);
+      for (const Potential::Run& run : p_.runs) {
+        const vec* f = f_.data() + std::size_t(n) * p_.radial_count;
+        for_mu_count(run.mu_count, [&]<int MU>() { sum_run<MU>(run, f); });
+      }
+    }
+  }
+
+  void contract() {
+    vec* m = moments_.data();
+    for (const Product& t : p_.products) m[t.out] += t.factor * m[t.left] * m[t.right];
+  }
+
+  void contract_adjoint() {
+    std::fill(adjoints_.begin(), adjoints_.end(), splat(0));
+    for (std::size_t b = 0; b < p_.scalars.size(); ++b) adjoints_[p_.scalars[b]] += splat(p_.moment_coefficients[b]);
+    vec* a = adjoints_.data();
+    const vec* m = moments_.data();
+    for (auto t = p_.products.rbegin(); t != p_.products.rend(); ++t) {
+      const vec scaled = t->factor * a[t->out];
+      a[t->left] += scaled * m[t->right];
+      a[t->right] += scaled * m[t->left];
+    }
+  }
+
+  // Of Q neighbours: g_μ = ∂V/∂f_μ, and the adjoints of their monomials.
+  template <int MU>
+  void adjoint_run(const Potential::Run& run, const vec* f, vec* g) {
+    const int F = p_.radial_count;
+    constexpr int H = Q / 2;  // half at a time keeps f and g in registers
+    for (int half = 0; half < Q; half += H) {
+      vec fr[MU][H], gr[MU][H];
+      for (int mu = 0; mu < MU; ++mu)
+        for (int q = 0; q < H; ++q) {
+          fr[mu][q] = f[(half + q) * F + mu];
+          gr[mu][q] = g[(half + q) * F + mu];
+        }
+      const vec* adjoint = adjoints_.data() + p_.first_basic[run.begin];
+      for (int i = run.begin; i < run.end; ++i) {
+        vec m[H], sum[H];
+        for (int q = 0; q < H; ++q) { m[q] = monomials_[i * Q + half + q]; sum[q] = splat(0); }
+        for (int mu = 0; mu < MU; ++mu, ++adjoint)
+          for (int q = 0; q < H; ++q) {
+            sum[q] += fr[mu][q] * *adjoint;
+            gr[mu][q] += m[q] * *adjoint;
+          }
+        for (int q = 0; q < H; ++q) monomial_adjoints_[i * Q + half + q] = sum[q];
+      }
+      for (int mu = 0; mu < MU; ++mu)
+        for (int q = 0; q < H; ++q) g[(half + q) * F + mu] = gr[mu][q];
+    }
+  }
+
+  // Reverse of monomials(): ∂V/∂(x̂, ŷ, ẑ) of Q neighbours.
+  void reverse_monomials(const Pair* pair, vec (&ux)[Q], vec (&uy)[Q], vec (&uz)[Q]) {
+    const vec* m = monomials_.data();
+    vec* a = monomial_adjoints_.data();
+    for (int q = 0; q < Q; ++q) ux[q] = uy[q] = uz[q] = splat(0);
+    for (int rank = p_.max_rank; rank >= 1; --rank) {
+      const int below = monomials_below_rank(rank - 1), here = monomials_below_rank(rank);
+      const int all = monomials_of_rank(rank - 1), without_x = rank, last = all - 1;
+      for (int i = 0; i < all; ++i)
+        for (int q = 0; q < Q; ++q) {
+          const vec adjoint = a[(here + i) * Q + q];
+          ux[q] += adjoint * m[(below + i) * Q + q];
+          a[(below + i) * Q + q] += adjoint * pair[q].x;
+        }
+      for (int i = 0; i < without_x; ++i)
+        for (int q = 0; q < Q; ++q) {
+          const vec adjoint = a[(here + all + i) * Q + q];
+          const int source = (below + all - without_x + i) * Q + q;
+          uy[q] += adjoint * m[source];
+          a[source] += adjoint * pair[q].y;
+        }
+      for (int q = 0; q < Q; ++q) {
+        const vec adjoint = a[(here + all + without_x) * Q + q];
+        uz[q] += adjoint * m[(below + last) * Q + q];
+        a[(below + last) * Q + q] += adjoint * pair[q].z;
+      }
+    }
+  }
+
+  void backward(double* forces, double* virials, bool gradients) {
+    const int F = p_.radial_count;
+    vec own[3]{}, virial[9]{};
+    g_.resize(std::size_t(Q) * F);
+    for (int n = 0; n < count_; n += Q) {
+      const Pair* pair = pairs_.data() + n;
+      const vec* f = f_.data() + std::size_t(n) * F;
+      const vec* df = df_.data() + std::size_t(n) * F;
+      monomials(pair);
+      std::fill(g_.begin(), g_.end(), splat(0));
+      for (const Potential::Run& run : p_.runs)
+        for_mu_count(run.mu_count, [&]<int MU>() { adjoint_run<MU>(run, f, g_.data()); });
+      if (gradients)
+        for (int q = 0; q < Q; ++q) add_coefficient_gradient(n + q, g_.data() + q * F);
+      if (!forces) continue;
+      vec ux[Q], uy[Q], uz[Q];
+      reverse_monomials(pair, ux, uy, uz);
+      for (int q = 0; q < Q; ++q) {
+        const Pair& e = pair[q];
+        vec radial{};
+        for (int mu = 0; mu < F; ++mu) radial += df[q * F + mu] * g_[q * F + mu];
+        // ∂V/∂r = r̂ Σ f' g + (ū − (ū·r̂) r̂) / r
+        const vec along = radial - (ux[q] * e.x + uy[q] * e.y + uz[q] * e.z) * e.inverse_r;
+        const vec d[3] = {along * e.x + ux[q] * e.inverse_r, along * e.y + uy[q] * e.inverse_r, along * e.z + uz[q] * e.inverse_r};
+        const vec r[3] = {e.x * e.r, e.y * e.r, e.z * e.r};
+        for (int i = 0; i < 3; ++i) {
+          own[i] += d[i];
+          for (int j = 0; j < 3; ++j) virial[3 * i + j] += r[i] * d[j];
+        }
+        for (int l = 0; l < lanes_; ++l) {
+          const int32_t j = neighbor_atom_[std::size_t(n + q) * W + l];
+          if (j < 0) continue;
+          for (int i = 0; i < 3; ++i) forces[3 * j + i] -= d[i][l];
+        }
+      }
+    }
+    if (!forces) return;
+    for (int l = 0; l < lanes_; ++l) {
+      for (int i = 0; i < 3; ++i) forces[3 * atoms_[l] + i] += own[i][l];
+      for (int i = 0; i < 9; ++i) virials[9 * structure_of_[atoms_[l]] + i] += virial[i][l];
+    }
+  }
+
+  // ∂V/∂c_{μk} of the pair of species at hand: Σ_j g_μ Q_k, lane by lane since the neighbours' species differ.
+  void add_coefficient_gradient(int n, const vec* g) {
+    const int F = p_.radial_count, K = p_.chebyshev_count;
+    radial_basis(p_, pairs_[n].r, q_.data(), dq_.data());
+    vec* gradient = coefficient_gradient_.data();
+    for (int species = 0; species < p_.species_count; ++species, gradient += F * K) {
+      vec here{};
+      bool any = false;
+      for (int l = 0; l < lanes_; ++l) {
+        const int32_t j = neighbor_atom_[std::size_t(n) * W + l];
+        if (j >= 0 && s_.types[j] == species) { here[l] = p_.scaling; any = true; }
+      }
+      if (!any) continue;
+      for (int mu = 0; mu < F; ++mu)
+        for (int k = 0; k < K; ++k) gradient[mu * K + k] += here * g[mu] * q_[k];
+    }
+  }
+
+  void write_basis(const Output& out) {
+    const std::size_t B = p_.scalars.size();
+    for (int l = 0; l < lanes_; ++l) {
+      double energy = p_.species_energies[s_.types[atoms_[l]]];
+      for (std::size_t b = 0; b < B; ++b) energy += p_.moment_coefficients[b] * moments_[p_.scalars[b]][l];
+      out.energies[atoms_[l]] = energy;
+      if (out.basis)
+        for (std::size_t b = 0; b < B; ++b) out.basis[std::size_t(atoms_[l]) * B + b] = moments_[p_.scalars[b]][l];
+    }
+  }
+
+  void write_gradients(double* gradients) {
+    const std::size_t radial = p_.radial.size(), of_center = radial / p_.species_count, B = p_.scalars.size();
+    for (int l = 0; l < lanes_; ++l) {
+      double* row = gradients + std::size_t(atoms_[l]) * p_.parameter_count();
+      std::fill(row, row + radial + p_.species_count, 0.0);
+      const int32_t type = s_.types[atoms_[l]];
+      for (std::size_t i = 0; i < of_center; ++i) row[type * of_center + i] = coefficient_gradient_[i][l];
+      row[radial + type] = 1;
+      for (std::size_t b = 0; b < B; ++b) row[radial + p_.species_count + b] = moments_[p_.scalars[b]][l];
+    }
+  }
+
+  // The number of radial functions of a run as a compile-time constant, so that they stay in registers.
+  template <class Body>
+  static void for_mu_count(int count, Body body) {
+    switch (count) {
+      case 0: return;
+      case 1: return body.template operator()<1>();
+      case 2: return body.template operator()<2>();
+      case 3: return body.template operator()<3>();
+      case 4: return body.template operator()<4>();
+      case 5: return body.template operator()<5>();
+      case 6: return body.template operator()<6>();
+      case 7: return body.template operator()<7>();
+      case 8: return body.template operator()<8>();
+      default: throw std::invalid_argument("more than 8 radial functions are not supported");
+    }
+  }
+
+  const Potential& p_;
+  const Structures& s_;
+  const NeighborList& list_;
+  const std::vector<int32_t>& structure_of_;
+  const int32_t* atoms_ = nullptr;
+  int lanes_ = 0, count_ = 0;
+  aligned_vector<Pair> pairs_;
+  aligned_vector<vec> f_, df_, g_, moments_, adjoints_, monomials_, monomial_adjoints_, q_, dq_, coefficient_gradient_;
+  std::vector<int32_t> neighbor_atom_;
+};
+
+}  // namespace detail
+
+// Fills `out`, whose arrays must be zero where sums are written (forces, virials).
+inline void evaluate(const Potential& p, const Structures& s, const NeighborList& list, int threads, const Output& out) {
+  const int64_t atoms = s.offsets[s.count];
+  std::vector<int32_t> structure_of(atoms);
+  for (int i = 0; i < s.count; ++i) std::fill(structure_of.begin() + s.offsets[i], structure_of.begin() + s.offsets[i + 1], i);
+
+  // Atoms with like numbers of neighbours share a batch; sorting within blocks keeps neighbours close in memory.
+  constexpr int64_t block = 1024;
+  std::vector<int32_t> order(atoms);
+  std::iota(order.begin(), order.end(), 0);
+  const auto neighbor_count = [&](int32_t i) { return list.first[i + 1] - list.first[i]; };
+  for (int64_t b = 0; b < atoms; b += block)
+    std::stable_sort(order.begin() + b, order.begin() + std::min(atoms, b + block),
+                     [&](int32_t i, int32_t j) { return neighbor_count(i) < neighbor_count(j); });
+
+  const int64_t batches = (atoms + W - 1) / W;
+  threads = int(std::max<int64_t>(1, std::min<int64_t>(threads, batches)));
+  std::vector<std::vector<double>> forces(threads), virials(threads);
+  std::vector<std::exception_ptr> errors(threads);
+  const auto work = [&](int t) {
+    try {
+      double* f = out.forces;
+      double* v = out.virials;
+      if (t > 0 && out.forces) {
+        forces[t].assign(3 * atoms, 0.0);
+        virials[t].assign(9 * s.count, 0.0);
+        f = forces[t].data();
+        v = virials[t].data();
+      }
+      detail::BatchEvaluator evaluator(p, s, list, structure_of);
+      for (int64_t b = batches * t / threads; b < batches * (t + 1) / threads; ++b)
+        evaluator.run(order.data() + b * W, int(std::min<int64_t>(W, atoms - b * W)), out, f, v);
+    } catch (...) {
+      errors[t] = std::current_exception();
+    }
+  };
+  std::vector<std::thread> pool;
+  for (int t = 1; t < threads; ++t) pool.emplace_back(work, t);
+  work(0);
+  for (auto& thread : pool) thread.join();
+  for (auto& error : errors)
+    if (error) std::rethrow_exception(error);
+  for (int t = 1; t < threads && out.forces; ++t) {
+    for (int64_t i = 0; i < 3 * atoms; ++i) out.forces[i] += forces[t][i];
+    for (int64_t i = 0; i < 9 * s.count; ++i) out.virials[i] += virials[t][i];
+  }
+}

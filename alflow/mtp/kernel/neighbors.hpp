@@ -1,0 +1,199 @@
+// Neighbour lists of many structures at once, linear in the number of atoms, for any cell.
+//
+// Every structure is wrapped into its cell, periodic images within the cutoff are added around it, and all is sorted into bins of
+// at least half the cutoff. The result depends on the positions alone, never on earlier calls, so that restarts are exact.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <limits>
+#include <stdexcept>
+#include <thread>
+#include <vector>
+
+struct Structures {
+  int count;
+  const int64_t* offsets;  // (count + 1) first atom of each structure
+  const double* positions; // (atoms, 3)
+  const double* cells;     // (count, 3, 3) rows are cell vectors; complete (no zero vector) even where not periodic
+  const bool* periodic;    // (count, 3)
+  const int32_t* types;    // (atoms)
+};
+
+struct Neighbor {
+  double x, y, z;  // r_j - r_i
+  int32_t atom, type;
+};
+
+struct NeighborList {
+  std::vector<int64_t> first;  // (atoms + 1)
+  std::vector<Neighbor> neighbors;
+  std::vector<double> min_distance;  // (structures)
+};
+
+namespace detail {
+
+using Vec3 = std::array<double, 3>;
+
+inline Vec3 cross(const Vec3& a, const Vec3& b) {
+  return {a[1] * b[2] - a[2] * b[1], a[2] * b[0] - a[0] * b[2], a[0] * b[1] - a[1] * b[0]};
+}
+inline double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
+
+// Neighbours of the atoms of one structure, appended to `list`.
+class StructureSearch {
+ public:
+  StructureSearch(const Structures& s, int index, double cutoff)
+      : s_(s), index_(index), cutoff_(cutoff), begin_(s.offsets[index]), count_(s.offsets[index + 1] - begin_) {}
+
+  void append(std::vector<int64_t>& counts, std::vector<Neighbor>& out, double& min_distance) {
+    if (count_ == 0) return;
+    wrap_and_replicate();
+    sort_into_bins();
+    double closest2 = std::numeric_limits<double>::infinity();
+    for (int64_t i = 0; i < count_; ++i) {
+      const std::size_t before = out.size();
+      collect(i, out, closest2);
+      counts.push_back(int64_t(out.size() - before));
+    }
+    min_distance = std::sqrt(closest2);
+  }
+
+ private:
+  struct Point { double x, y, z; int32_t atom; };
+
+  void wrap_and_replicate() {
+    const double* c = s_.cells + 9 * index_;
+    const Vec3 a{c[0], c[1], c[2]}, b{c[3], c[4], c[5]}, d{c[6], c[7], c[8]};
+    const double volume = dot(a, cross(b, d));
+    if (!(std::abs(volume) > 0)) throw std::invalid_argument("a cell has no volume");
+    std::array<Vec3, 3> reciprocal{cross(b, d), cross(d, a), cross(a, b)};
+    std::array<int, 3> images{};
+    std::array<double, 3> margin{};
+    const bool* periodic = s_.periodic + 3 * index_;
+    for (int k = 0; k < 3; ++k) {
+      for (double& x : reciprocal[k]) x /= volume;
+      margin[k] = cutoff_ * std::sqrt(dot(reciprocal[k], reciprocal[k]));
+      if (!(margin[k] < 100)) throw std::invalid_argument("a cell is thinner than a hundredth of the cutoff");
+      images[k] = periodic[k] ? int(std::ceil(margin[k])) : 0;
+    }
+    points_.clear();
+    std::vector<Vec3> fractional(count_);
+    for (int64_t i = 0; i < count_; ++i) {
+      const double* p = s_.positions + 3 * (begin_ + i);
+      const Vec3 r{p[0], p[1], p[2]};
+      Vec3 shift{};
+      for (int k = 0; k < 3; ++k) {
+        fractional[i][k] = dot(reciprocal[k], r);
+        if (!std::isfinite(fractional[i][k])) throw std::invalid_argument("a position is not a finite number");
+        if (periodic[k]) { shift[k] = std::floor(fractional[i][k]); fractional[i][k] -= shift[k]; }
+      }
+      points_.push_back({r[0] - shift[0] * a[0] - shift[1] * b[0] - shift[2] * d[0],
+                         r[1] - shift[0] * a[1] - shift[1] * b[1] - shift[2] * d[1],
+                         r[2] - shift[0] * a[2] - shift[1] * b[2] - shift[2] * d[2], int32_t(begin_ + i)});
+    }
+    for (int n0 = -images[0]; n0 <= images[0]; ++n0)
+      for (int n1 = -images[1]; n1 <= images[1]; ++n1)
+        for (int n2 = -images[2]; n2 <= images[2]; ++n2) {
+          if (n0 == 0 && n1 == 0 && n2 == 0) continue;
+          const std::array<int, 3> n{n0, n1, n2};
+          for (int64_t i = 0; i < count_; ++i) {
+            bool near = true;
+            for (int k = 0; k < 3; ++k) {
+              const double f = fractional[i][k] + n[k];
+              if (periodic[k] && (f < -margin[k] || f > 1 + margin[k])) near = false;
+            }
+            if (!near) continue;
+            Point q = points_[i];
+            q.x += n0 * a[0] + n1 * b[0] + n2 * d[0];
+            q.y += n0 * a[1] + n1 * b[1] + n2 * d[1];
+            q.z += n0 * a[2] + n1 * b[2] + n2 * d[2];
+            points_.push_back(q);
+          }
+        }
+  }
+
+  void sort_into_bins() {
+    Vec3 high;
+    low_ = high = {points_[0].x, points_[0].y, points_[0].z};
+    for (const Point& p : points_) {
+      const Vec3 r{p.x, p.y, p.z};
+      for (int k = 0; k < 3; ++k) { low_[k] = std::min(low_[k], r[k]); high[k] = std::max(high[k], r[k]); }
+    }
+    // Bins of half a cutoff, wider where that would make many more bins than points (gas, clusters far apart).
+    width_ = cutoff_ / 2;
+    for (;;) {
+      double bins = 1;
+      for (int k = 0; k < 3; ++k) { bins_[k] = int64_t(std::min(1e6, (high[k] - low_[k]) / width_)) + 1; bins *= double(bins_[k]); }
+      if (bins <= 64.0 + 4.0 * double(points_.size())) break;
+      width_ *= 1.5;
+    }
+    reach_ = int64_t(std::ceil(cutoff_ / width_));
+    start_.assign(bins_[0] * bins_[1] * bins_[2] + 1, 0);
+    std::vector<int64_t> bin(points_.size());
+    for (std::size_t i = 0; i < points_.size(); ++i) {
+      bin[i] = bin_of(points_[i]);
+      ++start_[bin[i] + 1];
+    }
+    for (std::size_t i = 1; i < start_.size(); ++i) start_[i] += start_[i - 1];
+    std::vector<int64_t> next(start_.begin(), start_.end() - 1);
+    sorted_.resize(points_.size());
+    for (std::size_t i = 0; i < points_.size(); ++i) sorted_[next[bin[i]]++] = points_[i];
+  }
+
+  int64_t bin_along(double x, int k) const {
+    return std::clamp<int64_t>(int64_t((x - low_[k]) / width_), 0, bins_[k] - 1);
+  }
+  int64_t bin_of(const Point& p) const {
+    return (bin_along(p.x, 0) * bins_[1] + bin_along(p.y, 1)) * bins_[2] + bin_along(p.z, 2);
+  }
+
+  void collect(int64_t i, std::vector<Neighbor>& out, double& closest2) const {
+    const Point& p = points_[i];
+    const double cutoff2 = cutoff_ * cutoff_;
+    const int64_t b0 = bin_along(p.x, 0), b1 = bin_along(p.y, 1), b2 = bin_along(p.z, 2);
+    const int64_t z_begin = std::max<int64_t>(b2 - reach_, 0), z_end = std::min(b2 + reach_, bins_[2] - 1);
+    for (int64_t x = std::max<int64_t>(b0 - reach_, 0); x <= std::min(b0 + reach_, bins_[0] - 1); ++x)
+      for (int64_t y = std::max<int64_t>(b1 - reach_, 0); y <= std::min(b1 + reach_, bins_[1] - 1); ++y) {
+        const int64_t row = (x * bins_[1] + y) * bins_[2];
+        for (int64_t k = start_[row + z_begin]; k < start_[row + z_end + 1]; ++k) {
+          const Point& q = sorted_[k];
+          const double dx = q.x - p.x, dy = q.y - p.y, dz = q.z - p.z;
+          const double r2 = dx * dx + dy * dy + dz * dz;
+          if (r2 >= cutoff2 || (r2 == 0 && q.atom == p.atom)) continue;
+          if (r2 == 0) throw std::invalid_argument("two atoms are at the same place");
+          closest2 = std::min(closest2, r2);
+          out.push_back({dx, dy, dz, q.atom, s_.types[q.atom]});
+        }
+      }
+  }
+
+  const Structures& s_;
+  int index_;
+  double cutoff_;
+  int64_t begin_, count_;
+  std::vector<Point> points_, sorted_;
+  Vec3 low_{};
+  double width_ = 0;
+  std::array<int64_t, 3> bins_{};
+  int64_t reach_ = 0;
+  std::vector<int64_t> start_;
+};
+
+}  // namespace detail
+
+inline NeighborList find_neighbors(const Structures& s, double cutoff) {
+  NeighborList list;
+  const int64_t atoms = s.offsets[s.count];
+  list.first.reserve(atoms + 1);
+  list.min_distance.assign(s.count, std::numeric_limits<double>::infinity());
+  std::vector<int64_t> counts;
+  counts.reserve(atoms);
+  for (int i = 0; i < s.count; ++i)
+    detail::StructureSearch(s, i, cutoff).append(counts, list.neighbors, list.min_distance[i]);
+  list.first.push_back(0);
+  for (int64_t n : counts) list.first.push_back(list.first.back() + n);
+  return list;
+}

@@ -1,0 +1,18 @@
+// Radial basis Q_k(r) = T_k(x) (R_c - r)^2 with x in [-1, 1] over [R_min, R_c], and its derivative.
+#pragma once
+
+#include "potential.hpp"
+
+template <class T>
+inline void radial_basis(const Potential& p, T r, T* q, T* dq) {
+  const double stretch = 2.0 / (p.cutoff - p.min_distance);
+  const T x = (r - 0.5 * (p.cutoff + p.min_distance)) * stretch;
+  const T inside = p.cutoff - r, smooth = inside * inside, dsmooth = -2.0 * inside;
+  T t0 = x * 0.0 + 1.0, t1 = x, d0 = x * 0.0, d1 = x * 0.0 + stretch;
+  for (int k = 0; k < p.chebyshev_count; ++k) {
+    q[k] = t0 * smooth;
+    dq[k] = d0 * smooth + t0 * dsmooth;
+    const T t2 = 2.0 * x * t1 - t0, d2 = 2.0 * (stretch * t1 + x * d1) - d0;
+    t0 = t1; t1 = t2; d0 = d1; d1 = d2;
+  }
+}
