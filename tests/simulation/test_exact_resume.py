@@ -1,0 +1,115 @@
+"""An interrupted and resumed run is the uninterrupted one, bit for bit."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import bson
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk
+from ase.constraints import FixAtoms
+from model_calculators import FreshEMT, PairModel, argon, farthest_displacement, same_state
+
+from alflow.simulation import Checkpoint, GradeControl, MDSettings, run_md
+
+STEPS = 40
+ENSEMBLES = ["nve", "nvt", "npt"]
+
+
+def settings(ensemble: str, steps: int = STEPS) -> MDSettings:
+    return MDSettings(ensemble, temperature_K=80, pressure_GPa=0.05, timestep_fs=5, steps=steps, seed=3)
+
+
+def through_bson(checkpoint: Checkpoint) -> Checkpoint:
+    def plain(value: Any) -> Any:
+        if isinstance(value, dict):
+            return {name: plain(item) for name, item in value.items()}
+        return value.tolist() if isinstance(value, np.ndarray) else value
+
+    return Checkpoint.from_dict(bson.decode(bson.encode(plain(checkpoint.to_dict()))))
+
+
+def stop_after(checks: int) -> Callable[[], bool]:
+    answers: Iterator[bool] = iter([False] * checks + [True])
+    return lambda: next(answers)
+
+
+@pytest.mark.parametrize("ensemble", ENSEMBLES)
+@pytest.mark.parametrize("interruption", [0, 1, 17, STEPS - 1])
+def test_resuming_continues_the_very_trajectory(ensemble: str, interruption: int) -> None:
+    whole = run_md(argon(), PairModel(), settings(ensemble))
+    part = run_md(argon(), PairModel(), settings(ensemble), stop_requested=stop_after(interruption))
+    assert (part.state, part.checkpoint.step) == ("interrupted", interruption)
+    resumed = run_md(through_bson(part.checkpoint), PairModel(), settings(ensemble))
+    assert resumed.state == "finished"
+    assert same_state(resumed.checkpoint, whole.checkpoint)
+    assert not np.array_equal(whole.checkpoint.positions, argon().positions)
+
+
+@pytest.mark.parametrize("ensemble", ENSEMBLES)
+def test_interrupting_at_every_step_changes_nothing(ensemble: str) -> None:
+    whole = run_md(argon(), PairModel(), settings(ensemble, 12))
+    checkpoint: Atoms | Checkpoint = argon()
+    for _ in range(12):
+        checkpoint = run_md(
+            checkpoint, PairModel(), settings(ensemble, 12), stop_requested=stop_after(1)
+        ).checkpoint
+    assert isinstance(checkpoint, Checkpoint)
+    assert same_state(checkpoint, whole.checkpoint)
+
+
+@pytest.mark.parametrize("ensemble", ENSEMBLES)
+def test_a_real_potential_resumes_exactly(ensemble: str) -> None:
+    copper = bulk("Cu", cubic=True)
+    whole = run_md(copper, FreshEMT(), settings(ensemble, 20))
+    part = run_md(copper, FreshEMT(), settings(ensemble, 9))
+    assert same_state(
+        run_md(part.checkpoint, FreshEMT(), settings(ensemble, 20)).checkpoint, whole.checkpoint
+    )
+
+
+@pytest.mark.parametrize("ensemble", ENSEMBLES)
+def test_a_run_paused_in_extrapolation_loses_nothing_by_it(ensemble: str) -> None:
+    """Retraining that only makes the grades lower leaves the trajectory as it would have been."""
+    whole = run_md(argon(), PairModel(), settings(ensemble))
+    strict = PairModel(farthest_displacement(60.0))
+    paused = run_md(argon(), strict, settings(ensemble), control=GradeControl())
+    assert paused.state == "paused"
+    assert 0 < paused.checkpoint.step < int(paused.saved[0].info["step"])
+    lenient = PairModel(farthest_displacement(0.1))
+    resumed = run_md(paused.checkpoint, lenient, settings(ensemble), control=GradeControl())
+    assert same_state(resumed.checkpoint, whole.checkpoint)
+
+
+@pytest.mark.parametrize("ensemble", ["nve", "nvt"])
+def test_fixed_atoms_stay_and_the_run_resumes_exactly(ensemble: str) -> None:
+    start = argon()
+    start.set_constraint(FixAtoms([0, 5]))
+    whole = run_md(start, PairModel(), settings(ensemble))
+    part = run_md(start, PairModel(), settings(ensemble, 11))
+    resumed = run_md(through_bson(part.checkpoint), PairModel(), settings(ensemble))
+    assert same_state(resumed.checkpoint, whole.checkpoint)
+    np.testing.assert_array_equal(resumed.checkpoint.positions[[0, 5]], start.positions[[0, 5]])
+
+
+def test_isotopes_are_kept() -> None:
+    start = argon()
+    start.set_masses(np.linspace(36, 42, len(start)))
+    part = run_md(start, PairModel(), settings("nvt", 5))
+    resumed = run_md(through_bson(part.checkpoint), PairModel(), settings("nvt"))
+    assert same_state(resumed.checkpoint, run_md(start, PairModel(), settings("nvt")).checkpoint)
+
+
+def test_the_trajectory_of_a_resumed_run_is_that_of_the_whole(tmp_path: Path) -> None:
+    """Even where the file has frames beyond the checkpoint and ends amid one, as after a kill."""
+    whole, resumed = tmp_path / "whole.extxyz", tmp_path / "resumed.extxyz"
+    run_md(argon(), PairModel(), settings("nvt"), trajectory=whole, trajectory_interval=5)
+    checkpoint = run_md(argon(), PairModel(), settings("nvt", 12)).checkpoint
+    run_md(argon(), PairModel(), settings("nvt", 30), trajectory=resumed, trajectory_interval=5)
+    resumed.write_bytes(resumed.read_bytes()[:-100])
+    run_md(checkpoint, PairModel(), settings("nvt"), trajectory=resumed, trajectory_interval=5)
+    assert resumed.read_text() == whole.read_text()
