@@ -45,7 +45,7 @@ cache_size = "256M"
 class EmbeddedDatabase:
     """A database server that lives in a folder and is shared by all who start it there.
 
-    `start` joins the server of the folder if one is running; `stop` gives up one's own use of it, and the last
+    `start` joins the server of the folder if one runs; `stop` gives up one's own use of it, and the last
     user to leave ends the server. Use is a shared file lock, so a user killed with `kill -9` counts as gone.
     The server holds another lock for as long as it lives, so a dead server is never mistaken for a running
     one, whatever process has its number now.

@@ -1,0 +1,26 @@
+# Needs Python 3.11 or newer, a C++ compiler and make; everything else goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard alflow/mtp/kernel/*.cpp alflow/mtp/kernel/*.hpp)
+
+.PHONY: install demo test lint
+
+install: .venv/installed
+
+.venv/installed: $(SOURCES)
+	@$(PYTHON) -c 'import sys; sys.exit("alflow needs Python 3.11 or newer: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dashboard,ofdft,dev]'
+	touch $@
+
+demo: install
+	$(BIN)/alflow run examples/li_300K.yaml
+
+test: install
+	$(BIN)/pytest -n 2 --dist loadfile
+
+lint: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports

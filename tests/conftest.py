@@ -1,0 +1,42 @@
+"""What the tests share: the reference data, and a database server for those that need one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from pymongo import MongoClient
+from pymongo.database import Database
+
+from alflow.store.embedded import EmbeddedDatabase
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """Folder of published data sets and MLIP-2 references; it lies beside the repository, not in it."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip(f"needs the reference data in {folder}")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def database_uri(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """URI of an embedded server that this test process has for itself."""
+    pytest.importorskip("secantus", reason="needs the embedded database: pip install 'alflow[embedded]'")
+    with EmbeddedDatabase(tmp_path_factory.mktemp("server")) as uri:
+        yield uri
+
+
+@pytest.fixture
+def database(database_uri: str) -> Iterator[Database[dict[str, Any]]]:
+    """An empty database of this test's own; with `database_uri`, its name reaches it from another process."""
+    name = f"test_{uuid4().hex}"
+    with MongoClient[dict[str, Any]](database_uri) as client:
+        yield client[name]
+        client.drop_database(name)
