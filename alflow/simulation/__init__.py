@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from alflow.simulation.checkpoint import Checkpoint
 from alflow.simulation.md import MDResult, run_md
+from alflow.simulation.relaxation import RelaxResult, relax
 from alflow.simulation.settings import GradeControl, Guards, MDSettings
 
-__all__ = ["Checkpoint", "GradeControl", "Guards", "MDResult", "MDSettings", "run_md"]
+__all__ = ["Checkpoint", "GradeControl", "Guards", "MDResult", "MDSettings", "RelaxResult", "relax", "run_md"]

@@ -3,36 +3,28 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from ase import Atoms, units
 
 from alflow.errors import InputError
+from alflow.simulation.calculator import ForceCalculator, require_results, require_stress
 from alflow.simulation.checkpoint import Checkpoint
-from alflow.simulation.guards import GuardWatch
 from alflow.simulation.integrators import barostat_state, make_integrator
 from alflow.simulation.peaks import Peaks
 from alflow.simulation.settings import GradeControl, Guards, MDSettings
 from alflow.simulation.start import first_checkpoint
 from alflow.simulation.trajectory import TrajectoryWriter
+from alflow.simulation.watch import FrameWatch
 
 HISTORY_LIMIT = 2000
 
 State = Literal["finished", "paused", "interrupted", "running"]
-
-
-class ForceCalculator(Protocol):
-    """What is asked of a calculator beside ASE's own methods: that it keeps its results."""
-
-    @property
-    def implemented_properties(self) -> Sequence[str]: ...
-    @property
-    def results(self) -> Mapping[str, Any]: ...
 
 
 class Observation(NamedTuple):
@@ -130,8 +122,8 @@ def run_md(
     )
     with writer or nullcontext():
         while True:
-            seen = run.observe()
-            if reason := run.reason_to_pause(seen):
+            seen, reason = run.observe()
+            if reason:
                 return run.result("paused", reason)
             if writer is not None:
                 writer.write(run.atoms, seen.step, seen.extrapolation_grade)
@@ -147,10 +139,8 @@ def run_md(
 
 
 def _check(calculator: ForceCalculator, settings: MDSettings, guards: Guards) -> None:
-    if settings.ensemble == "npt" and "stress" not in calculator.implemented_properties:
-        raise InputError(
-            f"ensemble is 'npt', but the calculator {type(calculator).__name__} gives no stress."
-        )
+    if settings.ensemble == "npt":
+        require_stress(calculator, "ensemble is 'npt'")
     limit = guards.max_temperature_K
     if limit is not None and limit <= settings.temperature_K:
         raise InputError(
@@ -171,71 +161,42 @@ class _Run:
     ) -> None:
         self.step = start.step
         self.checkpoint = start
-        self.control = control
         self.atoms = start.to_atoms()
         self.atoms.calc = calculator
         self.random = start.random_generator()
         self.dynamics = make_integrator(self.atoms, settings, self.random, start.barostat)
-        self.watch = GuardWatch(guards, start.reference_volume_A3)
+        self.watch = FrameWatch(control, guards, start.reference_volume_A3)
         self.history: Peaks[Observation] = Peaks(HISTORY_LIMIT)
-        self.saved: Peaks[Atoms] = Peaks(control.max_saved if control else 1)
-        self.broken: list[Atoms] = []
         self._temperature_per_energy = 2 / (self.atoms.get_number_of_degrees_of_freedom() or 1) / units.kB
         self.atoms.get_forces()
-        for name in ["energy"] + ["extrapolation_grade"] * (control is not None):
-            if name not in calculator.results:
-                kind = type(calculator).__name__
-                raise InputError(
-                    f"The calculator {kind} gives no {name} with the forces, but the run needs it."
-                )
+        require_results(calculator, control)
 
     def advance(self) -> None:
         self.dynamics.step()
         self.step += 1
 
-    def observe(self) -> Observation:
+    def observe(self) -> tuple[Observation, str]:
+        """Look at the frame, keep what is worth keeping of it, and say why the run must not go on, if so."""
         results = self.atoms.calc.results
-        return Observation(
+        seen = Observation(
             step=self.step,
             extrapolation_grade=float(results.get("extrapolation_grade", math.nan)),
             temperature_K=float(self.atoms.get_kinetic_energy() * self._temperature_per_energy),
             energy_eV=float(results["energy"]),
             volume_A3=float(self.atoms.cell.volume),
         )
-
-    def reason_to_pause(self, seen: Observation) -> str:
-        """Judge the frame, keep what is worth keeping of it, and say why the run must not go on, if so."""
-        if unphysical := self.watch.unphysical(self.atoms, self.atoms.calc.results):
-            return f"Step {seen.step}: {unphysical}."
-        grade = seen.extrapolation_grade
-        self.history.offer(seen.step, grade, lambda: seen)
-        reason = self.watch.excess(seen.volume_A3, seen.temperature_K)
-        if self.control is not None and grade > self.control.gamma_break:
-            reason = (
-                f"the extrapolation grade is {grade:.3g}, above gamma_break = {self.control.gamma_break:g}"
-            )
-        if reason:
-            self.broken = [self._frame(seen)]
-            return f"Step {seen.step}: {reason}."
-        if self.control is not None and grade > self.control.gamma_save:
-            self.saved.offer(seen.step, grade, lambda: self._frame(seen))
-        else:
+        if math.isfinite(seen.energy_eV):
+            self.history.offer(self.step, seen.extrapolation_grade, lambda: seen)
+        safe, reason = self.watch.judge(self.atoms, self.step, seen.temperature_K)
+        if safe:
             self.checkpoint = self._checkpoint()
-        return ""
+        return seen, reason
 
     def result(self, state: State, reason: str = "") -> MDResult:
         columns = np.array(self.history.items()).reshape(-1, len(Observation._fields)).T
         history = dict(zip(Observation._fields, columns, strict=True))
         history["step"] = history["step"].astype(np.int64)
-        saved = self.saved.items() + self.broken if self.control else []
-        return MDResult(state, reason, self.checkpoint, saved, history)
-
-    def _frame(self, seen: Observation) -> Atoms:
-        frame = Atoms(
-            self.atoms.numbers, positions=self.atoms.positions, cell=self.atoms.cell, pbc=self.atoms.pbc
-        )
-        frame.info = {"step": seen.step, "extrapolation_grade": seen.extrapolation_grade}
-        return frame
+        return MDResult(state, reason, self.checkpoint, self.watch.saved(), history)
 
     def _checkpoint(self) -> Checkpoint:
         before = self.checkpoint

@@ -47,11 +47,22 @@ def first_checkpoint(atoms: Atoms, settings: MDSettings) -> Checkpoint:
     )
 
 
-def _check(atoms: Atoms, settings: MDSettings) -> None:
+def require_structure(atoms: Atoms) -> None:
+    """Check that there is something to simulate.
+
+    Raises
+    ------
+    InputError
+        If there are no atoms, or positions or cell are not finite.
+    """
     if len(atoms) == 0:
         raise InputError("The starting structure has no atoms; give one with at least one.")
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
         raise InputError("The starting structure has positions or a cell that are not finite numbers.")
+
+
+def _check(atoms: Atoms, settings: MDSettings) -> None:
+    require_structure(atoms)
     for constraint in atoms.constraints:
         if not isinstance(constraint, FixAtoms):
             kind = type(constraint).__name__

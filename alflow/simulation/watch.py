@@ -1,0 +1,99 @@
+"""Is this frame fit to go on from, and is it worth a label?"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+from ase import Atoms
+
+from alflow.simulation.distances import DistanceWatch
+from alflow.simulation.peaks import Peaks
+from alflow.simulation.settings import GradeControl, Guards
+
+
+class FrameWatch:
+    """Judges the frames of one simulation by grade and guards, and keeps the extrapolative ones.
+
+    Parameters
+    ----------
+    control, guards
+        The limits; without `control` grades do not matter and nothing is kept.
+    reference_volume_A3
+        Volume that the volume guard compares with.
+    """
+
+    def __init__(self, control: GradeControl | None, guards: Guards, reference_volume_A3: float) -> None:
+        self.control = control
+        self.guards = guards
+        self.reference_volume_A3 = reference_volume_A3
+        self._distances = None if guards.min_distance_A is None else DistanceWatch(guards.min_distance_A)
+        self._saved: Peaks[Atoms] = Peaks(control.max_saved if control else 1)
+        self._last: list[Atoms] = []
+
+    def saved(self) -> list[Atoms]:
+        """Extrapolative frames so far, in order; the frame that caused a pause, if it is physical, last."""
+        return self._saved.items() + self._last
+
+    def judge(self, atoms: Atoms, step: int, temperature_K: float = 0.0) -> tuple[bool, str]:
+        """Whether the frame is safe to resume from; and why the simulation must not go on, if so.
+
+        `results["min_distance_A"]`, where the calculator gives it, spares the search for the nearest pair.
+        """
+        if reason := self._not_finite(atoms) or self._too_near(atoms):
+            return False, f"Step {step}: {reason}."
+        grade = atoms.calc.results.get("extrapolation_grade", math.nan)
+        if reason := self._above_break(grade) or self._too_hot(temperature_K) or self._too_strained(atoms):
+            if self.control is not None:
+                self._last = [bare_frame(atoms, step, grade)]
+            return False, f"Step {step}: {reason}."
+        if self.control is not None and grade > self.control.gamma_save:
+            self._saved.offer(step, grade, lambda: bare_frame(atoms, step, grade))
+            return False, ""
+        return True, ""
+
+    def _not_finite(self, atoms: Atoms) -> str:
+        results = atoms.calc.results
+        arrays = (atoms.positions, atoms.cell.array, results["forces"])
+        numbers = (results["energy"], results.get("extrapolation_grade", 0.0))
+        if all(np.isfinite(array).all() for array in arrays) and all(math.isfinite(x) for x in numbers):
+            return ""
+        return "energy, forces, positions or grade are not finite numbers"
+
+    def _too_near(self, atoms: Atoms) -> str:
+        limit = self.guards.min_distance_A
+        if limit is None or self._distances is None:
+            return ""
+        nearest = atoms.calc.results.get("min_distance_A")
+        if nearest is None:
+            nearest = self._distances.violation(atoms)
+        if nearest is None or nearest >= limit:
+            return ""
+        return f"two atoms are {nearest:.3f} Å apart, nearer than min_distance_A = {limit:g}"
+
+    def _above_break(self, grade: float) -> str:
+        if self.control is None or not grade > self.control.gamma_break:
+            return ""
+        return f"the extrapolation grade is {grade:.3g}, above gamma_break = {self.control.gamma_break:g}"
+
+    def _too_hot(self, temperature_K: float) -> str:
+        limit = self.guards.max_temperature_K
+        if limit is None or temperature_K <= limit:
+            return ""
+        return f"the temperature is {temperature_K:.0f} K, above max_temperature_K = {limit:g}"
+
+    def _too_strained(self, atoms: Atoms) -> str:
+        limit = self.guards.max_volume_change
+        if limit is None or self.reference_volume_A3 == 0:
+            return ""
+        change = atoms.cell.volume / self.reference_volume_A3 - 1
+        if abs(change) <= limit:
+            return ""
+        return f"the volume has changed by {change:+.0%}, beyond max_volume_change = {limit:g}"
+
+
+def bare_frame(atoms: Atoms, step: int, grade: float) -> Atoms:
+    """The configuration alone, so that no energy of the potential can be taken for a label."""
+    frame = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    frame.info = {"step": step, "extrapolation_grade": grade}
+    return frame
