@@ -105,17 +105,17 @@ class Potential(Section):
 
 
 class Guards(Section):
-    """Where a run pauses although its grade is fine."""
+    """Where a run pauses although its grade is fine; `null` switches one off."""
 
-    min_distance_A: float | None = Field(default=None, ge=0.1, le=5, description="closest approach, Å")
-    max_temperature_K: float | None = Field(default=None, ge=1, le=100_000, description="temperature, K")
+    min_distance_A: float | None = Field(default=0.5, ge=0.1, le=5, description="closest approach, Å")
+    max_temperature_K: float | None = Field(default=10_000.0, ge=1, le=1e6, description="temperature, K")
     max_volume_change: float | None = Field(
-        default=None, ge=0.01, le=10, description="relative change of volume against the start"
+        default=0.5, ge=0.01, le=10, description="relative change of volume against the start"
     )
 
 
 class Explorer(Section):
-    """A set of molecular-dynamics runs: the product of its structures, temperatures, pressures and replicas."""
+    """Molecular-dynamics runs: all combinations of its structures, temperatures, pressures and replicas."""
 
     name: Name = Field(description="name in status, dashboard and report")
     structure: Name | list[Name] = Field(description="starting structure, or several")
@@ -165,10 +165,19 @@ class Selection(Section):
 class Limits(Section):
     """What a converged label must satisfy to be trained on."""
 
-    max_force_eV_A: float = Field(default=50.0, ge=0.1, le=1000, description="largest force component, eV/Å")
-    min_distance_A: float = Field(default=0.5, ge=0.1, le=5, description="closest pair of atoms, Å")
-    max_energy_deviation_eV_per_atom: float = Field(
-        default=5.0, ge=0.001, le=1000, description="energy against the labels so far, eV per atom"
+    max_force_eV_A: float = Field(default=50.0, ge=0.1, le=1000, description="largest force on an atom, eV/Å")
+    max_net_force_eV_A: float = Field(
+        default=0.05, gt=0, le=100, description="length of the mean force, eV/Å"
+    )
+    min_distance_A: float = Field(default=0.7, ge=0.1, le=5, description="closest pair of atoms, Å")
+    energy_outlier_score: float = Field(
+        default=20.0,
+        ge=3,
+        le=1e6,
+        description="robust z-score of the energy per atom among the labels so far",
+    )
+    energy_scale_floor_eV: float = Field(
+        default=0.02, gt=0, le=10, description="least spread of energies assumed in that score, eV per atom"
     )
 
 
@@ -194,7 +203,7 @@ class Fit(Section):
 
 
 class Initial(Section):
-    """What the first potential is fitted to: a file of labelled structures, or displaced and strained starts."""
+    """What the first potential is fitted to: a labelled file, or displaced and strained starts."""
 
     file: str | None = Field(default=None, description="labelled structures (extended XYZ); default: none")
     count: int = Field(default=6, ge=1, le=1000, description="structures to make and label")

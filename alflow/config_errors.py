@@ -78,7 +78,7 @@ def sentence(error: ValidationError, model: type[BaseModel]) -> str:
 
 
 def _rank(details: ErrorDetails) -> tuple[int, int]:
-    """Unknown keys first: they explain the missing ones. Of a union, the branch that says most about the value."""
+    """Unknown keys first: they explain missing ones. Of a union, the branch that says most of the value."""
     order = {"extra_forbidden": 0, "missing": 2}
     wrong_branch = details["type"].endswith("_type")
     return (order.get(details["type"], 1), int(wrong_branch))

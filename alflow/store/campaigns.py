@@ -26,7 +26,7 @@ def config_hash(campaign: Campaign) -> str:
 
 
 class Campaigns:
-    """One document a campaign: ``name, config, config_hash, state, reason, round, barren, quiet, cpu_seconds, lease``.
+    """One document a campaign: its ``config``, ``state``, ``reason``, ``round``, counters and ``lease``.
 
     `round` only grows, by compare-and-set; whoever advances it owns the step.
     """

@@ -49,6 +49,7 @@ class Configurations:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
+        assert document is not None  # an upsert
         return document["_id"]
 
     def get(self, configuration: ObjectId) -> dict[str, Any]:

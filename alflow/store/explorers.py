@@ -20,7 +20,7 @@ UNFINISHED = (READY, PAUSED)
 
 
 class Explorers:
-    """One document a run: ``campaign, index, name, settings, start, checkpoint, state, reason, step, round, lease``.
+    """One document a run: its ``settings``, ``start``, ``checkpoint``, ``state``, ``step``, ``round``, ``lease``.
 
     `round` is the last round that the run has completed; each round is claimed and completed once. What a
     run saw lies in GridFS, one file a segment: candidates (frames above γ_save) and history.
@@ -79,7 +79,7 @@ class Explorers:
                 "round": {"$lt": round_},
                 **free(),
             },
-            {"$set": {"lease": new_lease()}},
+            {"$set": {"lease": new_lease()}, "$inc": {"segment": 1}},
             return_document=ReturnDocument.AFTER,
         )
 
@@ -90,7 +90,7 @@ class Explorers:
         )
         return bool(run and run["round"] < round_ and run["lease"] is not None and run["state"] in UNFINISHED)
 
-    def save_segment(
+    def save_progress(
         self,
         run: dict[str, Any],
         round_: int,
@@ -100,25 +100,20 @@ class Explorers:
         candidates: list[Atoms],
         history: dict[str, np.ndarray],
     ) -> bool:
-        """Store what a run did since its last segment; files first. False if the lease was lost."""
-        segment = run["segment"]
+        """Store what a claimed run has done so far, files first; False if the lease was lost.
+
+        Each claim writes its own segment; steps that a killed worker did beyond its checkpoint come again in
+        the next segment, bit for bit the same.
+        """
         where = {"campaign": run["campaign"], "explorer": run["index"], "round": round_}
-        stem = f"{run['campaign']}/explorer-{run['index']}/segment-{segment:06d}"
+        stem = f"{run['campaign']}/explorer-{run['index']}/segment-{run['segment']:06d}"
         if candidates:
             self.files.put(f"{stem}.candidates.npz", pack_frames(candidates), kind="candidates", **where)
         self.files.put(f"{stem}.history.npz", pack_arrays(history), kind="history", **where)
         found = self.collection.find_one_and_update(
-            {"_id": run["_id"], "lease.token": run["lease"]["token"], "segment": segment},
-            {
-                "$set": {
-                    "checkpoint": encode(checkpoint),
-                    "step": step,
-                    "segment": segment + 1,
-                    "updated": now(),
-                }
-            },
+            {"_id": run["_id"], "lease.token": run["lease"]["token"]},
+            {"$set": {"checkpoint": encode(checkpoint), "step": step, "updated": now()}},
         )
-        run["segment"] = segment + 1
         return found is not None
 
     def report_step(self, run: dict[str, Any], step: int) -> None:
@@ -154,11 +149,16 @@ class Explorers:
         return frames
 
     def history(self, campaign: str, index: int) -> dict[str, np.ndarray]:
-        """What a run recorded, all segments in order, each array with one entry a record."""
+        """What a run recorded, by step; of steps that were done twice, the later time."""
         names = self.files.names(campaign=campaign, explorer=index, kind="history")
         segments = [unpack_arrays(self.files.get(name)) for name in names]
-        keys = segments[0].keys() if segments else []
-        return {key: np.concatenate([segment[key] for segment in segments]) for key in keys}
+        kept: list[dict[str, np.ndarray]] = []
+        end = np.inf
+        for segment in reversed(segments):
+            before = segment["step"] < end
+            kept.insert(0, {key: values[before] for key, values in segment.items()})
+            end = min(end, segment["step"].min(initial=np.inf))
+        return {key: np.concatenate([part[key] for part in kept]) for key in (kept[0] if kept else [])}
 
     def break_dead_leases(self, campaign: str) -> int:
         """Free runs that vanished processes of this host had; how many."""

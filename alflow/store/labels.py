@@ -63,6 +63,7 @@ class Labels:
             upsert=True,
             return_document=ReturnDocument.AFTER,
         )
+        assert document is not None  # an upsert
         self.collection.update_one(
             {"_id": document["_id"], "requests.campaign": {"$ne": campaign}},
             {"$push": {"requests": {"campaign": campaign, "round": round_, "number": number}}},
@@ -85,6 +86,10 @@ class Labels:
             asked = next(r for r in document["requests"] if r["campaign"] == campaign)
             document["round"], document["number"] = asked["round"], asked["number"]
         return sorted(found, key=lambda d: (d["round"], d["number"]))
+
+    def done(self, campaign: str) -> list[ObjectId]:
+        """Ids of a campaign's finished labels, in the order in which they were asked for."""
+        return [label["_id"] for label in self.find(campaign, state=DONE)]
 
     def counts(self, campaign: str) -> dict[str, int]:
         """Number of a campaign's labels by state."""

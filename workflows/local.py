@@ -1,0 +1,163 @@
+"""Local workers: processes that run fireworks one after the other, without a start-up for each."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+import psutil
+from fireworks import FWorker, LaunchPad
+from fireworks.core import rocket
+from fireworks.core.rocket_launcher import launch_rocket
+from pymongo.errors import PyMongoError
+
+from alflow.store import Store
+from alflow.store.campaigns import RUNNING
+from workflows.recovery import LOCAL_PATIENCE_S, recover
+
+ROLES = ("explore", "label", "train")
+IDLE_S = (0.02, 0.5)  # first and longest pause of a worker that finds nothing to do
+WATCH_S = 0.25
+CHECK_EVERY_S = 5.0
+MAX_DEATHS = 50  # of workers in one run: more means that the machine, not the campaign, is ill
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+
+
+def work(launchpad: LaunchPad, roles: Sequence[str], *, keep_going: Callable[[], bool]) -> int:
+    """Run fireworks of these roles in this process and directory; how many were run."""
+    rocket.ROCKET_STREAM_LOGLEVEL = "ERROR"
+    rocket.PRINT_FW_JSON = False
+    worker = FWorker(name=f"{socket.gethostname()}-{os.getpid()}", category=list(roles))
+    count, pause = 0, IDLE_S[0]
+    directory = Path.cwd()
+    while keep_going():
+        try:
+            ran = launch_rocket(launchpad, worker, strm_lvl="ERROR")
+        except (
+            PyMongoError,
+            ValueError,
+            RuntimeError,
+        ) as error:  # the database is away, or a round was set aside
+            print(f"{worker.name}: {error}", file=sys.stderr, flush=True)
+            ran = False
+        os.chdir(directory)
+        count += ran
+        pause = IDLE_S[0] if ran else min(1.5 * pause, IDLE_S[1])
+        if not ran:
+            time.sleep(pause)
+    return count
+
+
+def run_to_the_end(
+    store: Store,
+    launchpad: LaunchPad,
+    name: str,
+    *,
+    directory: Path,
+    workers: int,
+    alone: bool = False,
+    on_progress: Callable[[], None] = lambda: None,
+) -> str:
+    """Run a campaign with local workers until it ends; its end state.
+
+    Parameters
+    ----------
+    directory
+        Where workers keep scratch files and logs.
+    workers
+        Number of processes.
+    alone
+        Nobody else works on this database, so what looks unfinished was abandoned.
+    on_progress
+        Called a few times a second.
+    """
+    recover(store, launchpad, name, patience_s=0.0 if alone else LOCAL_PATIENCE_S)
+    deaths, checked = 0, time.monotonic()
+    with _crew(launchpad, directory, workers) as crew:
+        while (state := store.campaigns.get(name)["state"]) == RUNNING:
+            on_progress()
+            time.sleep(WATCH_S)
+            died = crew.replace_the_dead()
+            deaths += died
+            if deaths > MAX_DEATHS:
+                raise RuntimeError(f"{deaths} workers died; the last words are in {directory}/worker-*.log")
+            if died or time.monotonic() - checked > CHECK_EVERY_S:
+                checked = time.monotonic()
+                recover(store, launchpad, name, patience_s=LOCAL_PATIENCE_S)
+        on_progress()
+    return state
+
+
+class _Crew:
+    """Worker processes, each in a session of its own, so that Ctrl-C reaches only who started them."""
+
+    def __init__(self, launchpad: LaunchPad, directory: Path, roles: Sequence[str]) -> None:
+        self.order = json.dumps({"launchpad": launchpad.to_dict(), "roles": list(roles)})
+        self.directory = directory
+        self.processes: list[subprocess.Popen[str]] = []
+
+    def start_one(self, number: int) -> subprocess.Popen[str]:
+        scratch = self.directory / f"worker-{number}"
+        scratch.mkdir(parents=True, exist_ok=True)
+        with (self.directory / f"worker-{number}.log").open("a") as log:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "workflows.local"],
+                stdin=subprocess.PIPE,
+                stdout=log,
+                stderr=log,
+                cwd=scratch,
+                env=os.environ
+                | dict.fromkeys(THREADS, "1")
+                | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
+                start_new_session=True,
+                text=True,
+            )
+        assert process.stdin is not None
+        process.stdin.write(
+            self.order + "\n"
+        )  # not the command line, which everybody on the machine can read
+        process.stdin.flush()
+        return process
+
+    def replace_the_dead(self) -> int:
+        dead = [i for i, process in enumerate(self.processes) if process.poll() is not None]
+        for index in dead:
+            self.processes[index] = self.start_one(index + 1)
+        return len(dead)
+
+    def end(self) -> None:
+        for process in self.processes:
+            with suppress(psutil.NoSuchProcess):
+                for child in psutil.Process(process.pid).children(recursive=True):
+                    child.kill()
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def _crew(launchpad: LaunchPad, directory: Path, workers: int) -> Iterator[_Crew]:
+    crew = _Crew(launchpad, directory, ROLES)
+    try:
+        for number in range(1, workers + 1):
+            crew.processes.append(crew.start_one(number))
+        yield crew
+    finally:
+        crew.end()
+
+
+def main() -> None:
+    """A worker process: its orders come on stdin, and it ends when the one who gave them has gone."""
+    order = json.loads(sys.stdin.readline())
+    parent = os.getppid()
+    work(LaunchPad.from_dict(order["launchpad"]), order["roles"], keep_going=lambda: os.getppid() == parent)
+
+
+if __name__ == "__main__":
+    main()

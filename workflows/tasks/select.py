@@ -1,0 +1,127 @@
+"""Select: which configurations of a round are worth a label."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from ase import Atoms
+from bson import ObjectId
+from fireworks import FWAction, explicit_serialize
+
+from alflow.config import Campaign
+from alflow.mtp import mtp_from_text
+from alflow.selection import ActiveSet, select
+from alflow.store import Store
+from alflow.store.labels import ENDED
+from alflow.structure_files import read_structures
+from alflow.structures import displaced, starting_structures
+from qm_interfaces import get_interface
+from workflows.tasks.base import CampaignTask, firework
+
+POLL_S = 0.5
+
+
+@explicit_serialize
+class SelectTask(CampaignTask):
+    """Choose once a round, ask for the labels, and put the open ones before training."""
+
+    def work(self, store: Store, campaign: str, round_: int) -> FWAction:
+        while (event := store.events.get(campaign, f"selected-{round_}")) is None:
+            with store.campaigns.leased(campaign) as mine:
+                if mine:
+                    _choose(store, store.campaigns.config(campaign), round_)
+            if not mine:
+                time.sleep(POLL_S)
+        return FWAction(
+            stored_data={"candidates": event["candidates"], "chosen": len(event["labels"])},
+            detours=[
+                firework(
+                    "label",
+                    f"label {label['number']}",
+                    campaign=campaign,
+                    round_=round_,
+                    label=str(label["_id"]),
+                )
+                for label in store.labels.find(campaign)
+                if label["state"] not in ENDED
+            ],
+        )
+
+
+def _choose(store: Store, config: Campaign, round_: int) -> None:
+    """Store a round's choice: configurations, labels, and last the event that makes it final."""
+    name = config.name
+    if round_ == 0 and config.initial.file is not None:
+        facts = _import(store, config)
+    elif round_ == 0:
+        starts = [
+            starting_structures(config)[key] for key in {run.structure: 0 for run in config.trajectories()}
+        ]
+        structures = displaced(starts, config.initial)
+        labels = _request(store, config, round_, structures, {"explorer": None, "kind": "initial"})
+        facts = {"candidates": len(structures), "labels": labels, "refused": {}, "grades": []}
+    else:
+        facts = _choose_extrapolative(store, config, round_)
+    store.events.add(name, f"selected-{round_}", "selected", round_, **facts)
+
+
+def _choose_extrapolative(store: Store, config: Campaign, round_: int) -> dict[str, Any]:
+    name = config.name
+    candidates = store.explorers.candidates(name, round_)
+    asked = store.labels.find(name)
+    budget = min(config.selection.labels_per_round, config.stop.max_labels - len(asked))
+    if not candidates or budget <= 0:
+        return {"candidates": len(candidates), "labels": [], "refused": {}, "grades": []}
+    version = store.potentials.latest(name)["version"]  # type: ignore[index]
+    potential = mtp_from_text(store.potentials.mtp(name, version), config.species, f"version {version}")
+    active_set = ActiveSet.from_bytes(store.potentials.active_set(name, version))
+    known = store.configurations.atoms([label["configuration"] for label in asked])
+    selection = select(
+        potential,
+        active_set,
+        candidates,
+        budget,
+        known=known,
+        min_distance_A=config.qm.limits.min_distance_A,
+    )
+    chosen = [candidates[i] for i in selection.chosen]
+    refused: dict[str, int] = {}
+    for reason in selection.rejected.values():
+        refused[reason] = refused.get(reason, 0) + 1
+    labels = _request(store, config, round_, chosen, {"kind": "extrapolative", "potential": version})
+    grades = [frame.info["extrapolation_grade"] for frame in candidates]
+    return {"candidates": len(candidates), "labels": labels, "refused": refused, "grades": _extremes(grades)}
+
+
+def _request(
+    store: Store, config: Campaign, round_: int, structures: list[Atoms], source: dict[str, Any]
+) -> list[ObjectId]:
+    level = get_interface(config.qm.interface, **config.qm.options).level_of_theory()
+    labels = []
+    for number, atoms in enumerate(structures, start=1):
+        origin = {"campaign": config.name, "round": round_, **source, **atoms.info}
+        configuration = store.configurations.add(atoms, origin)
+        labels.append(
+            store.labels.request(configuration, level, campaign=config.name, round_=round_, number=number)
+        )
+    return labels
+
+
+def _import(store: Store, config: Campaign) -> dict[str, Any]:
+    path = config.initial.file or ""
+    structures = read_structures(path, labelled=True, species=config.species)
+    labels = []
+    for number, atoms in enumerate(structures, start=1):
+        origin = {"campaign": config.name, "round": 0, "kind": "imported", "file": path}
+        configuration = store.configurations.add(atoms, origin)
+        labels.append(
+            store.labels.import_result(
+                configuration, {"imported": path}, atoms, campaign=config.name, number=number
+            )
+        )
+    return {"candidates": len(structures), "labels": labels, "refused": {}, "grades": []}
+
+
+def _extremes(grades: list[float]) -> list[float]:
+    return [min(grades), max(grades)] if grades else []
