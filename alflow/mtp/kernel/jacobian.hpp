@@ -114,7 +114,7 @@ class NeighborhoodJacobian {
   }
 
   static double& lane(aligned_vector<chunk>& chunks, int item, int items, int direction) {
-    return chunks[std::size_t(direction / LANES) * items + item][direction % LANES / W][direction % W];
+    return reinterpret_cast<double*>(&chunks[std::size_t(direction / LANES) * items + item])[direction % LANES];
   }
 
   void contract() {
@@ -152,9 +152,10 @@ class NeighborhoodJacobian {
   // The derivative `slope` of ∂V/∂r along one parameter, for the directions of chunk `c`, into the rows of forces and virial.
   void scatter(double* row, int c, const chunk& slope) {
     const int begin = c * LANES, end = std::min(3 * count_, begin + LANES);
+    const double* slopes = reinterpret_cast<const double*>(&slope);
     double own[3] = {0, 0, 0};
     for (int k = begin; k < end; ++k) {
-      const double g = slope[(k - begin) / W][(k - begin) % W];
+      const double g = slopes[k - begin];
       row[rows_[k]] -= g;
       own[k % 3] += g;
     }
@@ -189,6 +190,7 @@ class NeighborhoodJacobian {
         if (neighbors_[j].type == species) members_.push_back(j);
       if (members_.empty()) continue;
       double* rows = out_ + std::size_t(type * p_.species_count + species) * FK * stride_;
+      sum_radial_moments();
       for (int begin = 0; begin < FK; begin += LANES) radial_chunk(begin, std::min(FK, begin + LANES), rows);
     }
   }
@@ -207,15 +209,25 @@ class NeighborhoodJacobian {
         }
   }
 
-  void radial_chunk(int begin, int end, double* rows) {
-    const int F = p_.radial_count, K = p_.chebyshev_count, X = p_.monomial_count;
-    std::fill(tangent_.begin(), tangent_.begin() + p_.basic_count, chunk{});
+  // Σ_j Q_k(r_j) r̂_j^e over the neighbours of one species: the slope of the basic moment (μ, e) along c_{μk}, whatever μ.
+  void sum_radial_moments() {
+    const int K = p_.chebyshev_count, X = p_.monomial_count;
+    radial_moments_.assign(std::size_t(X) * K, 0);
     for (int j : members_)
       for (int i = 0; i < X; ++i) {
         const double m = monomials_[std::size_t(j) * X + i];
-        const int stop = std::min(end, p_.mu_count[i] * K);
-        for (int c = begin; c < stop; ++c)
-          tangent_[p_.first_basic[i] + c / K][(c - begin) / W][(c - begin) % W] += q_[j * K + c % K] * m;
+        for (int k = 0; k < K; ++k) radial_moments_[i * K + k] += q_[j * K + k] * m;
+      }
+  }
+
+  void radial_chunk(int begin, int end, double* rows) {
+    const int F = p_.radial_count, K = p_.chebyshev_count, X = p_.monomial_count;
+    std::fill(tangent_.begin(), tangent_.begin() + p_.basic_count, chunk{});
+    for (int i = 0; i < X; ++i)
+      for (int mu = 0; mu < p_.mu_count[i]; ++mu) {
+        double* lanes = reinterpret_cast<double*>(&tangent_[p_.first_basic[i] + mu]);
+        for (int c = std::max(begin, mu * K); c < std::min(end, (mu + 1) * K); ++c)
+          lanes[c - begin] = radial_moments_[i * K + c - mu * K];
       }
     contract_tangents();
     contract_adjoint_tangents();
@@ -259,7 +271,7 @@ class NeighborhoodJacobian {
   double* out_ = nullptr;
   int64_t stride_ = 0, own_row_ = 0, virial_row_ = 0;
   std::vector<std::array<int, 3>> exponents_;
-  std::vector<double> moments_, adjoints_, q_, dq_, f_, monomials_, gradients_, g_, dg_;
+  std::vector<double> moments_, adjoints_, q_, dq_, f_, monomials_, gradients_, g_, dg_, radial_moments_;
   std::vector<int64_t> rows_;
   std::vector<int> members_;
   aligned_vector<chunk> tangent_, adjoint_tangent_, basic_tangents_, virial_weights_;
