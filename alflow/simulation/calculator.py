@@ -29,7 +29,7 @@ def require_results(calculator: ForceCalculator, control: GradeControl | None) -
     for name in ["energy"] + ["extrapolation_grade"] * (control is not None):
         if name not in calculator.results:
             kind = type(calculator).__name__
-            raise InputError(f"The calculator {kind} gives no {name} with its forces, but the run needs it.")
+            raise InputError(f"the calculator {kind} gives no {name} with its forces, but the run needs it")
 
 
 def require_stress(calculator: ForceCalculator, purpose: str) -> None:
@@ -41,4 +41,4 @@ def require_stress(calculator: ForceCalculator, purpose: str) -> None:
         If it cannot.
     """
     if "stress" not in calculator.implemented_properties:
-        raise InputError(f"{purpose}, but the calculator {type(calculator).__name__} gives no stress.")
+        raise InputError(f"{purpose}, but the calculator {type(calculator).__name__} gives no stress")

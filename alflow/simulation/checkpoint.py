@@ -117,13 +117,13 @@ class Checkpoint:
                 barostat={name: float(value) for name, value in data["barostat"].items()},
             )
         except KeyError as error:
-            raise InputError(f"The checkpoint has no field {error}, so no run can resume from it.") from None
+            raise InputError(f"the checkpoint has no field {error}, so no run can resume from it") from None
         except (TypeError, ValueError) as error:
-            raise InputError(f"The checkpoint is damaged, so no run can resume from it: {error}.") from None
+            raise InputError(f"the checkpoint is damaged, so no run can resume from it: {error}") from None
         atom_count = len(checkpoint.numbers)
         if not checkpoint.positions.shape == checkpoint.momenta.shape == (atom_count, 3):
             raise InputError(
-                f"The checkpoint has positions of shape {checkpoint.positions.shape} and momenta of shape "
-                f"{checkpoint.momenta.shape}, but both must be ({atom_count}, 3)."
+                f"the checkpoint has positions of shape {checkpoint.positions.shape} and momenta of shape "
+                f"{checkpoint.momenta.shape}, but both must be ({atom_count}, 3)"
             )
         return checkpoint

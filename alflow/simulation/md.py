@@ -144,7 +144,7 @@ def _check(calculator: ForceCalculator, settings: MDSettings, guards: Guards) ->
     limit = guards.max_temperature_K
     if limit is not None and limit <= settings.temperature_K:
         raise InputError(
-            f"max_temperature_K is {limit:g}, but must be above temperature_K = {settings.temperature_K:g}."
+            f"max_temperature_K is {limit:g}, but must be above temperature_K = {settings.temperature_K:g}"
         )
 
 

@@ -135,10 +135,10 @@ class _Frame(NamedTuple):
 def _check(calculator: ForceCalculator, atoms: Atoms, fmax_eV_A: float, cell: bool) -> None:
     require_structure(atoms)
     if not fmax_eV_A > 0:
-        raise InputError(f"fmax_eV_A is {fmax_eV_A}, but must be greater than 0.")
+        raise InputError(f"fmax_eV_A is {fmax_eV_A}, but must be greater than 0")
     if cell:
-        require_stress(calculator, "The cell is to be relaxed")
+        require_stress(calculator, "the cell is to be relaxed")
         if not (atoms.pbc.all() and atoms.cell.volume > 0):
             raise InputError(
-                "The cell is to be relaxed, but the structure is not periodic in three directions."
+                "the cell is to be relaxed, but the structure is not periodic in three directions"
             )

@@ -58,7 +58,7 @@ class MDSettings:
     def __post_init__(self) -> None:
         if self.ensemble not in get_args(Ensemble):
             raise InputError(
-                f"ensemble is {self.ensemble!r}, but must be one of {', '.join(get_args(Ensemble))}."
+                f"ensemble is {self.ensemble!r}, but must be one of {', '.join(get_args(Ensemble))}"
             )
         for name in ("timestep_fs", "friction_per_fs", "barostat_time_fs"):
             _require(name, getattr(self, name), above=0.0)
@@ -135,8 +135,8 @@ class Guards:
 
 def _require(name: str, value: float, *, above: float | None = None, at_least: float | None = None) -> None:
     if not math.isfinite(value):
-        raise InputError(f"{name} is {value}, but must be a finite number.")
+        raise InputError(f"{name} is {value}, but must be a finite number")
     if above is not None and not value > above:
-        raise InputError(f"{name} is {value}, but must be greater than {above:g}.")
+        raise InputError(f"{name} is {value}, but must be greater than {above:g}")
     if at_least is not None and not value >= at_least:
-        raise InputError(f"{name} is {value}, but must be at least {at_least:g}.")
+        raise InputError(f"{name} is {value}, but must be at least {at_least:g}")

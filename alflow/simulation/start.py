@@ -56,9 +56,9 @@ def require_structure(atoms: Atoms) -> None:
         If there are no atoms, or positions or cell are not finite.
     """
     if len(atoms) == 0:
-        raise InputError("The starting structure has no atoms; give one with at least one.")
+        raise InputError("the starting structure has no atoms; give one with at least one")
     if not (np.isfinite(atoms.positions).all() and np.isfinite(atoms.cell.array).all()):
-        raise InputError("The starting structure has positions or a cell that are not finite numbers.")
+        raise InputError("the starting structure has positions or a cell that are not finite numbers")
 
 
 def _check(atoms: Atoms, settings: MDSettings) -> None:
@@ -67,14 +67,14 @@ def _check(atoms: Atoms, settings: MDSettings) -> None:
         if not isinstance(constraint, FixAtoms):
             kind = type(constraint).__name__
             raise InputError(
-                f"The starting structure has a {kind} constraint, but only FixAtoms is supported."
+                f"the starting structure has a {kind} constraint, but only FixAtoms is supported"
             )
     if settings.ensemble == "npt":
         if not (atoms.pbc.all() and atoms.cell.volume > 0):
             raise InputError(
-                "ensemble is 'npt', but the starting structure is not periodic in all three directions."
+                "ensemble is 'npt', but the starting structure is not periodic in three directions"
             )
         if atoms.constraints:
             raise InputError(
-                "ensemble is 'npt', but the starting structure has fixed atoms; use 'nvt' or free them."
+                "ensemble is 'npt', but the starting structure has fixed atoms; use 'nvt' or free them"
             )

@@ -38,9 +38,9 @@ class TrajectoryWriter:
 
     def __init__(self, path: Path, interval: int, first_step: int) -> None:
         if path.suffix not in (".extxyz", ".xyz"):
-            raise InputError(f"trajectory is {path}, but its name must end in .extxyz (or .xyz).")
+            raise InputError(f"trajectory is {path}, but its name must end in .extxyz (or .xyz)")
         if not path.parent.is_dir():
-            raise InputError(f"trajectory is {path}, but the folder {path.parent} does not exist.")
+            raise InputError(f"trajectory is {path}, but the folder {path.parent} does not exist")
         self.interval = interval
         path.touch()
         cut_trajectory(path, first_step)

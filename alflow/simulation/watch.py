@@ -41,12 +41,12 @@ class FrameWatch:
         `results["min_distance_A"]`, where the calculator gives it, spares the search for the nearest pair.
         """
         if reason := self._not_finite(atoms) or self._too_near(atoms):
-            return False, f"Step {step}: {reason}."
+            return False, f"step {step}: {reason}"
         grade = atoms.calc.results.get("extrapolation_grade", math.nan)
         if reason := self._above_break(grade) or self._too_hot(temperature_K) or self._too_strained(atoms):
             if self.control is not None:
                 self._last = [bare_frame(atoms, step, grade)]
-            return False, f"Step {step}: {reason}."
+            return False, f"step {step}: {reason}"
         if self.control is not None and grade > self.control.gamma_save:
             self._saved.offer(step, grade, lambda: bare_frame(atoms, step, grade))
             return False, ""

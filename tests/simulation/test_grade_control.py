@@ -23,7 +23,7 @@ def test_frames_above_save_are_saved_and_the_run_pauses_above_break() -> None:
     model = scripted([0.5, 2.1, 3.0, 1.0, 1.5, 4.0, 9.0, 12.0])
     result = run_md(argon(), model, SETTINGS, control=GradeControl())
     assert result.state == "paused"
-    assert result.reason == "Step 7: the extrapolation grade is 12, above gamma_break = 10."
+    assert result.reason == "step 7: the extrapolation grade is 12, above gamma_break = 10"
     assert [(frame.info["step"], frame.info["extrapolation_grade"]) for frame in result.saved] == [
         (2, 3.0),
         (5, 4.0),

@@ -41,7 +41,7 @@ def test_atoms_too_near_pause_the_run_and_the_frame_is_not_saved(tells_distance:
     assert "nearer than min_distance_A = 2" in result.reason
     assert result.saved == []
     assert 2.0 <= result.checkpoint.to_atoms().get_distance(0, 1, mic=True) < 2.6
-    assert f"Step {result.checkpoint.step + 1}:" in result.reason
+    assert f"step {result.checkpoint.step + 1}:" in result.reason
 
 
 def test_too_hot_pauses_and_the_frame_is_saved() -> None:

@@ -19,15 +19,15 @@ from alflow.simulation import Checkpoint, GradeControl, Guards, MDSettings, run_
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (lambda: MDSettings(ensemble="nph"), "ensemble is 'nph', but must be one of nve, nvt, npt."),
-        (lambda: MDSettings(temperature_K=0), "temperature_K is 0, but must be greater than 0."),
-        (lambda: MDSettings("nve", temperature_K=-1), "temperature_K is -1, but must be at least 0."),
-        (lambda: MDSettings(timestep_fs=-1), "timestep_fs is -1, but must be greater than 0."),
-        (lambda: MDSettings(steps=-1), "steps is -1, but must be at least 0."),
-        (lambda: MDSettings(pressure_GPa=np.nan), "pressure_GPa is nan, but must be a finite number."),
-        (lambda: GradeControl(gamma_save=3, gamma_break=2), "gamma_break is 2, but must be at least 3."),
-        (lambda: GradeControl(max_saved=0), "max_saved is 0, but must be at least 1."),
-        (lambda: Guards(min_distance_A=0), "min_distance_A is 0, but must be greater than 0."),
+        (lambda: MDSettings(ensemble="nph"), "ensemble is 'nph', but must be one of nve, nvt, npt"),
+        (lambda: MDSettings(temperature_K=0), "temperature_K is 0, but must be greater than 0"),
+        (lambda: MDSettings("nve", temperature_K=-1), "temperature_K is -1, but must be at least 0"),
+        (lambda: MDSettings(timestep_fs=-1), "timestep_fs is -1, but must be greater than 0"),
+        (lambda: MDSettings(steps=-1), "steps is -1, but must be at least 0"),
+        (lambda: MDSettings(pressure_GPa=np.nan), "pressure_GPa is nan, but must be a finite number"),
+        (lambda: GradeControl(gamma_save=3, gamma_break=2), "gamma_break is 2, but must be at least 3"),
+        (lambda: GradeControl(max_saved=0), "max_saved is 0, but must be at least 1"),
+        (lambda: Guards(min_distance_A=0), "min_distance_A is 0, but must be greater than 0"),
     ],
 )
 def test_settings_out_of_range(make: Callable[[], Any], message: str) -> None:
