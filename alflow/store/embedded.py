@@ -9,14 +9,15 @@ from __future__ import annotations
 import fcntl
 import json
 import os
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
-import sys
+import sysconfig
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import IO, Any
@@ -30,15 +31,21 @@ HOST = "127.0.0.1"
 START_DEADLINE_S = 60.0
 STOP_DEADLINE_S = 30.0
 POLL_S = 0.02
+USER = "alflow"
+
+# `sync_on_commit`, because this server acknowledges a write with `j: true` before it is on disk.
 SETTINGS = """\
 [server]
-host = "{host}"
+host = "127.0.0.1"
 port = {port}
 storage_path = {data}
 standalone = true
+auth = {auth}
 
 [storage]
-cache_size = "256M"
+cache_size = "64M"
+log_file_max = "16MB"
+sync_on_commit = true
 """
 
 
@@ -50,7 +57,11 @@ class EmbeddedDatabase:
     The server holds another lock for as long as it lives, so a dead server is never mistaken for a running
     one, whatever process has its number now.
 
-    The folder holds `data/`, `server.log`, `server.toml` (settings), `server.json` (port, process) and locks.
+    It listens on loopback and wants a password, which was drawn for the folder and is in its URI: on a shared
+    machine, whoever could write to the LaunchPad could run any command in the owner's name.
+
+    The folder holds `data/`, `server.log`, `server.toml` (settings), `server.json` (port, process, password;
+    readable by the owner only) and lock files.
 
     Parameters
     ----------
@@ -70,7 +81,7 @@ class EmbeddedDatabase:
 
     @property
     def uri(self) -> str:
-        """MongoDB URI of the folder's server; every write through it is on disk before it is acknowledged.
+        """MongoDB URI of the folder's server, with its password.
 
         Raises
         ------
@@ -82,7 +93,7 @@ class EmbeddedDatabase:
             raise InputError(
                 f"No database was ever started in {self.directory}: run `alflow db start` there."
             )
-        return f"mongodb://{HOST}:{state['port']}/?w=1&journal=true"
+        return f"mongodb://{USER}:{state['password']}@{HOST}:{state['port']}/?authSource=admin"
 
     def is_running(self) -> bool:
         """Whether a server of this folder is alive."""
@@ -101,11 +112,12 @@ class EmbeddedDatabase:
         InputError
             If the server is not installed, runs on another machine, or does not answer (with its log's end).
         """
-        self.directory.mkdir(parents=True, exist_ok=True)
+        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._changing_state():
-            if not self.is_running():
+            if self.is_running() and "password" in self._state():
+                self._wait_until_ready(self.uri)
+            else:
                 self._launch()
-            self._wait_until_ready()
             if keep:
                 self._save_state(keep=True)
             if self._use is None:
@@ -156,19 +168,44 @@ class EmbeddedDatabase:
 
     def _save_state(self, **changes: Any) -> None:
         new = self.directory / "server.json.new"
+        new.touch(mode=0o600)
         new.write_text(json.dumps(self._state() | changes))
         new.replace(self.directory / "server.json")
 
-    def _launch(self) -> None:
-        if find_spec("secantus") is None:
-            raise InputError(
-                "The embedded database is not installed: run `pip install 'alflow[embedded]'`, "
-                "or name a MongoDB server with --uri."
-            )
+    def _launch(self, attempts: int = 3) -> None:
+        """Start a server that wants a password; once more if another program took the port meanwhile."""
+        self._terminate()
         port = _free_port(self._state().get("port", 0))
+        try:
+            if "password" not in self._state():
+                self._create_user(port)
+            self._spawn(port, auth=True)
+            self._wait_until_ready(self.uri)
+        except InputError:
+            if attempts == 1 or _free_port(port) == port:
+                raise
+            self._launch(attempts - 1)
+
+    def _create_user(self, port: int) -> None:
+        """Give the data their one user, for which the server has to run without passwords for a moment."""
+        password = secrets.token_hex(16)
+        self._spawn(port, auth=False)
+        uri = f"mongodb://{HOST}:{port}"
+        self._wait_until_ready(uri)
+        with MongoClient[Any](uri) as client:
+            client.admin.command("dropAllUsersFromDatabase")
+            client.admin.command("createUser", USER, pwd=password, roles=["root"])
+        self._terminate()
+        self._save_state(password=password)
+
+    def _spawn(self, port: int, *, auth: bool) -> None:
+        self._save_state(host=socket.gethostname(), port=port, pid=None, keep=False)
+        settings = self.directory / "server.toml"
+        data = json.dumps(str(self.directory / "data"))
+        settings.write_text(SETTINGS.format(port=port, data=data, auth=json.dumps(auth)))
         with _locked(self.directory / "server.lock", fcntl.LOCK_EX) as lock, self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [sys.executable, "-m", "secantus", "--config", str(self._settings(port))],
+                [_executable(), "--config", str(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -176,51 +213,62 @@ class EmbeddedDatabase:
                 start_new_session=True,
                 pass_fds=[lock.fileno()],
             )
-        self._save_state(host=socket.gethostname(), port=port, pid=self._process.pid, keep=False)
+        self._save_state(pid=self._process.pid)
 
-    def _settings(self, port: int) -> Path:
-        file = self.directory / "server.toml"
-        file.write_text(SETTINGS.format(host=HOST, port=port, data=json.dumps(str(self.directory / "data"))))
-        return file
-
-    def _wait_until_ready(self) -> None:
+    def _wait_until_ready(self, uri: str) -> None:
         deadline = time.monotonic() + START_DEADLINE_S
         while time.monotonic() < deadline and self.is_running():
-            if self._answers():
+            if _answers(uri):
                 return
             time.sleep(POLL_S)
-        if self.is_running():
-            self._terminate()
-            raise InputError(
-                f"The database in {self.directory} did not answer within {START_DEADLINE_S:g} s; "
-                f"its log {self.log} ends with: {self._log_tail()}"
-            )
+        in_time = f"within {START_DEADLINE_S:g} s"
+        what = f"did not answer {in_time}" if self.is_running() else "ended while starting"
+        self._terminate()
         raise InputError(
-            f"The database in {self.directory} ended while starting; "
-            f"its log {self.log} ends with: {self._log_tail()}"
+            f"The database in {self.directory} {what}; its log {self.log} ends with: {self._log_tail()}"
         )
 
-    def _answers(self) -> bool:
-        """Whether it is this folder's server that answers on its port."""
-        with suppress(PyMongoError), MongoClient[Any](self.uri, serverSelectionTimeoutMS=100) as client:
-            return bool(client.admin.command("serverStatus")["pid"] == self._state()["pid"])
-        return False
-
     def _terminate(self) -> None:
-        pid = self._state()["pid"]
         for sign in (signal.SIGTERM, signal.SIGKILL):
-            deadline = time.monotonic() + STOP_DEADLINE_S
+            if not self.is_running():
+                break
             with suppress(ProcessLookupError):
-                if self.is_running():
-                    os.kill(pid, sign)
+                os.kill(self._pid(), sign)
+            deadline = time.monotonic() + STOP_DEADLINE_S
             while time.monotonic() < deadline and self.is_running():
                 time.sleep(POLL_S)
         if self._process is not None:
             self._process.wait(timeout=STOP_DEADLINE_S)
             self._process = None
 
+    def _pid(self) -> int:
+        pid = self._state().get("pid")
+        if pid is None:
+            raise InputError(
+                f"A server that was cut off while starting holds {self.directory}: end it by hand."
+            )
+        return int(pid)
+
     def _log_tail(self, lines: int = 3) -> str:
         return " | ".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+
+
+def _executable() -> str:
+    folders = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
+    found = shutil.which("secantusd-rs", path=folders)
+    if found is None:
+        raise InputError(
+            "The embedded database is not installed: run `pip install 'alflow[embedded]'`, "
+            "or name a MongoDB server with --uri."
+        )
+    return found
+
+
+def _answers(uri: str) -> bool:
+    """Whether a server answers that takes the URI's password; no other but the folder's own does."""
+    with suppress(PyMongoError), MongoClient[Any](uri, serverSelectionTimeoutMS=100) as client:
+        return bool(client.admin.command("dbStats"))
+    return False
 
 
 def _locked(path: Path, operation: int) -> IO[bytes]:
