@@ -1,23 +1,33 @@
-"""What commands print: JSON for scripts with --json, rich tables for people."""
+"""What commands print: JSON for scripts, tables for people; progress and notes go to stderr."""
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+from dataclasses import asdict, is_dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from alflow.errors import InputError
+
+if TYPE_CHECKING:
+    from alflow.mtp.errors import Errors
+
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
+EV_A3_IN_GPA = 160.21766208
 
-def print_json(data: Mapping[str, Any] | Sequence[Any]) -> None:
-    """Print `data` as one JSON document; NumPy numbers and arrays, paths and dates are converted."""
-    typer.echo(json.dumps(data, indent=2, default=_to_plain, ensure_ascii=False))
+
+def print_json(data: Any) -> None:
+    """Print one JSON document; arrays, dates, paths and dataclasses are converted, NaN becomes null."""
+    typer.echo(json.dumps(_plain(data), indent=2, ensure_ascii=False))
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; every column but the first is right-aligned when it holds numbers."""
+    """Print a table; a column of numbers is right-aligned, None is a dash."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -25,11 +35,25 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     cells = [list(row) for row in rows]
     table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
     for index, column in enumerate(columns):
-        numeric = bool(cells) and all(isinstance(row[index], int | float) for row in cells)
+        numeric = bool(cells) and all(isinstance(row[index], int | float | None) for row in cells)
         table.add_column(column, justify="right" if numeric else "left")
     for row in cells:
-        table.add_row(*(_to_text(value) for value in row))
+        table.add_row(*(_text(value) for value in row))
     Console().print(table)
+
+
+def print_errors(title: str, errors: Mapping[str, Errors]) -> None:
+    """Print the errors of a potential on named sets of structures, in meV per atom, eV/Å and GPa."""
+    rows = []
+    for name, found in errors.items():
+        for quantity, unit, factor in (
+            ("energy_{}_eV_per_atom", "energy, meV/atom", 1e3),
+            ("force_{}_eV_A", "force component, eV/Å", 1.0),
+            ("stress_{}_eV_A3", "stress component, GPa", EV_A3_IN_GPA),
+        ):
+            values = [factor * getattr(found, quantity.format(kind)) for kind in ("mae", "rmse", "max")]
+            rows.append([name, found.structures, unit, *(None if math.isnan(v) else v for v in values)])
+    print_table(title, ["set", "structures", "quantity", "MAE", "RMSE", "max"], rows)
 
 
 def print_note(text: str) -> None:
@@ -37,15 +61,56 @@ def print_note(text: str) -> None:
     typer.echo(text, err=True)
 
 
-def _to_text(value: Any) -> str:
+def parse_species(text: str | None) -> list[str] | None:
+    """Chemical symbols from `Cu,Pd` or `Cu Pd`.
+
+    Raises
+    ------
+    InputError
+        A word is not a chemical symbol, or occurs twice.
+    """
+    from ase.data import chemical_symbols
+
+    if text is None:
+        return None
+    symbols = text.replace(",", " ").split()
+    for symbol in symbols:
+        if symbol not in chemical_symbols[1:] or symbols.count(symbol) > 1:
+            raise InputError(f"--species is '{text}'; it takes different chemical symbols such as Cu,Pd")
+    return symbols
+
+
+def check_writable(path: Path) -> None:
+    """Refuse an output path before the work is done rather than after.
+
+    Raises
+    ------
+    InputError
+        Its folder does not exist, or it is a folder itself.
+    """
+    if not path.parent.is_dir():
+        raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
+    if path.is_dir():
+        raise InputError(f"{path}: is a folder; give the name of a file")
+
+
+def _text(value: Any) -> str:
     if value is None:
         return "–"
     return f"{value:.4g}" if isinstance(value, float) else str(value)
 
 
-def _to_plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:
+    if is_dataclass(value) and not isinstance(value, type):
+        return _plain(asdict(value))
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
     if hasattr(value, "tolist"):
-        return value.tolist()
+        return _plain(value.tolist())
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
     if hasattr(value, "isoformat"):
         return value.isoformat()
-    return str(value)
+    return value if isinstance(value, str | int | None) else str(value)

@@ -1,0 +1,37 @@
+"""`alflow convert`: structures from one file format to another."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alflow.cli.output import JsonOption, check_writable, parse_species, print_json, print_note
+
+
+def convert(
+    source: Annotated[Path, typer.Argument(metavar="IN", help="Extended XYZ, MLIP .cfg, POSCAR, OUTCAR, …")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The format follows from the name.")],
+    species: Annotated[
+        str | None, typer.Option(help="Elements of the types of .cfg files, in their order, e.g. Cu,Pd.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Convert structures from one file format to another.
+
+    Energies (eV), forces (eV/Å) and stresses (eV/Å³) go along where the format has room; MLIP's PlusStress is
+    converted. What is wrong with a structure is refused.
+
+    Example: alflow convert train.extxyz train.cfg --species Cu,Pd
+    """
+    from alflow.structure_files import read_structures, write_structures
+
+    check_writable(target)
+    symbols = parse_species(species)
+    structures = read_structures(source, species=symbols)
+    write_structures(target, structures, species=symbols)
+    if json:
+        print_json({"structures": len(structures), "written": target})
+    else:
+        print_note(f"{target}: {len(structures)} structure(s)")

@@ -1,0 +1,114 @@
+"""`alflow fit`: a potential from labelled structures."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alflow.cli.output import JsonOption, check_writable, parse_species, print_errors, print_json, print_note
+
+if TYPE_CHECKING:
+    from alflow.mtp.fit import FitProgress
+
+
+def fit(
+    train: Annotated[Path, typer.Argument(help="Labelled structures: extended XYZ, MLIP .cfg, OUTCAR, …")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The potential to write.")] = Path("pot.mtp"),
+    level: Annotated[int, typer.Option(help="Level of the basis, even, 2 to 24: 8 is small, 16 usual.")] = 16,
+    cutoff: Annotated[float, typer.Option(help="Cutoff radius, Å.")] = 5.0,
+    test: Annotated[Path | None, typer.Option(help="Labelled structures that are only tested on.")] = None,
+    start: Annotated[
+        Path | None, typer.Option(help="Potential to start from; fixes level and cutoff.")
+    ] = None,
+    species: Annotated[
+        str | None, typer.Option(help="Order of the types, e.g. Cu,Pd. Default: alphabetical.")
+    ] = None,
+    energy_weight: Annotated[float | None, typer.Option(min=0, help="Weight of energies, 1/eV².")] = None,
+    force_weight: Annotated[float | None, typer.Option(min=0, help="Weight of forces, Å²/eV².")] = None,
+    stress_weight: Annotated[float | None, typer.Option(min=0, help="Weight of virials, 1/eV².")] = None,
+    holdout: Annotated[
+        float | None, typer.Option(min=0, max=0.9, help="Fraction of TRAIN that is only tested on.")
+    ] = None,
+    starts: Annotated[int | None, typer.Option(min=1, help="Random starts; the best is kept.")] = None,
+    max_iterations: Annotated[int | None, typer.Option(min=1, help="Iterations of each start.")] = None,
+    seed: Annotated[int | None, typer.Option(min=0, help="Seed of starts and holdout.")] = None,
+    threads: Annotated[int | None, typer.Option(min=1, help="Threads.")] = None,
+    json: JsonOption = False,
+) -> None:
+    """Fit a moment tensor potential and write it as an MLIP .mtp file.
+
+    Example: alflow fit train.extxyz --level 16 --cutoff 5.2 --test test.extxyz -o pot.mtp
+    """
+    from alflow.mtp import read_mtp, write_mtp
+    from alflow.mtp.errors import evaluate_errors
+    from alflow.mtp.fit import FitSettings
+    from alflow.mtp.fit import fit as fit_potential
+    from alflow.structure_files import read_structures
+
+    check_writable(output)
+    symbols = parse_species(species)
+    initial = read_mtp(start, symbols) if start else None
+    symbols = list(initial.species) if initial else symbols
+    structures = read_structures(train, labelled=True, species=symbols)
+    symbols = symbols or sorted({symbol for atoms in structures for symbol in atoms.symbols})
+    tests = read_structures(test, labelled=True, species=symbols) if test else []
+    given = {
+        "energy_weight": energy_weight,
+        "force_weight": force_weight,
+        "stress_weight": stress_weight,
+        "holdout": holdout,
+        "starts": starts,
+        "max_iterations": max_iterations,
+        "seed": seed,
+        "threads": threads,
+    }
+    settings = FitSettings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    with _live_losses(settings.starts, settings.max_iterations) as progress:
+        result = fit_potential(
+            structures,
+            species=symbols,
+            level=level,
+            cutoff_A=cutoff,
+            settings=settings,
+            start=initial,
+            progress=progress,
+        )
+    write_mtp(output, result.potential)
+
+    errors = {"train": result.train}
+    if result.test:
+        errors["holdout"] = result.test
+    if tests:
+        errors["test"] = evaluate_errors(result.potential, tests, threads=settings.threads)
+    if json:
+        facts = {"loss": result.loss, "iterations": result.iterations, "seconds": result.seconds}
+        print_json({"potential": output, "species": symbols, **facts, "errors": errors})
+        return
+    print_errors(f"{output}: level {level}, {', '.join(symbols)}" if not start else str(output), errors)
+    print_note(f"loss {result.loss:.6g} after {result.iterations} iterations and {result.seconds:.1f} s")
+
+
+@contextmanager
+def _live_losses(starts: int, max_iterations: int) -> Iterator[Callable[[FitProgress], None]]:
+    """Show the loss of each start while it falls, on stderr."""
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
+    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bars:
+        tasks = [
+            bars.add_task(f"start {number} of {starts}", total=max_iterations, state="", start=number == 1)
+            for number in range(1, starts + 1)
+        ]
+
+        def show(progress: FitProgress) -> None:
+            task = tasks[progress.start - 1]
+            bars.start_task(task)
+            state = f"iteration {progress.iteration}  loss {progress.loss:.6g}"
+            bars.update(task, completed=progress.iteration, state=state)
+
+        yield show

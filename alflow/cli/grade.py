@@ -1,0 +1,69 @@
+"""`alflow grade`: how far structures lie outside what a potential was trained on."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from alflow.cli.output import JsonOption, check_writable, parse_species, print_json, print_note, print_table
+
+SHOWN = 10
+
+
+def grade(
+    potential: Annotated[Path, typer.Argument(help="The potential, an MLIP .mtp file.")],
+    data: Annotated[Path, typer.Argument(help="Structures to grade.")],
+    train: Annotated[Path, typer.Option(help="Structures that the potential was trained on.")],
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Graded structures to write (.extxyz or .cfg).")
+    ] = None,
+    mode: Annotated[
+        Literal["neighborhood", "configuration"],
+        typer.Option(help="Grade each atom, or each structure only."),
+    ] = "neighborhood",
+    species: Annotated[
+        str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
+    ] = None,
+    gamma_save: Annotated[float, typer.Option(min=1, help="Count structures above this grade.")] = 2.1,
+    json: JsonOption = False,
+) -> None:
+    """Grade structures by how far they lie outside the training set.
+
+    γ is the D-optimality extrapolation grade: dimensionless, up to 1 is interpolation. The output carries it
+    as extrapolation_grade of each structure and, in mode neighborhood, extrapolation_grades of each atom.
+
+    Example: alflow grade pot.mtp --train train.extxyz md.extxyz -o graded.extxyz
+    """
+    import numpy as np
+
+    from alflow.mtp import read_mtp
+    from alflow.selection import ActiveSet
+    from alflow.structure_files import read_structures, write_structures
+
+    if output:
+        check_writable(output)
+    model = read_mtp(potential, parse_species(species))
+    known = read_structures(train, species=model.species)
+    structures = read_structures(data, species=model.species)
+    active_set = ActiveSet.from_structures(model, known, mode)
+    graded = active_set.grade_structures(model, structures)
+    for atoms, (gamma, by_atom) in zip(structures, graded, strict=True):
+        atoms.info["extrapolation_grade"] = gamma
+        if by_atom is not None:
+            atoms.set_array("extrapolation_grades", by_atom)
+    if output:
+        write_structures(output, structures, species=model.species)
+
+    gammas = np.array([gamma for gamma, _ in graded])
+    if json:
+        print_json({"extrapolation_grades": gammas, "above_gamma_save": int((gammas > gamma_save).sum())})
+        return
+    highest = np.argsort(-gammas)[:SHOWN]
+    print_table(
+        f"Highest grades of {len(structures)} structures",
+        ["frame", "formula", "γ"],
+        [[int(i) + 1, structures[i].get_chemical_formula(), float(gammas[i])] for i in highest],
+    )
+    print_note(f"{(gammas > gamma_save).sum()} of {len(gammas)} structures above γ = {gamma_save:g}")

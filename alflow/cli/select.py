@@ -1,0 +1,87 @@
+"""`alflow select`: the structures most worth a label."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from alflow.cli.output import JsonOption, check_writable, parse_species, print_json, print_note, print_table
+
+
+def select(
+    potential: Annotated[Path, typer.Argument(help="The potential, an MLIP .mtp file.")],
+    candidates: Annotated[Path, typer.Argument(help="Structures to choose from.")],
+    train: Annotated[Path, typer.Option(help="Structures that the potential was trained on.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="Chosen structures to write.")] = Path(
+        "chosen.extxyz"
+    ),
+    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Choose at most so many.")] = 20,
+    mode: Annotated[
+        Literal["neighborhood", "configuration"],
+        typer.Option(help="Grade each atom, or each structure only."),
+    ] = "neighborhood",
+    min_distance: Annotated[
+        float | None, typer.Option(min=0, help="Refuse structures with atoms closer than this, Å.")
+    ] = None,
+    gamma_select: Annotated[float, typer.Option(min=1, help="Leave out structures up to this grade.")] = 2.1,
+    species: Annotated[
+        str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
+    ] = None,
+    json: JsonOption = False,
+) -> None:
+    """Choose the structures that are most worth a label.
+
+    D-optimal: each choice lowers the grade γ (dimensionless) of its like, near-duplicates are refused.
+
+    Example: alflow select pot.mtp --train train.extxyz md.extxyz -n 10 -o chosen.extxyz
+    """
+    import numpy as np
+
+    from alflow.mtp import read_mtp
+    from alflow.selection import ActiveSet, fingerprint
+    from alflow.selection import select as select_structures
+    from alflow.structure_files import read_structures, write_structures
+
+    check_writable(output)
+    model = read_mtp(potential, parse_species(species))
+    known = read_structures(train, species=model.species)
+    structures = read_structures(candidates, species=model.species)
+    selection = select_structures(
+        model,
+        ActiveSet.from_structures(model, known, mode),
+        structures,
+        count,
+        known=[fingerprint(atoms) for atoms in known],
+        min_distance_A=min_distance,
+        gamma_select=gamma_select,
+    )
+    chosen = [structures[index] for index in selection.chosen]
+    for atoms, index in zip(chosen, selection.chosen, strict=True):
+        atoms.info["extrapolation_grade"] = float(selection.grades[index])
+    write_structures(output, chosen, species=model.species)
+
+    picks = [
+        {
+            "frame": i + 1,
+            "formula": structures[i].get_chemical_formula(),
+            "extrapolation_grade": selection.grades[i],
+        }
+        for i in selection.chosen
+    ]
+    rejected = [{"frame": i + 1, "reason": reason} for i, reason in sorted(selection.rejected.items())]
+    if json:
+        left = int(np.nansum(selection.final_grades > gamma_select))
+        print_json(
+            {"written": output, "chosen": picks, "rejected": rejected, "left_above_gamma_select": left}
+        )
+        return
+    print_table(
+        f"Chosen, in this order, written to {output}",
+        ["frame", "formula", "γ"],
+        [list(pick.values()) for pick in picks],
+    )
+    print_note(
+        f"{len(chosen)} of {len(structures)} chosen, {len(rejected)} refused (--json gives the reasons)"
+    )
