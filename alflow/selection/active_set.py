@@ -1,0 +1,243 @@
+"""The active set of a potential: the rows that its training data are measured by.
+
+γ(b) = max_j |(b A⁻¹)_j| (Podryabinkin and Shapeev 2017, doi 10.1016/j.commatsci.2017.08.031), where the rows
+of A are the training rows with the largest |det A|. Where training rows do not span the range of all rows, as
+in the first rounds, small pseudo-rows along the coordinates of the range stand in for what is missing, and
+MAXVOL chooses from both alike. A neighbourhood that needs a direction which no training row has gets a grade
+that is finite, but far beyond any threshold.
+"""
+
+from __future__ import annotations
+
+import io
+import zipfile
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from alflow.errors import InputError
+from alflow.mtp import MomentTensorPotential
+from alflow.selection.maxvol import grades, maxvol
+from alflow.selection.parameter_range import parameter_range
+from alflow.selection.rows import Mode, check_mode, rows
+
+PSEUDO_ROW_SIZE = 1e-12
+"""Length of a pseudo-row, relative to the longest training row. As small as double
+precision lets one resolve, so that it decides nothing: directions in which training rows reach further than
+this count as spanned, and the grade no longer knows of pseudo-rows."""
+FORMAT = "alflow active set 1"
+
+
+@dataclass(frozen=True, eq=False)
+class ActiveSet:
+    """Active rows of a potential; immutable.
+
+    Attributes
+    ----------
+    mode : {"neighborhood", "configuration"}
+        What a row belongs to.
+    species : tuple of str
+    potential_numbers : (3 + m,)
+        Cutoff, minimum distance, scaling and θ of the potential whose derivatives the rows are: with another
+        they mean nothing.
+    basis : (m, r)
+        `rows @ basis` are coordinates in the range of all rows (`parameter_range`).
+    matrix : (r, r)
+        A: the active rows in these coordinates.
+    origins : (r,) int
+        For each active row which of the training rows it is, in the order they were given; −1 for a
+        pseudo-row.
+    row_count : int
+        Training rows that were considered so far.
+    """
+
+    mode: Mode
+    species: tuple[str, ...]
+    potential_numbers: NDArray[np.float64]
+    basis: NDArray[np.float64]
+    matrix: NDArray[np.float64]
+    origins: NDArray[np.int64]
+    row_count: int
+
+    @classmethod
+    def from_structures(
+        cls, potential: MomentTensorPotential, structures: Sequence[Atoms], mode: Mode = "neighborhood"
+    ) -> ActiveSet:
+        """The active set of training structures.
+
+        Raises
+        ------
+        InputError
+            If there are no structures, the mode is unknown or a structure cannot be evaluated.
+        """
+        if not len(structures):
+            raise InputError("an active set needs at least one training structure, but there is none")
+        return cls.from_rows(potential, rows(potential, structures, mode), mode)
+
+    @classmethod
+    def from_rows(
+        cls, potential: MomentTensorPotential, training_rows: NDArray[np.float64], mode: Mode = "neighborhood"
+    ) -> ActiveSet:
+        """The active set of training rows (n, m), n ≥ 1, as `rows` gives them."""
+        check_mode(mode)
+        basis = parameter_range(potential)
+        rank = basis.shape[1]
+        coordinates = training_rows @ basis
+        longest = np.linalg.norm(coordinates, axis=1).max()
+        empty = cls(
+            mode=mode,
+            species=potential.species,
+            potential_numbers=_numbers(potential),
+            basis=basis,
+            matrix=PSEUDO_ROW_SIZE * longest * np.eye(rank),
+            origins=np.full(rank, -1),
+            row_count=0,
+        )
+        return empty._with(coordinates, start=None)
+
+    def add(self, new_rows: NDArray[np.float64]) -> ActiveSet:
+        """The active set after these training rows (n, m) are added; starts from the present one."""
+        return self._with(new_rows @ self.basis, start=np.arange(len(self.matrix)))
+
+    def _with(self, coordinates: NDArray[np.float64], start: NDArray[np.intp] | None) -> ActiveSet:
+        candidates = np.vstack([self.matrix, coordinates])
+        origins = np.concatenate([self.origins, self.row_count + np.arange(len(coordinates))])
+        chosen = maxvol(candidates, start=start).indices
+        return ActiveSet(
+            mode=self.mode,
+            species=self.species,
+            potential_numbers=self.potential_numbers,
+            basis=self.basis,
+            matrix=candidates[chosen],
+            origins=origins[chosen],
+            row_count=self.row_count + len(coordinates),
+        )
+
+    @property
+    def missing_count(self) -> int:
+        """Directions of the range that no training row spans."""
+        return int((self.origins < 0).sum())
+
+    @property
+    def log_volume(self) -> float:
+        """ln |det A|."""
+        return float(np.linalg.slogdet(self.matrix)[1])
+
+    @cached_property
+    def grade_matrix(self) -> NDArray[np.float64]:
+        """(m, r): γ is the largest magnitude in `row @ grade_matrix`."""
+        return self.basis @ np.linalg.inv(self.matrix)
+
+    def grades(self, candidate_rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """γ of rows (n, m), shape (n,); infinite where a row is not finite."""
+        return grades(candidate_rows, self.grade_matrix)
+
+    def grade_structures(
+        self, potential: MomentTensorPotential, structures: Sequence[Atoms]
+    ) -> list[tuple[float, NDArray[np.float64] | None]]:
+        """For each structure its grade and, in mode "neighborhood", the grades of its atoms (N,).
+
+        The grade of a structure is then the largest of its atoms.
+
+        Raises
+        ------
+        InputError
+            If the active set belongs to another potential or a structure cannot be evaluated.
+        """
+        self.check_belongs_to(potential)
+        gamma = self.grades(rows(potential, structures, self.mode))
+        if self.mode == "configuration":
+            return [(float(grade), None) for grade in gamma]
+        ends = np.cumsum([len(atoms) for atoms in structures])[:-1]
+        return [(float(part.max(initial=0.0)), part) for part in np.split(gamma, ends)]
+
+    def check_belongs_to(self, potential: MomentTensorPotential) -> None:
+        """Refuse a potential with other species or parameters than the active set was made with.
+
+        Raises
+        ------
+        InputError
+        """
+        if self.species != potential.species:
+            raise InputError(
+                f"the active set was made for the species {', '.join(self.species)}, "
+                f"but the potential has {', '.join(potential.species)}"
+            )
+        # A potential that went through a text file may differ in the last digits.
+        own, other = self.potential_numbers, _numbers(potential)
+        if own.shape != other.shape or not np.allclose(own, other, rtol=1e-9, atol=1e-14):
+            raise InputError(
+                "the active set belongs to a potential with other parameters; "
+                "make it anew from the training data"
+            )
+
+    def to_bytes(self) -> bytes:
+        """The content of the file that `save` writes."""
+        buffer = io.BytesIO()
+        np.savez_compressed(
+            buffer,
+            format=FORMAT,
+            mode=self.mode,
+            species=np.array(self.species),
+            potential_numbers=self.potential_numbers,
+            basis=self.basis,
+            matrix=self.matrix,
+            origins=self.origins,
+            row_count=self.row_count,
+        )
+        return buffer.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes, name: str = "the active set") -> ActiveSet:
+        """Inverse of `to_bytes`; `name` is what an error calls the data.
+
+        Raises
+        ------
+        InputError
+            If the data are not those of an active set.
+        """
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
+                if str(arrays["format"]) != FORMAT:
+                    raise KeyError("format")
+                return cls(
+                    mode="configuration" if str(arrays["mode"]) == "configuration" else "neighborhood",
+                    species=tuple(str(symbol) for symbol in arrays["species"]),
+                    potential_numbers=arrays["potential_numbers"],
+                    basis=arrays["basis"],
+                    matrix=arrays["matrix"],
+                    origins=arrays["origins"],
+                    row_count=int(arrays["row_count"]),
+                )
+        except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+            raise InputError(f"{name} is no file that an active set was saved to ({error})") from None
+
+    def save(self, path: str | Path) -> None:
+        """Write an npz file without pickled objects."""
+        Path(path).write_bytes(self.to_bytes())
+
+    @classmethod
+    def load(cls, path: str | Path) -> ActiveSet:
+        """Read what `save` wrote.
+
+        Raises
+        ------
+        InputError
+            If the file is missing or not one of an active set.
+        """
+        try:
+            data = Path(path).read_bytes()
+        except OSError as error:
+            raise InputError(f"the active set {path} cannot be read: {error.strerror}") from None
+        return cls.from_bytes(data, str(path))
+
+
+def _numbers(potential: MomentTensorPotential) -> NDArray[np.float64]:
+    return np.array(
+        [potential.cutoff_A, potential.min_distance_A, potential.scaling, *potential.parameters], dtype=float
+    )

@@ -1,0 +1,153 @@
+"""Rows of a tall matrix whose square submatrix has a (nearly) maximal determinant: MAXVOL.
+
+Goreinov, Oseledets, Savostyanov, Tyrtyshnikov and Zamarashkin, "How to find a good submatrix", in Matrix
+Methods (2010), doi 10.1142/9789812836021_0015. With A the chosen rows, C = rows · A⁻¹ tells for every row and
+every place in A by which factor |det A| grows if the row takes that place. Swap where the factor is largest,
+until none exceeds one.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg.lapack import dgetrf
+
+Rows = NDArray[np.float64]
+
+SWAP_TOLERANCE = 1e-3
+"""A swap must raise |det| by this fraction at least (MLIP-3 uses the same)."""
+BLOCK_SIZE = 4096
+"""Rows whose coefficients are held at once: large enough for matrix products, small enough for the cache."""
+WORKING_SET = 2048
+"""How many rows of the largest grades are considered between two sweeps over all rows."""
+
+
+@dataclass(frozen=True)
+class MaxvolResult:
+    """What `maxvol` found.
+
+    Attributes
+    ----------
+    indices : (r,) int
+        The chosen rows, in the order of the columns of `inverse`.
+    inverse : (r, r)
+        Inverse of `rows[indices]`.
+    log_volume : float
+        ln |det rows[indices]|.
+    swaps : int
+        Rows exchanged after the start.
+    """
+
+    indices: NDArray[np.intp]
+    inverse: Rows
+    log_volume: float
+    swaps: int
+
+
+def maxvol(
+    rows: Rows, *, start: NDArray[np.intp] | None = None, tolerance: float = SWAP_TOLERANCE
+) -> MaxvolResult:
+    """Choose r of n rows with a nearly maximal |det|.
+
+    Afterwards every row is a combination of the chosen ones with coefficients of at most 1 + `tolerance` in
+    magnitude. Sweeps over all rows are matrix products; between sweeps the rows with the largest coefficients
+    are exchanged by rank-1 updates of the inverse, O(r²) each, and the inverse is computed afresh after each
+    sweep. To go on from an active set, or to stream rows, stack the active rows on the new ones and start
+    from them.
+
+    Parameters
+    ----------
+    rows : (n, r)
+        n ≥ r, of full column rank.
+    start : (r,) int, optional
+        Rows to start from; by default those that Gaussian elimination with partial pivoting takes.
+    tolerance : float
+
+    Raises
+    ------
+    ValueError
+        If there are fewer rows than columns, a number is not finite or the rows to start from are linearly
+        dependent.
+    """
+    rows = np.ascontiguousarray(rows, dtype=float)
+    if rows.ndim != 2 or rows.shape[0] < rows.shape[1]:
+        raise ValueError(f"maxvol needs at least as many rows as columns, not a matrix of shape {rows.shape}")
+    if not np.isfinite(rows).all():
+        raise ValueError("maxvol needs finite rows")
+    indices = pivot_rows(rows) if start is None else np.array(start, dtype=np.intp)
+    best = _result(rows, indices, swaps=0)
+    while True:
+        inverse = best.inverse.copy()
+        working = _most_extrapolative(rows, inverse, 1 + tolerance)
+        # The chosen rows have coefficients of one: any other value is rounding, on which no swap may hang.
+        working = np.setdiff1d(working, indices)
+        swaps = _exchange(rows[working], working, indices, inverse, 1 + tolerance)
+        if not swaps:
+            return best
+        better = _result(rows, indices, best.swaps + swaps)
+        # Every swap raises the volume unless rounding decides it: there is nothing left to gain then.
+        if better.log_volume <= best.log_volume:
+            return best
+        best = better
+
+
+def pivot_rows(rows: Rows) -> NDArray[np.intp]:
+    """The r rows that Gaussian elimination with partial pivoting takes, (r,): a fair start for MAXVOL."""
+    count, rank = rows.shape
+    _, exchanges, _ = dgetrf(rows)
+    order = np.arange(count)
+    for place, other in enumerate(exchanges[:rank]):
+        order[[place, other]] = order[[other, place]]
+    return order[:rank]
+
+
+def grades(rows: Rows, inverse: Rows) -> NDArray[np.float64]:
+    """γ = max_j |(rows · inverse)_j|, shape (n,); infinite where a row is not finite."""
+    coefficients = rows @ inverse
+    gamma = np.abs(coefficients, out=coefficients).max(axis=1, initial=0.0)
+    gamma[np.isnan(gamma)] = np.inf
+    return gamma
+
+
+def _result(rows: Rows, indices: NDArray[np.intp], swaps: int) -> MaxvolResult:
+    active = rows[indices]
+    log_volume = float(np.linalg.slogdet(active)[1])
+    if log_volume == -np.inf:
+        raise ValueError("maxvol needs rows of full column rank and a start that is not singular")
+    inverse = np.asarray(np.linalg.inv(active), dtype=np.float64)
+    return MaxvolResult(indices.copy(), inverse, log_volume, swaps)
+
+
+def _most_extrapolative(rows: Rows, inverse: Rows, limit: float) -> NDArray[np.intp]:
+    """Indices of the `WORKING_SET` rows with the largest grades, none if no grade is above `limit`."""
+    gamma = np.concatenate(
+        [grades(rows[begin : begin + BLOCK_SIZE], inverse) for begin in range(0, len(rows), BLOCK_SIZE)]
+    )
+    if gamma.max() <= limit:
+        return np.empty(0, np.intp)
+    return np.argsort(-gamma, kind="stable")[:WORKING_SET]
+
+
+def _exchange(
+    block: Rows, names: NDArray[np.intp], indices: NDArray[np.intp], inverse: Rows, limit: float
+) -> int:
+    """Swap rows of `block` into the active set until none grows the volume by more than `limit`.
+
+    `indices` and `inverse` are changed in place. At most r swaps, for rounding errors add up in the updates.
+    """
+    if not len(block):
+        return 0
+    coefficients = block @ inverse
+    for swap in range(len(inverse)):
+        row, place = divmod(int(np.abs(coefficients).argmax()), coefficients.shape[1])
+        growth = coefficients[row, place]
+        if abs(growth) <= limit:
+            return swap
+        change = coefficients[row] / growth
+        change[place] = 1 - 1 / growth
+        inverse -= np.outer(inverse[:, place], change)
+        coefficients -= np.outer(coefficients[:, place], change)
+        indices[place] = names[row]
+    return len(inverse)
