@@ -140,6 +140,13 @@ class Explorer(Section):
             raise ValueError(f"explorer {self.name!r} needs either `duration_ps` or `steps`, and not both")
         return self
 
+    @property
+    def step_count(self) -> int:
+        """Length in steps, at least one."""
+        if self.duration_ps is None:
+            return self.steps or 1
+        return max(1, round(1000 * self.duration_ps / self.timestep_fs))
+
 
 class Selection(Section):
     """Extrapolation grades and what is labelled."""
@@ -303,9 +310,6 @@ class Campaign(Section):
                     parts += [f"{temperature_K:g}K"] if len(axes[1]) > 1 else []
                     parts += [f"{pressure_GPa:g}GPa"] if len(axes[2]) > 1 else []
                     parts += [str(replica + 1)] if explorer.replicas > 1 else []
-                    steps = explorer.steps or max(
-                        1, round(1000 * explorer.duration_ps / explorer.timestep_fs)
-                    )  # type: ignore[operator]
                     runs.append(
                         Trajectory(
                             index=len(runs),
@@ -313,7 +317,7 @@ class Campaign(Section):
                             structure=structure,
                             temperature_K=temperature_K,
                             pressure_GPa=pressure_GPa,
-                            steps=steps,
+                            steps=explorer.step_count,
                             seed=explorer.seed + replica,
                             **explorer.model_dump(include={"ensemble", "timestep_fs", "friction_per_fs"}),
                             guards=explorer.guards,

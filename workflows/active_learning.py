@@ -1,14 +1,15 @@
 """The active-learning loop: a campaign's rounds, one workflow each.
 
 A round is explorers → select → labels (detours of select) → train; round 0 has no explorers, as there is no
-potential yet. The store decides what there is to do, FireWorks does it; a round's workflow can be set aside and
-built again from the store at any time.
+potential yet. The store decides what there is to do, FireWorks does it; a round's workflow can be set aside
+and built again from the store at any time.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
+from ase import Atoms
 from fireworks import Firework, LaunchPad, Workflow
 
 from alflow.config import Campaign
@@ -24,26 +25,48 @@ from workflows.tasks.base import firework
 FIXED = ("species", "structures", "potential", "initial")  # what a running campaign cannot change
 
 
+def check(campaign: Campaign) -> dict[str, Atoms]:
+    """Everything that can be found wrong with a campaign before it begins; its starting structures by name.
+
+    Raises
+    ------
+    InputError
+        If a structure or labelled file is wrong.
+    qm_interfaces.SettingsError
+        If the QM interface refuses its options.
+    """
+    get_interface(campaign.qm.interface, **campaign.qm.options)
+    if campaign.initial.file is not None:
+        read_structures(campaign.initial.file, labelled=True, species=campaign.species)
+    return starting_structures(campaign)
+
+
 def submit(store: Store, launchpad: LaunchPad, campaign: Campaign) -> None:
     """Put a campaign on the LaunchPad, or take up the one of this name; what is refused leaves no trace.
 
     Raises
     ------
     InputError
-        If its structures or QM options are wrong, or it changes what a campaign cannot change.
-    qm_interfaces.SettingsError
-        If the interface refuses its options.
+        If it changes what a campaign that has begun cannot change.
+
+    And what `check` raises.
     """
-    get_interface(campaign.qm.interface, **campaign.qm.options)
-    starts = starting_structures(campaign)
-    if campaign.initial.file is not None:
-        read_structures(campaign.initial.file, labelled=True, species=campaign.species)
+    starts = check(campaign)
     if campaign.name in store.campaigns.names():
         _apply_changes(store, campaign)
+        try_again(store, campaign.name)
     runs = [(run, starts[run.structure]) for run in campaign.trajectories()]
     store.campaigns.create(campaign)
     store.explorers.create(campaign.name, runs)
     ensure_round(store, launchpad, campaign.name)
+
+
+def try_again(store: Store, name: str) -> bool:
+    """Set a failed campaign, and its explorers that broke, going again; False if it had not failed."""
+    if not store.campaigns.reopen(name, state.FAILED):
+        return False
+    store.explorers.retry_failed(name)
+    return True
 
 
 def ensure_round(store: Store, launchpad: LaunchPad, name: str) -> bool:
@@ -112,7 +135,7 @@ def _apply_changes(store: Store, campaign: Campaign) -> None:
     if changed and store.campaigns.replace_config(campaign, document["config_hash"]):
         key = f"config-{document['config_hash'][:12]}-{document['round']}"
         store.events.add(campaign.name, key, "config changed", document["round"], keys=changed)
-        store.campaigns.reopen(campaign.name)
+        store.campaigns.reopen(campaign.name, state.STOPPED, state.FINISHED)
 
 
 def _level(interface: str, options: dict[str, Any]) -> dict[str, Any]:

@@ -48,13 +48,15 @@ def launchpad_from_file(path: str | Path) -> LaunchPad:
     return _ready(launchpad, str(path))
 
 
-def configured_launchpad(uri: str | None = None, file: str | Path | None = None) -> LaunchPad | None:
+def configured_launchpad(
+    uri: str | None = None, file: str | Path | None = None, *, use_fireworks_configuration: bool = True
+) -> LaunchPad | None:
     """The LaunchPad that options, `ALFLOW_MONGO_URI` or FireWorks' configuration name; None if none does."""
     if uri is None and file is None:
         uri = os.environ.get(URI_VARIABLE)
     if uri is not None:
         return open_launchpad(uri)
-    if file is None:
+    if file is None and use_fireworks_configuration:
         file = fw_config.LAUNCHPAD_LOC
     return None if file is None else launchpad_from_file(file)
 

@@ -79,20 +79,22 @@ def run_to_the_end(
         Called a few times a second.
     """
     recover(store, launchpad, name, patience_s=0.0 if alone else LOCAL_PATIENCE_S)
-    deaths, checked = 0, time.monotonic()
-    with _crew(launchpad, directory, workers) as crew:
+    with _crew(launchpad, directory, ROLES, workers) as crew:
         while (state := store.campaigns.get(name)["state"]) == RUNNING:
             on_progress()
-            time.sleep(WATCH_S)
-            died = crew.replace_the_dead()
-            deaths += died
-            if deaths > MAX_DEATHS:
-                raise RuntimeError(f"{deaths} workers died; the last words are in {directory}/worker-*.log")
-            if died or time.monotonic() - checked > CHECK_EVERY_S:
-                checked = time.monotonic()
+            if crew.mind():
                 recover(store, launchpad, name, patience_s=LOCAL_PATIENCE_S)
         on_progress()
     return state
+
+
+def serve(store: Store, launchpad: LaunchPad, *, roles: Sequence[str], workers: int, directory: Path) -> None:
+    """Run worker processes of these roles until no campaign of the database is running."""
+    with _crew(launchpad, directory, roles, workers) as crew:
+        while running := [n for n in store.campaigns.names() if store.campaigns.get(n)["state"] == RUNNING]:
+            if crew.mind():
+                for name in running:
+                    recover(store, launchpad, name)
 
 
 class _Crew:
@@ -102,6 +104,8 @@ class _Crew:
         self.order = json.dumps({"launchpad": launchpad.to_dict(), "roles": list(roles)})
         self.directory = directory
         self.processes: list[subprocess.Popen[str]] = []
+        self.deaths = 0
+        self.checked = time.monotonic()
 
     def start_one(self, number: int) -> subprocess.Popen[str]:
         scratch = self.directory / f"worker-{number}"
@@ -126,11 +130,21 @@ class _Crew:
         process.stdin.flush()
         return process
 
-    def replace_the_dead(self) -> int:
+    def mind(self) -> bool:
+        """Wait a moment and replace workers that died; whether it is time to see what they left."""
+        time.sleep(WATCH_S)
         dead = [i for i, process in enumerate(self.processes) if process.poll() is not None]
         for index in dead:
             self.processes[index] = self.start_one(index + 1)
-        return len(dead)
+        self.deaths += len(dead)
+        if self.deaths > MAX_DEATHS:
+            raise RuntimeError(
+                f"{self.deaths} workers died; their last words are in {self.directory}/worker-*.log"
+            )
+        if not dead and time.monotonic() - self.checked < CHECK_EVERY_S:
+            return False
+        self.checked = time.monotonic()
+        return True
 
     def end(self) -> None:
         for process in self.processes:
@@ -142,8 +156,8 @@ class _Crew:
 
 
 @contextmanager
-def _crew(launchpad: LaunchPad, directory: Path, workers: int) -> Iterator[_Crew]:
-    crew = _Crew(launchpad, directory, ROLES)
+def _crew(launchpad: LaunchPad, directory: Path, roles: Sequence[str], workers: int) -> Iterator[_Crew]:
+    crew = _Crew(launchpad, directory, roles)
     try:
         for number in range(1, workers + 1):
             crew.processes.append(crew.start_one(number))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from alflow.store.overview import overview
 from alflow.store.store import Store
 
-__all__ = ["Store"]
+__all__ = ["Store", "overview"]

@@ -102,10 +102,10 @@ class Campaigns:
         )
         return found is not None
 
-    def reopen(self, name: str) -> bool:
-        """Set a stopped or failed campaign running again; False if it was neither."""
+    def reopen(self, name: str, *states: str) -> bool:
+        """Set a campaign that ended in one of these states running again; False if it is in none of them."""
         found = self.collection.find_one_and_update(
-            {"name": name, "state": {"$in": [STOPPED, FAILED]}},
+            {"name": name, "state": {"$in": list(states)}},
             {"$set": {"state": RUNNING, "reason": None, "barren": 0}, "$unset": {"ended": ""}},
             return_document=ReturnDocument.AFTER,
         )

@@ -114,9 +114,7 @@ class EmbeddedDatabase:
         """
         self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
         with self._changing_state():
-            if self.is_running() and "password" in self._state():
-                self._wait_until_ready(self.uri)
-            else:
+            if not (self.is_running() and "password" in self._state() and self._becomes_ready(self.uri)):
                 self._launch()
             if keep:
                 self._save_state(keep=True)
@@ -176,27 +174,27 @@ class EmbeddedDatabase:
         """Start a server that wants a password; once more if another program took the port meanwhile."""
         self._terminate()
         port = _free_port(self._state().get("port", 0))
-        try:
-            if "password" not in self._state():
-                self._create_user(port)
+        if "password" in self._state() or self._create_user(port):
             self._spawn(port, auth=True)
-            self._wait_until_ready(self.uri)
-        except InputError:
-            if attempts == 1 or _free_port(port) == port:
-                raise
-            self._launch(attempts - 1)
+            if self._becomes_ready(self.uri):
+                return
+        if attempts == 1 or _free_port(port) == port:
+            raise InputError(self._complaint("ended while starting"))
+        self._launch(attempts - 1)
 
-    def _create_user(self, port: int) -> None:
+    def _create_user(self, port: int) -> bool:
         """Give the data their one user, for which the server has to run without passwords for a moment."""
-        password = secrets.token_hex(16)
         self._spawn(port, auth=False)
         uri = f"mongodb://{HOST}:{port}"
-        self._wait_until_ready(uri)
+        if not self._becomes_ready(uri):
+            return False
+        password = secrets.token_hex(16)
         with MongoClient[Any](uri) as client:
             client.admin.command("dropAllUsersFromDatabase")
             client.admin.command("createUser", USER, pwd=password, roles=["root"])
         self._terminate()
         self._save_state(password=password)
+        return True
 
     def _spawn(self, port: int, *, auth: bool) -> None:
         self._save_state(host=socket.gethostname(), port=port, pid=None, keep=False)
@@ -215,18 +213,21 @@ class EmbeddedDatabase:
             )
         self._save_state(pid=self._process.pid)
 
-    def _wait_until_ready(self, uri: str) -> None:
+    def _becomes_ready(self, uri: str) -> bool:
+        """Wait until the server answers (True) or ends (False)."""
         deadline = time.monotonic() + START_DEADLINE_S
-        while time.monotonic() < deadline and self.is_running():
+        while self.is_running():
             if _answers(uri):
-                return
+                return True
+            if time.monotonic() > deadline:
+                self._terminate()
+                raise InputError(self._complaint(f"did not answer within {START_DEADLINE_S:g} s"))
             time.sleep(POLL_S)
-        in_time = f"within {START_DEADLINE_S:g} s"
-        what = f"did not answer {in_time}" if self.is_running() else "ended while starting"
-        self._terminate()
-        raise InputError(
-            f"The database in {self.directory} {what}; its log {self.log} ends with: {self._log_tail()}"
-        )
+        return False
+
+    def _complaint(self, what: str, lines: int = 3) -> str:
+        tail = " | ".join(self.log.read_text(errors="replace").splitlines()[-lines:])
+        return f"The database in {self.directory} {what}; its log {self.log} ends with: {tail}"
 
     def _terminate(self) -> None:
         for sign in (signal.SIGTERM, signal.SIGKILL):
@@ -248,9 +249,6 @@ class EmbeddedDatabase:
                 f"A server that was cut off while starting holds {self.directory}: end it by hand."
             )
         return int(pid)
-
-    def _log_tail(self, lines: int = 3) -> str:
-        return " | ".join(self.log.read_text(errors="replace").splitlines()[-lines:])
 
 
 def _executable() -> str:

@@ -20,7 +20,7 @@ UNFINISHED = (READY, PAUSED)
 
 
 class Explorers:
-    """One document a run: its ``settings``, ``start``, ``checkpoint``, ``state``, ``step``, ``round``, ``lease``.
+    """One document a run: its ``settings``, ``start``, ``checkpoint``, ``state``, ``round`` and ``lease``.
 
     `round` is the last round that the run has completed; each round is claimed and completed once. What a
     run saw lies in GridFS, one file a segment: candidates (frames above γ_save) and history.
@@ -133,6 +133,14 @@ class Explorers:
         self.collection.update_one(
             {"_id": run["_id"], "lease.token": run["lease"]["token"]}, {"$set": {"lease": None}}
         )
+
+    def retry_failed(self, campaign: str) -> int:
+        """Let runs that broke go on from their checkpoints; how many."""
+        found = self.collection.update_many(
+            {"campaign": campaign, "state": FAILED},
+            {"$set": {"state": PAUSED, "reason": None, "lease": None}},
+        )
+        return found.modified_count
 
     def start_again(self, campaign: str, passes: int) -> None:
         """Let the finished runs of earlier passes start anew, as pass number `passes`."""

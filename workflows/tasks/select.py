@@ -11,7 +11,7 @@ from fireworks import FWAction, explicit_serialize
 
 from alflow.config import Campaign
 from alflow.mtp import mtp_from_text
-from alflow.selection import ActiveSet, select
+from alflow.selection import ActiveSet, fingerprint, select
 from alflow.store import Store
 from alflow.store.labels import ENDED
 from alflow.structure_files import read_structures
@@ -20,6 +20,7 @@ from qm_interfaces import get_interface
 from workflows.tasks.base import CampaignTask, firework
 
 POLL_S = 0.5
+REASONS_KEPT = 20  # of refused candidates: there may be thousands, for the same few reasons
 
 
 @explicit_serialize
@@ -60,7 +61,7 @@ def _choose(store: Store, config: Campaign, round_: int) -> None:
         ]
         structures = displaced(starts, config.initial)
         labels = _request(store, config, round_, structures, {"explorer": None, "kind": "initial"})
-        facts = {"candidates": len(structures), "labels": labels, "refused": {}, "grades": []}
+        facts = {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
     else:
         facts = _choose_extrapolative(store, config, round_)
     store.events.add(name, f"selected-{round_}", "selected", round_, **facts)
@@ -72,7 +73,7 @@ def _choose_extrapolative(store: Store, config: Campaign, round_: int) -> dict[s
     asked = store.labels.find(name)
     budget = min(config.selection.labels_per_round, config.stop.max_labels - len(asked))
     if not candidates or budget <= 0:
-        return {"candidates": len(candidates), "labels": [], "refused": {}, "grades": []}
+        return {"candidates": len(candidates), "labels": [], "refused": [], "grades": []}
     version = store.potentials.latest(name)["version"]  # type: ignore[index]
     potential = mtp_from_text(store.potentials.mtp(name, version), config.species, f"version {version}")
     active_set = ActiveSet.from_bytes(store.potentials.active_set(name, version))
@@ -82,14 +83,13 @@ def _choose_extrapolative(store: Store, config: Campaign, round_: int) -> dict[s
         active_set,
         candidates,
         budget,
-        known=known,
+        known=[fingerprint(atoms) for atoms in known],
         min_distance_A=config.qm.limits.min_distance_A,
+        gamma_select=config.selection.gamma_save,
     )
     chosen = [candidates[i] for i in selection.chosen]
-    refused: dict[str, int] = {}
-    for reason in selection.rejected.values():
-        refused[reason] = refused.get(reason, 0) + 1
     labels = _request(store, config, round_, chosen, {"kind": "extrapolative", "potential": version})
+    refused = [f"{_origin(candidates[i])}: {why}" for i, why in selection.rejected.items()][:REASONS_KEPT]
     grades = [frame.info["extrapolation_grade"] for frame in candidates]
     return {"candidates": len(candidates), "labels": labels, "refused": refused, "grades": _extremes(grades)}
 
@@ -120,7 +120,11 @@ def _import(store: Store, config: Campaign) -> dict[str, Any]:
                 configuration, {"imported": path}, atoms, campaign=config.name, number=number
             )
         )
-    return {"candidates": len(structures), "labels": labels, "refused": {}, "grades": []}
+    return {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
+
+
+def _origin(frame: Atoms) -> str:
+    return f"{frame.info['explorer']} step {frame.info['step']}"
 
 
 def _extremes(grades: list[float]) -> list[float]:

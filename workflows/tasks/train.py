@@ -78,10 +78,8 @@ def _refit(store: Store, config: Campaign, round_: int) -> bool:
     name = config.name
     labels = store.labels.done(name)
     newest = store.potentials.latest(name)
-    if newest is not None and newest["round"] == round_:
-        return True
     if not labels or (newest is not None and set(labels) == set(store.potentials.label_ids(newest))):
-        return False
+        return newest is not None and newest["round"] == round_
     began = time.monotonic()
     structures = store.labels.structures(labels)
     version = 1 if newest is None else newest["version"] + 1
@@ -98,11 +96,13 @@ def _refit(store: Store, config: Campaign, round_: int) -> bool:
         settings=_fit_settings(config),
         start=start,
     )
-    active_set = ActiveSet.from_structures(result.potential, structures, config.selection.mode)
+    mtp = mtp_to_text(result.potential)
+    potential = mtp_from_text(mtp, config.species, "")  # the active set belongs to what explorers will read
+    active_set = ActiveSet.from_structures(potential, structures, config.selection.mode)
     store.potentials.add(
         name,
         version,
-        mtp=mtp_to_text(result.potential),
+        mtp=mtp,
         active_set=active_set.to_bytes(),
         labels=labels,
         errors=_plain(dataclasses.asdict(result.train)),

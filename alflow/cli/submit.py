@@ -1,0 +1,45 @@
+"""`alflow submit`: put a campaign on a LaunchPad, for workers elsewhere."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from alflow.cli.database_options import LaunchpadOption, UriOption
+from alflow.cli.output import JsonOption, print_json, print_note
+
+
+def submit(
+    campaign: Annotated[Path, typer.Argument(help="Campaign file (YAML).")],
+    uri: UriOption = None,
+    launchpad: LaunchpadOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Put a campaign on the LaunchPad; `alflow worker`, `rlaunch` or `qlaunch` then run it.
+
+    Submitting a campaign again applies changes of its file, and mends what lost workers have left behind.
+    """
+    from alflow.config import load_campaign
+    from alflow.errors import InputError
+    from alflow.store import Store, overview
+    from workflows import active_learning
+    from workflows.launchpad import configured_launchpad
+    from workflows.recovery import recover
+
+    config = load_campaign(campaign)
+    active_learning.check(config)
+    pad = configured_launchpad(uri, launchpad)
+    if pad is None:
+        raise InputError(
+            "no database is named: give --uri, --launchpad or ALFLOW_MONGO_URI, or use `alflow run`"
+        )
+    store = Store(pad.db)
+    active_learning.submit(store, pad, config)
+    recover(store, pad, config.name)
+    facts = overview(store, config.name)
+    if json:
+        print_json(facts)
+    else:
+        print_note(f"{config.name}: {facts['state']}, round {facts['round']}, waits for {facts['waits_for']}")

@@ -1,0 +1,42 @@
+"""`alflow watch`: the status, again and again."""
+
+from __future__ import annotations
+
+import time
+from typing import Annotated
+
+import typer
+
+from alflow.cli.database_options import LaunchpadOption, UriOption, connected
+from alflow.cli.output import JsonOption, print_json
+from alflow.cli.status import render
+
+
+def watch(
+    campaign: Annotated[
+        str | None,
+        typer.Argument(help="Campaign file, or a name; default: the only one.", show_default=False),
+    ] = None,
+    every_s: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks.")] = 2.0,
+    uri: UriOption = None,
+    launchpad: LaunchpadOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Show the status until the campaign ends; with --json, one document at the end."""
+    from rich.live import Live
+
+    from alflow.store import overview
+
+    with connected(campaign, uri, launchpad) as connection:
+        facts = overview(connection.store, connection.campaign)
+        if json:
+            while facts["state"] == "running":
+                time.sleep(every_s)
+                facts = overview(connection.store, connection.campaign)
+            print_json(facts)
+            return
+        with Live(render(facts)) as live:
+            while facts["state"] == "running":
+                time.sleep(every_s)
+                facts = overview(connection.store, connection.campaign)
+                live.update(render(facts))
