@@ -291,7 +291,11 @@ class LeastSquares:
         for virial, energy, atoms in zip(
             evaluation.virials, evaluation.energy, evaluation.slices(), strict=True
         ):
-            parts += [[energy], evaluation.forces[atoms].ravel(), virial[(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)]]
+            parts += [
+                [energy],
+                evaluation.forces[atoms].ravel(),
+                virial[(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)],
+            ]
         return weights * (targets - np.concatenate(parts))
 
     def _map(self, function: Callable) -> Iterator:

@@ -63,5 +63,7 @@ def labels_of(atoms: Atoms) -> Labels:
         if value is not None and not np.isfinite(value).all():
             raise InputError(f"the {name} of the structure {atoms.get_chemical_formula()} is not finite")
     if weight < 0:
-        raise InputError(f"the weight of the structure {atoms.get_chemical_formula()} is {weight}; it must not be negative")
+        raise InputError(
+            f"the weight of the structure {atoms.get_chemical_formula()} is {weight}; it must not be negative"
+        )
     return Labels(float(energy), np.asarray(forces, dtype=float), virial, float(weight))

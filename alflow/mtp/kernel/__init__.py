@@ -11,9 +11,14 @@ from types import ModuleType
 
 from alflow.mtp.kernel import _baseline
 
-__all__ = ["build_name", "compiler", "evaluate", "jacobian", "make_potential"]
+__all__ = ["BUILDS", "build_name", "compiler", "evaluate", "jacobian", "make_potential", "supports"]
 
 BUILDS = ("baseline", "avx2", "avx512")
+
+
+def supports(build: str) -> bool:
+    """Whether this processor can run a build."""
+    return BUILDS.index(build) <= BUILDS.index(_baseline.best_build())
 
 
 def _choose() -> tuple[str, ModuleType]:
