@@ -64,10 +64,11 @@ class Checkpoint:
             positions=self.positions,
             cell=self.cell,
             pbc=self.pbc,
-            masses=self.masses,
             momenta=self.momenta,
             constraint=FixAtoms(self.fixed) if len(self.fixed) else None,
         )
+        if not np.array_equal(atoms.get_masses(), self.masses):
+            atoms.set_masses(self.masses)
         atoms.info["step"] = self.step
         return atoms
 

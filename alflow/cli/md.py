@@ -1,0 +1,176 @@
+"""`alflow md`: one molecular-dynamics run, with or without grade control."""
+
+from __future__ import annotations
+
+import json as json_format
+import math
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from alflow.cli.output import JsonOption, check_writable, print_json, print_note, print_table
+from alflow.cli.simulation import (
+    ActiveSetOption,
+    GammaBreakOption,
+    GammaSaveOption,
+    MaxVolumeChangeOption,
+    MinDistanceOption,
+    ModeOption,
+    Notes,
+    PotentialArgument,
+    SavedOption,
+    SpeciesOption,
+    TrainOption,
+    make_calculator,
+    make_control,
+    stop_on_interrupt,
+)
+from alflow.errors import InputError
+
+if TYPE_CHECKING:
+    from ase import Atoms
+
+    from alflow.simulation import Checkpoint, MDResult
+
+
+def md(
+    potential: PotentialArgument,
+    start: Annotated[Path, typer.Argument(help="File with the starting structure; of several, the last.")],
+    ensemble: Annotated[Literal["nve", "nvt", "npt"], typer.Option(help="What is kept constant.")] = "nvt",
+    temperature: Annotated[
+        float, typer.Option(help="Of thermostat and initial velocities (unless START has some), K.")
+    ] = 300.0,
+    pressure: Annotated[float, typer.Option(help="Of the barostat, GPa.")] = 0.0,
+    steps: Annotated[int, typer.Option(help="Steps in all, those before a resumption included.")] = 1000,
+    timestep: Annotated[float, typer.Option(help="fs.")] = 1.0,
+    friction: Annotated[float, typer.Option(help="Of the Langevin thermostat, 1/fs.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="Of velocities and thermostat.")] = 0,
+    train: TrainOption = None,
+    active_set: ActiveSetOption = None,
+    mode: ModeOption = "neighborhood",
+    gamma_save: GammaSaveOption = 2.1,
+    gamma_break: GammaBreakOption = 10.0,
+    min_distance: MinDistanceOption = 0.5,
+    max_temperature: Annotated[float, typer.Option(help="Pause when it is hotter, K.")] = 10000.0,
+    max_volume_change: MaxVolumeChangeOption = 0.5,
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="Trajectory to write (.extxyz).")
+    ] = None,
+    interval: Annotated[int, typer.Option(min=1, help="Steps between frames of the trajectory.")] = 100,
+    saved: SavedOption = None,
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(help="File (.json) that keeps the run; if it exists, the run resumes from it."),
+    ] = None,
+    species: SpeciesOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Run molecular dynamics; with --train or --active-set, pause where the potential extrapolates too far.
+
+    A run with --checkpoint can be interrupted (Ctrl-C, kill) and called again: it goes on exactly as if
+    nothing had happened. Also with another potential it goes on from the last frame that did not extrapolate.
+
+    Example: alflow md pot.mtp start.extxyz --train train.extxyz --steps 20000 -o md.extxyz
+    """
+    from alflow.simulation import Guards, MDSettings, run_md
+    from alflow.structure_files import write_structures
+
+    for path in (output, saved, checkpoint):
+        if path:
+            check_writable(path)
+    settings = MDSettings(
+        ensemble,
+        temperature,
+        pressure,
+        timestep_fs=timestep,
+        steps=steps,
+        friction_per_fs=friction,
+        seed=seed,
+    )
+    guards = Guards(min_distance, max_temperature, max_volume_change)
+    calculator = make_calculator(potential, species, train, active_set, mode)
+    control = make_control(calculator, gamma_save, gamma_break)
+    begin = _begin(start, checkpoint, calculator.potential.species)
+    first_step = getattr(begin, "step", 0)
+    if first_step:
+        print_note(f"resuming from step {first_step} of {checkpoint}")
+    note = Notes()
+    began_s = time.perf_counter()
+    with stop_on_interrupt() as stop_requested:
+        result = run_md(
+            begin,
+            calculator,
+            settings,
+            control=control,
+            guards=guards,
+            trajectory=output,
+            trajectory_interval=interval,
+            on_progress=lambda step, info: note(_progress(info, steps)),
+            on_checkpoint=lambda partial: _keep(partial.checkpoint, checkpoint),
+            stop_requested=stop_requested,
+        )
+    _keep(result.checkpoint, checkpoint)
+    if saved and result.saved:
+        write_structures(saved, result.saved, species=calculator.potential.species)
+    _report(_summary(result, first_step, timestep, time.perf_counter() - began_s), json)
+
+
+def _begin(start: Path, checkpoint: Path | None, species: tuple[str, ...]) -> Atoms | Checkpoint:
+    from alflow.simulation import Checkpoint
+    from alflow.structure_files import read_structures
+
+    if checkpoint is None or not checkpoint.exists():
+        return read_structures(start, species=species)[-1]
+    try:
+        data = json_format.loads(checkpoint.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise InputError(f"{checkpoint}: cannot be read as a checkpoint ({error})") from None
+    return Checkpoint.from_dict(data)
+
+
+def _keep(checkpoint: Checkpoint, path: Path | None) -> None:
+    if path is None:
+        return
+    data = {
+        name: value.tolist() if hasattr(value, "tolist") else value
+        for name, value in checkpoint.to_dict().items()
+    }
+    part = path.with_name(path.name + ".part")
+    part.write_text(json_format.dumps(data), encoding="utf-8")
+    part.replace(path)
+
+
+def _progress(info: dict[str, Any], steps: int) -> str:
+    grade = info["extrapolation_grade"]
+    shown = f", γ {grade:.2f}" if math.isfinite(grade) else ""
+    return f"step {info['step']} of {steps}, {info['temperature_K']:.0f} K, {info['energy_eV']:.3f} eV{shown}"
+
+
+def _summary(result: MDResult, first_step: int, timestep_fs: float, seconds: float) -> dict[str, Any]:
+    history = result.history
+    grades = [grade for grade in history["extrapolation_grade"].tolist() if math.isfinite(grade)]
+    last_step = int(history["step"].max(initial=first_step))
+    ns = (last_step - first_step) * timestep_fs * 1e-6
+    return {
+        "state": result.state,
+        "reason": result.reason,
+        "first_step": first_step,
+        "last_step": last_step,
+        "checkpoint_step": result.checkpoint.step,
+        "highest_grade": max(grades, default=None),
+        "saved_frames": len(result.saved),
+        "mean_temperature_K": float(history["temperature_K"].mean()) if last_step > first_step else None,
+        "final_volume_A3": float(history["volume_A3"][-1]) if len(history["step"]) else None,
+        "seconds": seconds,
+        "ns_per_day": ns / seconds * 86400,
+    }
+
+
+def _report(summary: dict[str, Any], json: bool) -> None:
+    if json:
+        print_json(summary)
+        return
+    title = summary.pop("state") + (f": {reason}" if (reason := summary.pop("reason")) else "")
+    print_table(title, ["", "value"], [[name.replace("_", " "), value] for name, value in summary.items()])

@@ -1,0 +1,116 @@
+"""`alflow relax`: relax structures, with or without grade control."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from alflow.cli.output import JsonOption, check_writable, print_json, print_note, print_table
+from alflow.cli.simulation import (
+    ActiveSetOption,
+    GammaBreakOption,
+    GammaSaveOption,
+    MaxVolumeChangeOption,
+    MinDistanceOption,
+    ModeOption,
+    Notes,
+    PotentialArgument,
+    SavedOption,
+    SpeciesOption,
+    TrainOption,
+    make_calculator,
+    make_control,
+    stop_on_interrupt,
+)
+
+
+def relax(
+    potential: PotentialArgument,
+    structures: Annotated[Path, typer.Argument(help="Structures to relax, one after the other.")],
+    fmax: Annotated[float, typer.Option(help="Largest force that may remain, eV/Å.")] = 0.01,
+    steps: Annotated[int, typer.Option(min=0, help="Largest number of steps a structure.")] = 500,
+    cell: Annotated[bool, typer.Option("--cell/--fixed-cell", help="Relax the cell too.")] = True,
+    pressure: Annotated[float, typer.Option(help="On the relaxing cell, GPa.")] = 0.0,
+    train: TrainOption = None,
+    active_set: ActiveSetOption = None,
+    mode: ModeOption = "neighborhood",
+    gamma_save: GammaSaveOption = 2.1,
+    gamma_break: GammaBreakOption = 10.0,
+    min_distance: MinDistanceOption = 0.5,
+    max_volume_change: MaxVolumeChangeOption = 0.5,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Relaxed structures to write (.extxyz, .cfg, POSCAR)."),
+    ] = None,
+    saved: SavedOption = None,
+    species: SpeciesOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Relax structures; with --train or --active-set, pause where the potential extrapolates too far.
+
+    A paused structure is written as it was at its last frame that did not extrapolate.
+
+    Example: alflow relax pot.mtp candidates.extxyz --train train.extxyz -o relaxed.extxyz
+    """
+    from alflow.simulation import Guards
+    from alflow.simulation import relax as relax_one
+    from alflow.structure_files import read_structures, write_structures
+
+    for path in (output, saved):
+        if path:
+            check_writable(path)
+    calculator = make_calculator(potential, species, train, active_set, mode)
+    control = make_control(calculator, gamma_save, gamma_break)
+    guards = Guards(min_distance, None, max_volume_change)
+    note = Notes()
+    starts = read_structures(structures, species=calculator.potential.species)
+    rows, relaxed, extrapolative = [], [], []
+    with stop_on_interrupt() as stop_requested:
+        for number, atoms in enumerate(starts, start=1):
+            result = relax_one(
+                atoms,
+                calculator,
+                fmax_eV_A=fmax,
+                steps=steps,
+                cell=cell,
+                pressure_GPa=pressure,
+                control=control,
+                guards=guards,
+                on_progress=lambda step, energy, force, number=number: note(  # type: ignore[misc]
+                    f"structure {number} of {len(starts)}, step {step}, {force:.3g} eV/Å"
+                ),
+                stop_requested=stop_requested,
+            )
+            result.atoms.info |= {"state": result.state, "energy_eV": result.energy_eV}
+            relaxed.append(result.atoms)
+            extrapolative += result.saved
+            rows.append(_row(number, result))
+            if stop_requested():
+                break
+    for target, frames in ((output, relaxed), (saved, extrapolative)):
+        if target and frames:
+            write_structures(target, frames, species=calculator.potential.species)
+    if json:
+        print_json({"structures": rows})
+    else:
+        columns = ["frame", "formula", "state", "steps", "eV/atom", "eV/Å", "Å³"]
+        print_table(f"{len(rows)} of {len(starts)}", columns, [list(row.values())[:7] for row in rows])
+        for row in rows:
+            if row["reason"]:
+                print_note(f"frame {row['frame']} paused: {row['reason']}")
+
+
+def _row(number: int, result: Any) -> dict[str, Any]:
+    return {
+        "frame": number,
+        "formula": result.atoms.get_chemical_formula(),
+        "state": result.state,
+        "steps": result.steps,
+        "energy_eV_per_atom": result.energy_eV / len(result.atoms),
+        "max_force_eV_A": result.max_force_eV_A,
+        "volume_A3": float(result.atoms.cell.volume),
+        "saved_frames": len(result.saved),
+        "reason": result.reason,
+    }

@@ -1,0 +1,122 @@
+"""What `alflow md` and `alflow relax` share: their calculator, grade control, and stopping on Ctrl-C."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from alflow.cli.output import parse_species, print_note
+from alflow.errors import InputError
+
+if TYPE_CHECKING:
+    from alflow.mtp import MTPCalculator
+    from alflow.simulation import GradeControl
+
+NOTE_INTERVAL_S = 5.0
+
+PotentialArgument = Annotated[Path, typer.Argument(help="The potential, an MLIP .mtp file.")]
+SpeciesOption = Annotated[
+    str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
+]
+TrainOption = Annotated[
+    Path | None, typer.Option(help="Structures that the potential was trained on: turns grade control on.")
+]
+ActiveSetOption = Annotated[
+    Path | None, typer.Option(help="Active set of the potential (.npz): turns grade control on.")
+]
+ModeOption = Annotated[
+    Literal["neighborhood", "configuration"],
+    typer.Option(help="With --train: grade each atom, or the whole structure."),
+]
+GammaSaveOption = Annotated[float, typer.Option(help="Save frames above this grade.")]
+GammaBreakOption = Annotated[float, typer.Option(help="Pause above this grade.")]
+SavedOption = Annotated[
+    Path | None, typer.Option(help="File for the frames above --gamma-save (.extxyz, .cfg).")
+]
+MinDistanceOption = Annotated[float, typer.Option(help="Pause when atoms are nearer, Å.")]
+MaxVolumeChangeOption = Annotated[float, typer.Option(help="Pause when |V / V_start − 1| is larger.")]
+
+
+def make_calculator(
+    potential: Path,
+    species: str | None,
+    train: Path | None,
+    active_set: Path | None,
+    mode: Literal["neighborhood", "configuration"],
+) -> MTPCalculator:
+    """The calculator of a potential, with grades if it is told what the potential was trained on.
+
+    Raises
+    ------
+    InputError
+        If a file cannot be read, both sources of grades are given, or the active set belongs to another
+        potential.
+    """
+    from alflow.mtp import MTPCalculator, read_mtp
+    from alflow.selection import ActiveSet
+    from alflow.structure_files import read_structures
+
+    if train and active_set:
+        raise InputError("--train and --active-set are both given; grade control takes one of them")
+    model = read_mtp(potential, parse_species(species))
+    if active_set:
+        active = ActiveSet.load(active_set)
+        active.check_belongs_to(model)
+        return MTPCalculator(model, active_set=active)
+    if train:
+        known = read_structures(train, species=model.species)
+        return MTPCalculator(model, active_set=ActiveSet.from_structures(model, known, mode))
+    return MTPCalculator(model)
+
+
+def make_control(calculator: MTPCalculator, gamma_save: float, gamma_break: float) -> GradeControl | None:
+    """Thresholds for a calculator with grades; None for one without."""
+    from alflow.simulation import GradeControl
+
+    return GradeControl(gamma_save, gamma_break) if calculator.active_set is not None else None
+
+
+class StopRequest:
+    """Whether Ctrl-C was pressed; a second one ends the command at once."""
+
+    def __init__(self) -> None:
+        self.requested = False
+
+    def __call__(self) -> bool:
+        return self.requested
+
+    def receive(self, number: int, frame: object) -> None:
+        """Handle the signal."""
+        if self.requested:
+            raise KeyboardInterrupt
+        self.requested = True
+
+
+@contextmanager
+def stop_on_interrupt() -> Iterator[StopRequest]:
+    """Turn Ctrl-C into a request to stop at the end of the step."""
+    request = StopRequest()
+    before = signal.signal(signal.SIGINT, request.receive)
+    try:
+        yield request
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+class Notes:
+    """Prints a line on stderr, at most every few seconds."""
+
+    def __init__(self) -> None:
+        self.last_s = time.monotonic()
+
+    def __call__(self, text: str) -> None:
+        now_s = time.monotonic()
+        if now_s - self.last_s >= NOTE_INTERVAL_S:
+            self.last_s = now_s
+            print_note(text)

@@ -1,0 +1,93 @@
+"""`alflow md` and `alflow relax`, on a small random potential."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from ase.build import bulk
+from ase.io import read, write
+from typer.testing import CliRunner
+
+from alflow.cli import app
+from alflow.mtp import MomentTensorPotential, write_mtp
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A potential, a start and training structures around it, in the current folder."""
+    monkeypatch.chdir(tmp_path)
+    write_mtp("pot.mtp", MomentTensorPotential.random(("Li",), 6, 4.0, min_distance_A=2.0))
+    lithium = bulk("Li", cubic=True) * (3, 3, 3)
+    write("start.extxyz", lithium)
+    train = [lithium.copy() for _ in range(5)]
+    for seed, atoms in enumerate(train):
+        atoms.rattle(0.1, seed=seed)
+    write("train.extxyz", train)
+    return tmp_path
+
+
+def run(*words: str) -> dict[str, Any]:
+    outcome = CliRunner().invoke(app, [*words, "--json"])
+    assert outcome.exit_code == 0, outcome.output
+    return json.loads(outcome.stdout)
+
+
+MD = ("md", "pot.mtp", "start.extxyz", "--temperature", "50")
+
+
+def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped() -> None:
+    whole = run(*MD, "--steps", "60", "-o", "whole.extxyz", "--interval", "10", "--checkpoint", "whole.json")
+    assert (whole["state"], whole["last_step"], whole["highest_grade"]) == ("finished", 60, None)
+    run(*MD, "--steps", "25", "-o", "part.extxyz", "--interval", "10", "--checkpoint", "part.json")
+    resumed = run(*MD, "--steps", "60", "-o", "part.extxyz", "--interval", "10", "--checkpoint", "part.json")
+    assert (resumed["first_step"], resumed["last_step"]) == (25, 60)
+    assert Path("part.extxyz").read_text() == Path("whole.extxyz").read_text()
+    assert json.loads(Path("part.json").read_text()) == json.loads(Path("whole.json").read_text())
+    assert len(read("part.extxyz", index=":")) == 7
+
+
+def test_with_training_structures_a_run_pauses_and_saves_where_it_extrapolates() -> None:
+    result = run(*MD, "--steps", "2000", "--train", "train.extxyz", "--saved", "saved.extxyz")
+    assert result["state"] == "paused"
+    assert "above gamma_break = 10" in result["reason"]
+    saved = read("saved.extxyz", index=":")
+    assert len(saved) == result["saved_frames"]
+    assert saved[-1].info["extrapolation_grade"] == pytest.approx(result["highest_grade"])
+    assert result["checkpoint_step"] < saved[0].info["step"]
+
+
+def test_structures_are_relaxed_one_after_the_other() -> None:
+    rows = run("relax", "pot.mtp", "train.extxyz", "--fmax", "1e-5", "--fixed-cell", "-o", "relaxed.extxyz")
+    states = [row["state"] for row in rows["structures"]]
+    assert states == ["converged"] * 5
+    assert min(row["steps"] for row in rows["structures"]) > 0
+    assert max(row["max_force_eV_A"] for row in rows["structures"]) <= 1e-5
+    relaxed = read("relaxed.extxyz", index=":")
+    assert all(np.array_equal(atoms.cell, relaxed[0].cell) for atoms in relaxed)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        ([*MD, "--steps", "-1"], "steps is -1, but must be at least 0"),
+        (
+            [*MD, "--gamma-break", "1", "--train", "train.extxyz"],
+            "gamma_break is 1.0, but must be at least 2.1",
+        ),
+        ([*MD, "--train", "train.extxyz", "--active-set", "a.npz"], "takes one of them"),
+        ([*MD, "--active-set", "absent.npz"], "absent.npz cannot be read"),
+        ([*MD, "-o", "md.traj"], "must end in .extxyz"),
+        ([*MD, "--checkpoint", "pot.mtp"], "pot.mtp: cannot be read as a checkpoint"),
+        (["md", "pot.mtp", "absent.extxyz"], "absent.extxyz: there is no such file"),
+        (["relax", "pot.mtp", "start.extxyz", "--fmax", "0"], "fmax_eV_A is 0.0, but must be greater than 0"),
+    ],
+)
+def test_bad_input_is_one_sentence_and_exit_code_2(words: list[str], message: str) -> None:
+    outcome = CliRunner().invoke(app, words)
+    assert outcome.exit_code == 2
+    assert message in outcome.stderr
+    assert outcome.stderr.count("\n") == 1
