@@ -44,7 +44,7 @@ class ASEInterface:
     ) -> None:
         if not isinstance(calculator, str) or "." not in calculator:
             raise SettingsError(
-                f"option 'calculator' is {calculator!r}: it must be an import path, as ase.calculators.emt.EMT is"
+                f"option 'calculator' is {calculator!r}: it must be an import path (package.module.Class)"
             )
         if isinstance(allow, str) or not all(isinstance(prefix, str) for prefix in allow):
             raise SettingsError(f"option 'allow' is {allow!r}: it must be a list of module prefixes")
@@ -120,6 +120,6 @@ class ASEInterface:
             for prefix in self.prefixes
         ):
             raise SettingsError(
-                f"option 'calculator' is {self.calculator!r}, but only classes from {', '.join(self.prefixes)} "
-                "are allowed; name its module in option 'allow'"
+                f"option 'calculator' is {self.calculator!r}, but only classes from "
+                f"{', '.join(self.prefixes)} are allowed; name its module in option 'allow'"
             )

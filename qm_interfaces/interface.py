@@ -108,7 +108,7 @@ class QMInterface(Protocol):
     def compute(self, atoms: Atoms, directory: Path, *, attempt: int = 1) -> QMResult:
         """Label one configuration; the files of the code go into `directory`.
 
-        `attempt` counts from 1; later attempts may use more careful algorithms, never another level of theory.
-        Raises QMError.
+        `attempt` counts from 1; later attempts may use more careful algorithms, never another level of
+        theory. Raises QMError.
         """
         ...

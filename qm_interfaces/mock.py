@@ -61,9 +61,8 @@ class MockInterface:
             "wrong": options.number("wrong_probability", wrong_probability, low=0.0),
         }
         if sum(self.probabilities.values()) > 1.0 + 1e-12:
-            raise SettingsError(
-                f"the probabilities of the mock sum to {sum(self.probabilities.values()):g}; at most 1 is allowed"
-            )
+            total = sum(self.probabilities.values())
+            raise SettingsError(f"the probabilities of the mock sum to {total:g}: at most 1 is possible")
 
     def level_of_theory(self) -> dict[str, Any]:
         return {"code": "mock", "calculator": self.calculator, "parameters": self.inner.parameters}

@@ -113,9 +113,11 @@ def energy_score(
 ) -> float | None:
     """Modified z-score of the energy per atom (Iglewicz & Hoaglin 1993), species energies taken out.
 
-    One energy per species is fitted to `reference` by least squares; what is left per atom is compared with
+    One energy per species is fitted robustly to `reference`; what is left per atom is compared with its
     median and median absolute deviation. None where `reference` is too small or lacks a species.
     """
+    from scipy.optimize import least_squares  # keeps the start of a label process short
+
     species = np.unique(np.concatenate([entry.numbers for entry in reference])) if reference else np.array([])
     if len(reference) < FEWEST_REFERENCES or not np.isin(numbers, species).all():
         return None
@@ -123,8 +125,13 @@ def energy_score(
     energies = np.array([entry.energy_eV for entry in reference])
     fractions = counts / counts.sum(axis=1, keepdims=True)
     per_atom = energies / counts.sum(axis=1)
-    species_energies = np.linalg.lstsq(fractions, per_atom, rcond=None)[0]
-    left = per_atom - fractions @ species_energies
+    start = np.full(len(species), np.median(per_atom))
+
+    def left_over(species_energies: np.ndarray) -> np.ndarray:
+        return per_atom - fractions @ species_energies
+
+    species_energies = least_squares(left_over, start, loss="soft_l1", f_scale=scale_floor_eV).x
+    left = left_over(species_energies)
     mine = np.array([np.count_nonzero(numbers == z) for z in species]) / len(numbers)
     deviation = energy_eV / len(numbers) - mine @ species_energies - np.median(left)
     mad = np.median(np.abs(left - np.median(left)))

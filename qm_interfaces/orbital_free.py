@@ -1,0 +1,154 @@
+"""Orbital-free DFT by DFTpy: quantum-mechanical labels of simple metals in about a second.
+
+DFTpy: X. Shao, K. Jiang, W. Mi, A. Genova and M. Pavanello, WIREs Comput. Mol. Sci. 11, e1482 (2021).
+"""
+
+from __future__ import annotations
+
+import hashlib
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from qm_interfaces import options
+from qm_interfaces.exchange import write_text
+from qm_interfaces.interface import CodeFailed, CodeMissing, NotConverged, QMResult, SettingsError
+from qm_interfaces.pseudopotentials import EVANESCENT_CORE, EvanescentCore
+
+KINETIC_FUNCTIONALS = (
+    "TFvW",
+    "WT",
+    "SM",
+)  # those of DFTpy with a stress that passes a finite-difference test
+XC_FUNCTIONALS = ("LDA",)  # DFTpy's others need libxc
+OPTIMIZERS = ("TN", "CG-HS")  # of the first attempt, and of the later ones: slower and steadier
+BUILT_IN = "evanescent-core"
+
+
+class OrbitalFreeInterface:
+    """DFTpy.
+
+    Parameters
+    ----------
+    kinetic
+        Kinetic-energy functional: "WT" (Wang–Teter), "SM" (Smargiassi–Madden) or "TFvW".
+    xc
+        Exchange and correlation: "LDA".
+    spacing_A
+        Largest distance of grid points along a lattice vector.
+    pseudopotentials
+        Species to "evanescent-core" (built in for Li and Na), a mapping {valence, alpha, radius_bohr} of
+        other such parameters, or the absolute path of a local pseudopotential file (.recpot, .upf, .psp8).
+    energy_tolerance_eV
+        Per atom; the density is optimised until the energy changes by less in two successive steps.
+    max_iterations
+        Steps of the density optimisation before it counts as not converged.
+    """
+
+    name = "orbital-free"
+
+    def __init__(
+        self,
+        kinetic: str = "WT",
+        xc: str = "LDA",
+        spacing_A: float = 0.36,
+        pseudopotentials: dict[str, Any] | None = None,
+        energy_tolerance_eV: float = 1e-5,
+        max_iterations: int = 100,
+    ) -> None:
+        self.kinetic = options.choice("kinetic", kinetic, KINETIC_FUNCTIONALS)
+        self.xc = options.choice("xc", xc, XC_FUNCTIONALS)
+        self.spacing_A = options.number("spacing_A", spacing_A, above=0.0)
+        self.energy_tolerance_eV = options.number("energy_tolerance_eV", energy_tolerance_eV, above=0.0)
+        self.max_iterations = options.integer("max_iterations", max_iterations, low=1)
+        chosen = options.mapping(
+            "pseudopotentials", pseudopotentials or dict.fromkeys(EVANESCENT_CORE, BUILT_IN)
+        )
+        self.pseudopotentials = {species: _read(species, chosen[species]) for species in sorted(chosen)}
+
+    def level_of_theory(self) -> dict[str, Any]:
+        return {
+            "code": "dftpy",
+            "kinetic": self.kinetic,
+            "xc": self.xc,
+            "spacing_A": self.spacing_A,
+            "energy_tolerance_eV": self.energy_tolerance_eV,
+            "pseudopotentials": {
+                species: hashlib.sha256(text.encode()).hexdigest()[:16]
+                for species, (text, _) in self.pseudopotentials.items()
+            },
+        }
+
+    def compute(self, atoms: Atoms, directory: Path, *, attempt: int = 1) -> QMResult:
+        missing = sorted(set(atoms.symbols) - set(self.pseudopotentials))
+        if missing:
+            raise SettingsError(f"option 'pseudopotentials' has none for {', '.join(missing)}")
+        if not (atoms.pbc.all() and atoms.cell.rank == 3):
+            raise CodeFailed(
+                "orbital-free DFT needs a cell that is periodic in all directions", retryable=False
+            )
+        try:
+            code_version = version("dftpy")
+        except PackageNotFoundError as error:
+            raise CodeMissing("DFTpy is not installed: pip install dftpy") from error
+        files = {}
+        for species in sorted(set(atoms.symbols)):
+            text, suffix = self.pseudopotentials[species]
+            files[species] = directory / f"{species}{suffix}"
+            write_text(files[species], text)
+        from qm_interfaces.density_functional import minimise  # imports DFTpy
+
+        with (directory / "dftpy.log").open("w", encoding="utf-8") as log:
+            minimum = minimise(
+                atoms,
+                files,
+                kinetic=self.kinetic,
+                xc=self.xc,
+                grid=self.grid(atoms),
+                optimizer=OPTIMIZERS[min(attempt, len(OPTIMIZERS)) - 1],
+                energy_tolerance_eV=self.energy_tolerance_eV,
+                max_iterations=self.max_iterations * attempt,
+                log=log,
+            )
+        if not minimum.converged:
+            raise NotConverged(
+                f"the electron density did not converge in {self.max_iterations * attempt} iterations"
+            )
+        return QMResult(
+            energy_eV=minimum.energy_eV,
+            forces_eV_A=minimum.forces_eV_A,
+            stress_eV_A3=minimum.stress_eV_A3,
+            code="dftpy",
+            code_version=code_version,
+            details={"grid": self.grid(atoms)},
+        )
+
+    def grid(self, atoms: Atoms) -> list[int]:
+        """Points along each lattice vector: at most `spacing_A` apart, even, and good for an FFT."""
+        from scipy.fft import next_fast_len
+
+        halves = np.ceil(atoms.cell.lengths() / self.spacing_A / 2).astype(int)
+        return [2 * next_fast_len(int(half), real=True) for half in halves]
+
+
+def _read(species: str, choice: Any) -> tuple[str, str]:
+    """Text and file suffix of the pseudopotential of `species`."""
+    name = f"pseudopotentials.{species}"
+    if choice == BUILT_IN and species in EVANESCENT_CORE:
+        return EVANESCENT_CORE[species].recpot(), ".recpot"
+    if isinstance(choice, dict) and choice.keys() == {"valence", "alpha", "radius_bohr"}:
+        core = EvanescentCore(
+            options.integer(f"{name}.valence", choice["valence"], low=1),
+            options.number(f"{name}.alpha", choice["alpha"], above=1.0),
+            options.number(f"{name}.radius_bohr", choice["radius_bohr"], above=0.0),
+        )
+        return core.recpot(), ".recpot"
+    if isinstance(choice, str) and Path(choice).is_absolute() and Path(choice).is_file():
+        return Path(choice).read_text(encoding="utf-8"), Path(choice).suffix
+    raise SettingsError(
+        f"option {name!r} is {choice!r}: it must be {BUILT_IN} (for {', '.join(EVANESCENT_CORE)}), a mapping "
+        "of valence, alpha and radius_bohr, or the absolute path of an existing file"
+    )

@@ -1,0 +1,62 @@
+"""ASE calculators that end badly, for the tests of the label process."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+from pathlib import Path
+
+from ase.calculators.calculator import Calculator, SCFError
+from ase.calculators.emt import EMT
+
+
+class Accident(Calculator):
+    implemented_properties = ["energy", "forces"]  # noqa: RUF012  (ASE's way)
+
+
+class Segfaulting(Accident):
+    def calculate(self, *args: object, **kwargs: object) -> None:
+        os.kill(os.getpid(), signal.SIGSEGV)
+
+
+class Raising(Accident):
+    def calculate(self, *args: object, **kwargs: object) -> None:
+        raise ZeroDivisionError("deep inside the code")
+
+
+class Unconverged(Accident):
+    def calculate(self, *args: object, **kwargs: object) -> None:
+        raise SCFError("no self-consistency after 60 steps")
+
+
+class Garbage(Accident):
+    """Writes `text` where the result belongs, prints junk, and ends as if all were well."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.text = text
+
+    def calculate(self, *args: object, **kwargs: object) -> None:
+        os.write(1, b"\xff\xfe\x00 not text")
+        Path("outcome.json").write_text(self.text)
+        os._exit(0)
+
+
+class Holding(Accident):
+    """Holds the named pipe open for writing, itself and in a process that it starts, for ever."""
+
+    def __init__(self, fifo: str) -> None:
+        super().__init__()
+        self.fifo = fifo
+
+    def calculate(self, *args: object, **kwargs: object) -> None:
+        with Path(self.fifo).open("wb", buffering=0) as pipe:
+            subprocess.run(["sh", "-c", f"echo grandchild > {self.fifo}; sleep 600"], stdout=pipe)
+
+
+class Sorting(EMT):
+    """Sorts the atoms and does not sort back, as a careless interface would."""
+
+    def calculate(self, atoms=None, *args, **kwargs):  # type: ignore[no-untyped-def]
+        super().calculate(atoms[atoms.numbers.argsort()], *args, **kwargs)
