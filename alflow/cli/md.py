@@ -96,7 +96,7 @@ def md(
     first_step = getattr(begin, "step", 0)
     if first_step:
         print_note(f"resuming from step {first_step} of {checkpoint}")
-    note = Notes()
+    progress = _Progress(steps)
     began_s = time.perf_counter()
     with stop_on_interrupt() as stop_requested:
         result = run_md(
@@ -107,14 +107,15 @@ def md(
             guards=guards,
             trajectory=output,
             trajectory_interval=interval,
-            on_progress=lambda step, info: note(_progress(info, steps)),
+            on_progress=progress,
             on_checkpoint=lambda partial: _keep(partial.checkpoint, checkpoint),
             stop_requested=stop_requested,
         )
     _keep(result.checkpoint, checkpoint)
     if saved and result.saved:
         write_structures(saved, result.saved, species=calculator.potential.species)
-    _report(_summary(result, first_step, timestep, time.perf_counter() - began_s), json)
+    summary = _summary(result, first_step, timestep, time.perf_counter() - began_s)
+    _report({**summary, "mean_temperature_K": progress.mean_temperature_K()}, json)
 
 
 def _begin(start: Path, checkpoint: Path | None, species: tuple[str, ...]) -> Atoms | Checkpoint:
@@ -142,10 +143,25 @@ def _keep(checkpoint: Checkpoint, path: Path | None) -> None:
     part.replace(path)
 
 
-def _progress(info: dict[str, Any], steps: int) -> str:
-    grade = info["extrapolation_grade"]
-    shown = f", γ {grade:.2f}" if math.isfinite(grade) else ""
-    return f"step {info['step']} of {steps}, {info['temperature_K']:.0f} K, {info['energy_eV']:.3f} eV{shown}"
+class _Progress:
+    """Prints where the run is, and averages what a thinned history would distort."""
+
+    def __init__(self, steps: int) -> None:
+        self.steps = steps
+        self.note = Notes()
+        self.count, self.sum_K = 0, 0.0
+
+    def __call__(self, step: int, info: dict[str, Any]) -> None:
+        self.count += 1
+        self.sum_K += info["temperature_K"]
+        grade = info["extrapolation_grade"]
+        shown = f", γ {grade:.2f}" if math.isfinite(grade) else ""
+        self.note(
+            f"step {step} of {self.steps}, {info['temperature_K']:.0f} K, {info['energy_eV']:.3f} eV{shown}"
+        )
+
+    def mean_temperature_K(self) -> float | None:
+        return self.sum_K / self.count if self.count else None
 
 
 def _summary(result: MDResult, first_step: int, timestep_fs: float, seconds: float) -> dict[str, Any]:
@@ -161,7 +177,6 @@ def _summary(result: MDResult, first_step: int, timestep_fs: float, seconds: flo
         "checkpoint_step": result.checkpoint.step,
         "highest_grade": max(grades, default=None),
         "saved_frames": len(result.saved),
-        "mean_temperature_K": float(history["temperature_K"].mean()) if last_step > first_step else None,
         "final_volume_A3": float(history["volume_A3"][-1]) if len(history["step"]) else None,
         "seconds": seconds,
         "ns_per_day": ns / seconds * 86400,

@@ -55,7 +55,8 @@ class MDResult:
         "extrapolation_grade". The last is the frame that paused the run, unless it is unphysical.
     history
         Arrays named as the fields of `Observation`: every step, or in long runs the step of the highest γ of
-        each interval (the first step of it without grades).
+        each interval (the first step of it without grades), so that averages are better taken by
+        `on_progress`.
     """
 
     state: State
