@@ -203,7 +203,7 @@ class EmbeddedDatabase:
         settings.write_text(SETTINGS.format(port=port, data=data, auth=json.dumps(auth)))
         with _locked(self.directory / "server.lock", fcntl.LOCK_EX) as lock, self.log.open("ab") as log:
             self._process = subprocess.Popen(
-                [_executable(), "--config", str(settings)],
+                [server_command(), "--config", str(settings)],
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -251,7 +251,8 @@ class EmbeddedDatabase:
         return int(pid)
 
 
-def _executable() -> str:
+def server_command() -> str:
+    """Path of the server's executable; `InputError` if it is not installed."""
     folders = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     found = shutil.which("secantusd-rs", path=folders)
     if found is None:
