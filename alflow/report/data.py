@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 DONE = "done"
+NEWEST_ROUNDS = 3
 
 
 @dataclass(frozen=True)
@@ -170,6 +171,12 @@ class ReportData:
     def unseen(self) -> ParitySet:
         """All labels, each predicted before it was trained on."""
         return ParitySet.joined([version.unseen for version in self.versions])
+
+    @property
+    def newest_unseen(self) -> ParitySet:
+        """The labels of the last rounds that brought any, each predicted before it was trained on."""
+        judged = [version.unseen for version in self.versions if version.unseen.energies.size]
+        return ParitySet.joined(judged[-NEWEST_ROUNDS:])
 
     @property
     def steps(self) -> int:

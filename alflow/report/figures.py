@@ -13,7 +13,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
 from alflow.report.data import ParitySet, ReportData, RunRecord
@@ -47,6 +47,7 @@ STYLE: dict[Any, Any] = {
     "legend.fontsize": 9,
     "lines.linewidth": 1.4,
     "figure.constrained_layout.use": True,
+    "text.color": INK,
     "svg.hashsalt": "alflow",
 }
 
@@ -65,9 +66,8 @@ def calls_figure(data: ReportData) -> str:
         if len(data.runs) == 1:
             counts = counts + given
         axes.step(times, counts, where="post", color=colour, label=run.name)
-    axes.set(xlabel="simulated time (ps)", ylabel="QM calls")
+    axes.set(xlabel="simulated time (ps)", ylabel="QM calls", xlim=(0, _longest_ps(data.runs)))
     axes.set_ylim(bottom=0)
-    axes.set_xlim(left=0)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     _name_runs(axes, data.runs)
     return _svg(figure)
@@ -83,10 +83,17 @@ def grade_figure(data: ReportData) -> str:
     axes.set_yscale("log")
     for gamma, name in ((data.gamma_save, "save"), (data.gamma_break, "pause")):
         axes.axhline(gamma, color=INK, lw=0.9, ls=(0, (4, 3)))
-        place = axes.get_yaxis_transform()
-        axes.text(1, gamma, f"{name} {gamma:g}", transform=place, ha="right", va="bottom", fontsize=8.5)
-    axes.set(xlabel="simulated time (ps)", ylabel="extrapolation grade γ")
-    axes.set_xlim(left=0)
+        axes.annotate(
+            f"{name} above {gamma:g}",
+            (1, gamma),
+            xycoords=axes.get_yaxis_transform(),
+            xytext=(0, 2),
+            textcoords="offset points",
+            ha="right",
+            fontsize=8.5,
+        )
+    axes.yaxis.set_major_formatter("{x:g}")
+    axes.set(xlabel="simulated time (ps)", ylabel="extrapolation grade γ", xlim=(0, _longest_ps(data.runs)))
     _name_runs(axes, data.runs)
     return _svg(figure)
 
@@ -112,6 +119,9 @@ def error_figure(data: ReportData) -> str:
         values = np.array([value for value in [*trained, *unseen] if value > 0])
         if values.size and values.max() > 20 * values.min():
             axes.set_yscale("log")
+            axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("")
         else:
             axes.set_ylim(bottom=0)
     panels[0].legend()
@@ -122,9 +132,9 @@ def parity_figure(data: ReportData) -> str:
     """Predicted against labelled energies and forces."""
     figure = _figure(4.0)
     panels = figure.subplots(1, 2)
-    for axes, reference, predicted, title in (
-        (panels[0], "energies", "predicted_energies", "Energy (eV per atom)"),
-        (panels[1], "forces", "predicted_forces", "Force component (eV/Å)"),
+    for axes, reference, predicted, title, size in (
+        (panels[0], "energies", "predicted_energies", "Energy (eV per atom)", 4.5),
+        (panels[1], "forces", "predicted_forces", "Force component (eV/Å)", 2.2),
     ):
         sets: tuple[tuple[ParitySet, str, str, str], ...] = (
             (data.unseen, "s", VERMILION, "new labels, unseen"),
@@ -132,14 +142,14 @@ def parity_figure(data: ReportData) -> str:
         )
         for parity, marker, colour, name in sets:
             x, y = getattr(parity, reference), getattr(parity, predicted)
-            axes.plot(x, y, marker, color=colour, ms=2.6, mew=0, alpha=0.55, label=name, rasterized=True)
+            axes.plot(x, y, marker, color=colour, ms=size, mew=0, alpha=0.55, label=name, rasterized=True)
         low, high = _range([getattr(parity, name) for parity, *_ in sets for name in (reference, predicted)])
         axes.plot([low, high], [low, high], color=INK, lw=0.8, zorder=3)
         axes.set(xlim=(low, high), ylim=(low, high), xlabel="QM", ylabel="potential", aspect="equal")
         axes.set_title(title)
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_locator(MaxNLocator(5))
-    panels[0].legend(markerscale=2, loc="upper left")
+    panels[0].legend(loc="upper left")
     return _svg(figure)
 
 
@@ -157,8 +167,7 @@ def sanity_figure(data: ReportData) -> str:
         panels[0].axhline(target, color=INK, lw=0.9, ls=(0, (4, 3)))
     panels[0].set_title("Temperature (K)")
     panels[1].set_title("Potential energy (eV per atom)")
-    panels[1].set_xlabel("simulated time (ps)")
-    panels[1].set_xlim(left=0)
+    panels[1].set(xlabel="simulated time (ps)", xlim=(0, _longest_ps(data.runs)))
     panels[1].ticklabel_format(useOffset=False)
     _name_runs(panels[0], data.runs)
     return _svg(figure)
@@ -207,6 +216,10 @@ def draw_all(data: ReportData) -> dict[str, str]:
 
 def _colours(runs: Sequence[RunRecord]) -> list[str]:
     return list(CYCLE[: len(runs)]) if len(runs) <= NAMED_RUNS else [BLUE] * len(runs)
+
+
+def _longest_ps(runs: Sequence[RunRecord]) -> float:
+    return max(run.step * run.timestep_fs / 1000 for run in runs) or 1.0
 
 
 def _name_runs(axes: Axes, runs: Sequence[RunRecord]) -> None:
