@@ -179,7 +179,7 @@ class ActiveSet:
     def to_bytes(self) -> bytes:
         """The content of the file that `save` writes."""
         buffer = io.BytesIO()
-        np.savez_compressed(
+        np.savez(
             buffer,
             format=FORMAT,
             mode=self.mode,
