@@ -20,7 +20,9 @@ from alflow.mtp.potential import MomentTensorPotential
 class Grader(Protocol):
     """What the calculator asks of an active set."""
 
-    mode: str
+    @property
+    def mode(self) -> str:
+        """`configuration` or `neighborhood`."""
 
     def grades(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """γ of rows (n, m) of derivatives with respect to the parameters, shape (n,)."""

@@ -128,24 +128,37 @@ class NeighborhoodJacobian {
     }
   }
 
+  // R: the registers of the chunk that hold directions.
+  template <int R>
   void contract_tangents() {
     std::fill(tangent_.begin() + p_.basic_count, tangent_.end(), chunk{});
     for (const Product& t : p_.products) {
       const double by_left = t.factor * moments_[t.right], by_right = t.factor * moments_[t.left];
-      for (int i = 0; i < CH; ++i) tangent_[t.out][i] += by_left * tangent_[t.left][i] + by_right * tangent_[t.right][i];
+      for (int i = 0; i < R; ++i) tangent_[t.out][i] += by_left * tangent_[t.left][i] + by_right * tangent_[t.right][i];
     }
   }
 
+  template <int R>
   void contract_adjoint_tangents() {
     std::fill(adjoint_tangent_.begin(), adjoint_tangent_.end(), chunk{});
     for (auto t = p_.products.rbegin(); t != p_.products.rend(); ++t) {
       const double a = t->factor * adjoints_[t->out];
       const double by_left = t->factor * moments_[t->right], by_right = t->factor * moments_[t->left];
-      for (int i = 0; i < CH; ++i) {
+      for (int i = 0; i < R; ++i) {
         const vec out = adjoint_tangent_[t->out][i];
         adjoint_tangent_[t->left][i] += by_left * out + a * tangent_[t->right][i];
         adjoint_tangent_[t->right][i] += by_right * out + a * tangent_[t->left][i];
       }
+    }
+  }
+
+  template <class Body>
+  static void for_registers(int directions, Body body) {
+    switch (std::min(CH, (directions + W - 1) / W)) {
+      case 1: return body.template operator()<1>();
+      case 2: return body.template operator()<2>();
+      case 3: return body.template operator()<3>();
+      default: return body.template operator()<4>();
     }
   }
 
@@ -174,7 +187,7 @@ class NeighborhoodJacobian {
     for (std::size_t b = 0; b < p_.scalars.size(); ++b) out_[(first + b) * stride_] += moments_[p_.scalars[b]];
     for (int c = 0; c < chunks_; ++c) {
       std::copy_n(basic_tangents_.begin() + std::size_t(c) * p_.basic_count, p_.basic_count, tangent_.begin());
-      contract_tangents();
+      for_registers(3 * count_ - c * LANES, [&]<int R>() { contract_tangents<R>(); });
       for (std::size_t b = 0; b < p_.scalars.size(); ++b)
         scatter(out_ + (first + b) * stride_, c, tangent_[p_.scalars[b]]);
     }
@@ -229,8 +242,10 @@ class NeighborhoodJacobian {
         for (int c = std::max(begin, mu * K); c < std::min(end, (mu + 1) * K); ++c)
           lanes[c - begin] = radial_moments_[i * K + c - mu * K];
       }
-    contract_tangents();
-    contract_adjoint_tangents();
+    for_registers(end - begin, [&]<int R>() {
+      contract_tangents<R>();
+      contract_adjoint_tangents<R>();
+    });
     constexpr int P = 4;  // parameters that share a load of the tangents
     for (int group = begin; group < end; group += P)
       for (int c = 0; c < chunks_; ++c) {
