@@ -96,19 +96,22 @@ def fit(
 def _live_losses(starts: int, max_iterations: int) -> Iterator[Callable[[FitProgress], None]]:
     """Show the loss of each start while it falls, on stderr."""
     from rich.console import Console
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+    from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[state]}"))
-    with Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True)) as bars:
-        tasks = [
-            bars.add_task(f"start {number} of {starts}", total=max_iterations, state="", start=number == 1)
-            for number in range(1, starts + 1)
-        ]
+    bars = Progress(*columns, TimeElapsedColumn(), console=Console(stderr=True))
+    tasks: dict[int, TaskID] = {}
 
-        def show(progress: FitProgress) -> None:
-            task = tasks[progress.start - 1]
-            bars.start_task(task)
-            state = f"iteration {progress.iteration}  loss {progress.loss:.6g}"
-            bars.update(task, completed=progress.iteration, state=state)
+    def show(progress: FitProgress) -> None:
+        bars.start()
+        if progress.start not in tasks:
+            name = f"start {progress.start} of {starts}"
+            tasks[progress.start] = bars.add_task(name, total=max_iterations, state="")
+        state = f"iteration {progress.iteration}  loss {progress.loss:.6g}"
+        bars.update(tasks[progress.start], completed=progress.iteration, state=state)
 
+    try:
         yield show
+    finally:
+        if tasks:
+            bars.stop()
