@@ -1,4 +1,4 @@
-# Needs Python 3.11 or newer, a C++ compiler and make; everything else goes into .venv.
+# Needs Python 3.11 to 3.13, a C++ compiler and make; everything else goes into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard alflow/mtp/kernel/*.cpp alflow/mtp/kernel/*.hpp)
@@ -8,7 +8,7 @@ SOURCES := pyproject.toml CMakeLists.txt $(wildcard alflow/mtp/kernel/*.cpp alfl
 install: .venv/installed
 
 .venv/installed: $(SOURCES)
-	@$(PYTHON) -c 'import sys; sys.exit("alflow needs Python 3.11 or newer: make PYTHON=python3.12 ...") if sys.version_info < (3, 11) else None'
+	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("alflow needs Python 3.11 to 3.13: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dashboard,ofdft,dev]'
 	touch $@
