@@ -88,8 +88,11 @@ class Potential(Section):
         ge=2, le=24, multiple_of=2, description="level of the basis, even; 8 is small, 16 usual"
     )
     cutoff_A: float = Field(ge=2, le=15, description="cutoff radius, Å")
-    min_distance_A: float = Field(
-        default=1.0, ge=0.3, le=4, description="smallest distance that the radial basis resolves, Å"
+    min_distance_A: float | None = Field(
+        default=None,
+        ge=0.3,
+        le=4,
+        description="lower end of the radial basis, Å; default: the shortest distance in the first data",
     )
     radial_basis_size: int = Field(
         default=8, ge=3, le=20, description="Chebyshev polynomials per radial function"
@@ -97,7 +100,7 @@ class Potential(Section):
 
     @model_validator(mode="after")
     def _distances_in_order(self) -> Potential:
-        if self.min_distance_A >= self.cutoff_A:
+        if self.min_distance_A is not None and self.min_distance_A >= self.cutoff_A:
             raise ValueError(
                 f"min_distance_A = {self.min_distance_A:g} must be below cutoff_A = {self.cutoff_A:g}"
             )
@@ -206,7 +209,12 @@ class Fit(Section):
     energy_weight: float = Field(default=1.0, ge=0, le=1e6, description="weight of energies")
     force_weight: float = Field(default=0.01, ge=0, le=1e6, description="weight of forces, Å²")
     stress_weight: float = Field(default=0.001, ge=0, le=1e6, description="weight of stresses")
-    seed: int = Field(default=0, ge=0, description="seed of the random start")
+    ridge: float = Field(
+        default=1e-9, ge=0, le=1, description="pull of the coefficients towards zero, relative"
+    )
+    starts: int = Field(default=1, ge=1, le=100, description="random starts, of which the best is kept")
+    max_iterations: int = Field(default=100, ge=1, le=10_000, description="iterations of each start")
+    seed: int = Field(default=0, ge=0, description="seed of the random starts")
 
 
 class Initial(Section):

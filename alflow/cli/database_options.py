@@ -73,7 +73,7 @@ def connected(
         return
     if not embedded or folder is None:
         raise InputError(
-            "no database is named: give a campaign file that was run here, --uri, --launchpad or ALFLOW_MONGO_URI"
+            "no database is named: give a campaign file that ran here, --uri, --launchpad or ALFLOW_MONGO_URI"
         )
     database = EmbeddedDatabase(folder / "database")
     alone = not database.is_running()

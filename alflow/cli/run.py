@@ -27,7 +27,7 @@ def run(
     """Run a campaign to its end: embedded database and local workers, live progress.
 
     Safe to interrupt, or to be killed: the same command goes on where it was. Results go to the folder runs/
-    beside the campaign file: the potential (.mtp), report.html, my_launchpad.yaml for FireWorks' own commands.
+    beside the campaign file: the potential (.mtp), report.html, my_launchpad.yaml for FireWorks' commands.
     """
     from alflow.config import load_campaign
     from alflow.store import overview

@@ -157,15 +157,15 @@ class Explorers:
         return frames
 
     def history(self, campaign: str, index: int) -> dict[str, np.ndarray]:
-        """What a run recorded, by step; of steps that were done twice, the later time."""
+        """What a run recorded in its present pass, by step; of steps that were done twice, the later time."""
         names = self.files.names(campaign=campaign, explorer=index, kind="history")
         segments = [unpack_arrays(self.files.get(name)) for name in names]
         kept: list[dict[str, np.ndarray]] = []
-        end = np.inf
+        end = np.iinfo(np.int64).max
         for segment in reversed(segments):
             before = segment["step"] < end
             kept.insert(0, {key: values[before] for key, values in segment.items()})
-            end = min(end, segment["step"].min(initial=np.inf))
+            end = min(end, int(segment["step"].min(initial=end)))
         return {key: np.concatenate([part[key] for part in kept]) for key in (kept[0] if kept else [])}
 
     def break_dead_leases(self, campaign: str) -> int:

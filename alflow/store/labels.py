@@ -87,9 +87,10 @@ class Labels:
             document["round"], document["number"] = asked["round"], asked["number"]
         return sorted(found, key=lambda d: (d["round"], d["number"]))
 
-    def done(self, campaign: str) -> list[ObjectId]:
+    def done(self, campaign: str, before_round: int | None = None) -> list[ObjectId]:
         """Ids of a campaign's finished labels, in the order in which they were asked for."""
-        return [label["_id"] for label in self.find(campaign, state=DONE)]
+        found = self.find(campaign, state=DONE)
+        return [d["_id"] for d in found if before_round is None or d["round"] < before_round]
 
     def counts(self, campaign: str) -> dict[str, int]:
         """Number of a campaign's labels by state."""

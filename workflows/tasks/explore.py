@@ -58,7 +58,7 @@ class ExploreTask(CampaignTask):
                 run,
                 round_,
                 checkpoint=result.checkpoint.to_dict(),
-                step=result.checkpoint.step,
+                step=plan.steps if result.state == "finished" else result.checkpoint.step,
                 candidates=candidates,
                 history=result.history,
             )

@@ -34,7 +34,7 @@ class LabelTask(CampaignTask):
                 return FWAction(stored_data=_summary(store, label))
             time.sleep(POLL_S)  # another worker has it: its result comes, or its lease ends
         with renewed(store.labels.collection, label, claimed["lease"]["token"]):
-            _obtain(store, store.campaigns.config(campaign).qm, claimed, campaign)
+            _obtain(store, store.campaigns.config(campaign).qm, claimed, campaign, round_)
         return FWAction(stored_data=_summary(store, label))
 
     def on_error(self, store: Store, message: str) -> None:
@@ -43,7 +43,7 @@ class LabelTask(CampaignTask):
             store.labels.fail(label["_id"], label["lease"]["token"], message)
 
 
-def _obtain(store: Store, qm: QM, label: dict[str, Any], campaign: str) -> None:
+def _obtain(store: Store, qm: QM, label: dict[str, Any], campaign: str, round_: int) -> None:
     """Run a claimed label until there is a result or no attempt is left."""
     key, token = label["_id"], label["lease"]["token"]
     atoms = store.configurations.atoms([label["configuration"]])[0]
@@ -64,7 +64,9 @@ def _obtain(store: Store, qm: QM, label: dict[str, Any], campaign: str) -> None:
                 continue
             store.labels.fail(key, token, error.reason)
             return
-        reasons = validate(atoms, result, LabelLimits(**qm.limits.model_dump()), _references(store, campaign))
+        reasons = validate(
+            atoms, result, LabelLimits(**qm.limits.model_dump()), _references(store, campaign, round_)
+        )
         _finish(store, label, result, reasons)
         shutil.rmtree(directory, ignore_errors=True)
         return
@@ -86,8 +88,9 @@ def _finish(store: Store, label: dict[str, Any], result: QMResult, reasons: list
     )
 
 
-def _references(store: Store, campaign: str) -> list[Reference]:
-    labels = store.labels.done(campaign)[-REFERENCES:]
+def _references(store: Store, campaign: str, round_: int) -> list[Reference]:
+    """Labels of earlier rounds; those of the same round end in any order, which must not matter."""
+    labels = store.labels.done(campaign, before_round=round_)[-REFERENCES:]
     return [Reference(a.numbers, a.get_potential_energy()) for a in store.labels.structures(labels)]
 
 

@@ -70,7 +70,8 @@ def _choose(store: Store, config: Campaign, round_: int) -> None:
 def _choose_extrapolative(store: Store, config: Campaign, round_: int) -> dict[str, Any]:
     name = config.name
     candidates = store.explorers.candidates(name, round_)
-    asked = store.labels.find(name)
+    # What a killed attempt at this very choice has asked for must not change the choice.
+    asked = [label for label in store.labels.find(name) if label["round"] < round_]
     budget = min(config.selection.labels_per_round, config.stop.max_labels - len(asked))
     if not candidates or budget <= 0:
         return {"candidates": len(candidates), "labels": [], "refused": [], "grades": []}

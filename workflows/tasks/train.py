@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
+import math
+import os
 import time
 from typing import Any
 
@@ -93,6 +95,7 @@ def _refit(store: Store, config: Campaign, round_: int) -> bool:
         species=config.species,
         level=config.potential.level,
         cutoff_A=config.potential.cutoff_A,
+        min_distance_A=config.potential.min_distance_A,
         settings=_fit_settings(config),
         start=start,
     )
@@ -115,15 +118,14 @@ def _refit(store: Store, config: Campaign, round_: int) -> bool:
 
 def _fit_settings(config: Campaign) -> FitSettings:
     return FitSettings(
-        energy_weight=config.fit.energy_weight,
-        force_weight=config.fit.force_weight,
-        stress_weight=config.fit.stress_weight,
-        seed=config.fit.seed,
+        **config.fit.model_dump(),
+        radial_basis_size=config.potential.radial_basis_size,
+        threads=len(os.sched_getaffinity(0)),
     )
 
 
 def _plain(errors: dict[str, Any]) -> dict[str, Any]:
-    return {key: float(value) for key, value in errors.items() if value is not None}
+    return {key: float(value) for key, value in errors.items() if math.isfinite(value)}
 
 
 def _last_failure(store: Store, name: str) -> str:

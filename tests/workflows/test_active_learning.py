@@ -1,0 +1,211 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import ase.io
+import pytest
+from ase.calculators.emt import EMT
+
+from alflow.config import Campaign
+from alflow.errors import InputError
+from alflow.store import overview
+from alflow.structures import displaced, starting_structures
+from qm_interfaces import CodeFailed, SettingsError
+from workflows.active_learning import submit
+from workflows.launchpad import HOT_ROUNDS
+
+Make = Callable[..., Campaign]
+
+
+def test_a_campaign_from_no_data_to_its_end(
+    stage: Any, make_campaign: Make, labels_in_process: list[str]
+) -> None:
+    submit(stage.store, stage.launchpad, make_campaign())
+    end = stage.work()
+    assert (end["state"], end["reason"]) == ("finished", "all explorers finished")
+    facts = overview(stage.store, "cu")
+    assert [run["step"] for run in facts["explorers"]] == [60, 200]
+    assert facts["labels"]["done"] == len(labels_in_process) == len(set(labels_in_process))
+    versions = stage.store.potentials.history("cu")
+    assert [p["version"] for p in versions] == list(range(1, len(versions) + 1))
+    assert versions[-1]["label_count"] == facts["labels"]["done"]
+    assert stage.store.explorers.history("cu", 1)["step"].tolist() == list(range(201))
+
+
+def test_the_dashboard_reads_well(stage: Any, make_campaign: Make, labels_in_process: list[str]) -> None:
+    submit(stage.store, stage.launchpad, make_campaign())
+    stage.work()
+    database = stage.launchpad.db
+    names = {f["name"] for part in ("", "_archive") for f in database["fireworks" + part].find()}
+    assert {
+        "cu · round 0 · label 1",
+        "cu · round 1 · hot",
+        "cu · round 1 · select",
+        "cu · round 1 · train",
+    } <= names
+    workflow = database["workflows"].find_one({"metadata.round": 1}) or database[
+        "workflows_archive"
+    ].find_one({"metadata.round": 1})
+    assert workflow["name"] == "cu · round 1"
+    assert set(workflow["fw_states"].values()) == {"COMPLETED"}
+    categories = database["fireworks"].distinct("spec._category")
+    assert set(categories) <= {"explore", "label", "train"}
+
+
+def test_finished_rounds_leave_the_collections_that_workers_search(
+    stage: Any, make_campaign: Make, labels_in_process: list[str]
+) -> None:
+    barren = {"barren_rounds": 8}
+    submit(stage.store, stage.launchpad, make_campaign(stop=barren, selection={"labels_per_round": 1}))
+    end = stage.work()
+    rounds = stage.launchpad.workflows.distinct("metadata.round")
+    assert end["round"] - min(rounds) <= HOT_ROUNDS + 1
+    kept = sum(len(w["nodes"]) for w in stage.launchpad.workflows.find())
+    assert stage.launchpad.fireworks.count_documents({}) == kept
+
+
+def test_start_from_labelled_structures(
+    stage: Any, make_campaign: Make, labels_in_process: list[str], tmp_path: Path
+) -> None:
+    campaign = make_campaign()
+    structures = displaced(list(starting_structures(campaign).values()), campaign.initial)
+    for atoms in structures:
+        atoms.calc = EMT()
+        atoms.get_stress()
+    ase.io.write(tmp_path / "train.extxyz", structures)
+    submit(stage.store, stage.launchpad, make_campaign(initial={"file": str(tmp_path / "train.extxyz")}))
+    assert stage.work()["state"] == "finished"
+    imported = [label for label in stage.store.labels.find("cu") if label["round"] == 0]
+    assert [label["code"] for label in imported] == ["imported"] * 3
+    assert len(labels_in_process) == stage.store.labels.counts("cu")["done"] - 3
+
+
+def test_failures_are_retried_then_kept_with_a_reason_and_the_loop_goes_on(
+    stage: Any, make_campaign: Make, labels_in_process: list[str]
+) -> None:
+    options = {"fail_probability": 0.5, "seed": 3}
+    submit(stage.store, stage.launchpad, make_campaign(qm={"options": options}, initial={"count": 6}))
+    assert stage.work()["state"] == "finished"
+    labels = stage.store.labels.find("cu")
+    failed = [label for label in labels if label["state"] == "failed"]
+    assert failed
+    assert {label["reason"] for label in failed} == {"the mock failed on purpose"}
+    assert {label["attempts"] for label in failed} == {2}
+    assert any(label["state"] == "done" and label["attempts"] == 2 for label in labels)
+
+
+def test_wrong_labels_are_rejected_and_never_trained_on(
+    stage: Any, make_campaign: Make, labels_in_process: list[str]
+) -> None:
+    options = {"wrong_probability": 0.4, "seed": 1}
+    submit(stage.store, stage.launchpad, make_campaign(qm={"options": options}, initial={"count": 8}))
+    stage.work()
+    rejected = {label["_id"] for label in stage.store.labels.find("cu", state="rejected")}
+    assert rejected
+    trained = stage.store.potentials.label_ids(stage.store.potentials.latest("cu"))
+    assert not rejected & set(trained)
+
+
+def test_no_label_at_all_ends_in_a_clear_state(
+    stage: Any, make_campaign: Make, labels_in_process: list[str]
+) -> None:
+    submit(stage.store, stage.launchpad, make_campaign(qm={"options": {"fail_probability": 1.0}}))
+    end = stage.work()
+    assert end["state"] == "failed"
+    assert "no label of the first round succeeded; the last one: the mock failed on purpose" in end["reason"]
+
+
+def test_labels_that_stop_coming_do_not_spin_for_ever(
+    stage: Any, make_campaign: Make, labels_in_process: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(stage.store, stage.launchpad, make_campaign())
+    while stage.store.campaigns.get("cu")["round"] == 0:
+        stage.launchpad.m_logger.disabled = True
+        _one_launch(stage)
+
+    def no_licence(*_: Any, **__: Any) -> None:
+        raise CodeFailed("the licence server is away")
+
+    monkeypatch.setattr("workflows.tasks.label.run_label", no_licence)
+    end = stage.work()
+    assert end["state"] == "failed"
+    assert end["reason"].startswith(
+        "3 rounds in a row brought no label; the last one: the licence server is away"
+    )
+    assert end["round"] == 3
+
+
+def test_a_finished_campaign_asked_for_quiet_explores_again(
+    stage: Any, make_campaign: Make, labels_in_process: list[str]
+) -> None:
+    submit(stage.store, stage.launchpad, make_campaign(stop={"quiet_rounds": 1, "max_rounds": 20}))
+    assert stage.work()["state"] == "finished"
+    assert {run["passes"] for run in stage.store.explorers.all("cu")} >= {1}
+
+
+def test_a_broken_task_ends_the_campaign_with_its_words(
+    stage: Any, make_campaign: Make, labels_in_process: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: Any, **__: Any) -> None:
+        raise ZeroDivisionError("a bug")
+
+    monkeypatch.setattr("workflows.tasks.train.fit", broken)
+    submit(stage.store, stage.launchpad, make_campaign())
+    end = stage.work()
+    assert (end["state"], end["reason"]) == ("failed", "train of round 0 broke: ZeroDivisionError: a bug")
+    monkeypatch.undo()
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"qm": {"options": {"colour": "red"}}}, "colour"),
+        ({"qm": {"interface": "vaps"}}, "vaps"),
+        ({"species": ["Al"]}, "contains Cu"),
+    ],
+)
+def test_what_is_refused_leaves_no_trace(stage: Any, make_campaign: Make, sections: dict, words: str) -> None:
+    with pytest.raises((InputError, SettingsError), match=words):
+        submit(stage.store, stage.launchpad, make_campaign(**sections))
+    assert stage.store.campaigns.names() == []
+    assert stage.launchpad.workflows.count_documents({}) == 0
+
+
+@pytest.mark.parametrize(
+    ("sections", "words"),
+    [
+        ({"potential": {"level": 6}}, "`potential` of campaign 'cu' cannot change"),
+        ({"qm": {"options": {"calculator": "lennard-jones"}}}, "would change the level of theory"),
+        ({"explorers": [{"name": "x", "structure": "fcc", "temperature_K": 9, "steps": 1}]}, "only be added"),
+    ],
+)
+def test_edits_that_a_campaign_cannot_take(
+    stage: Any, make_campaign: Make, sections: dict, words: str
+) -> None:
+    submit(stage.store, stage.launchpad, make_campaign())
+    before = stage.store.campaigns.get("cu")
+    with pytest.raises(InputError, match=words):
+        submit(stage.store, stage.launchpad, make_campaign(**sections))
+    assert stage.store.campaigns.get("cu") == before
+
+
+def test_a_raised_limit_lets_a_stopped_campaign_go_on(
+    stage: Any, make_campaign: Make, labels_in_process: list[str]
+) -> None:
+    submit(stage.store, stage.launchpad, make_campaign(stop={"max_labels": 3}))
+    assert stage.work()["reason"] == "max_labels = 3 is reached"
+    submit(stage.store, stage.launchpad, make_campaign())
+    from workflows.recovery import recover
+
+    recover(stage.store, stage.launchpad, "cu", patience_s=0.0)
+    assert stage.work()["state"] == "finished"
+    assert [event["keys"] for event in stage.store.events.find("cu", "config changed")] == [["stop"]]
+
+
+def _one_launch(stage: Any) -> None:
+    from workflows.local import ROLES, work
+
+    turns = iter([True, False])
+    work(stage.launchpad, ROLES, keep_going=lambda: next(turns))

@@ -1,0 +1,105 @@
+"""A worker that dies between two writes to the database, again and again: nothing is lost or done twice."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import random
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from pymongo import monitoring
+
+from alflow.config import Campaign
+from alflow.store import Store
+from workflows.active_learning import submit
+from workflows.launchpad import open_launchpad
+from workflows.local import ROLES, work
+from workflows.recovery import recover
+
+WRITES = {"insert", "update", "delete", "findAndModify"}
+KILLED = 9
+
+
+class DieAtWrite(monitoring.CommandListener):
+    """End the process, as kill -9 does, just before its n-th write."""
+
+    def __init__(self, number: int) -> None:
+        self.left = number
+
+    def started(self, event: monitoring.CommandStartedEvent) -> None:
+        if event.command_name in WRITES:
+            self.left -= 1
+            if self.left < 0:
+                os._exit(KILLED)
+
+    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
+        pass
+
+    def failed(self, event: monitoring.CommandFailedEvent) -> None:
+        pass
+
+
+def live_and_die(uri: str, name: str, writes: int) -> None:
+    """What a user does who calls `alflow run` again: recover, then work until the end, or until killed."""
+    monitoring.register(DieAtWrite(writes))
+    launchpad = open_launchpad(uri, name)
+    store = Store(launchpad.db)
+    recover(store, launchpad, "cu", patience_s=0.0)
+    work(launchpad, ROLES, keep_going=lambda: store.campaigns.get("cu")["state"] == "running")
+
+
+@pytest.mark.parametrize("seed", [1, 2])
+def test_killed_again_and_again(
+    stage: Any,
+    undisturbed: Any,
+    make_campaign: Callable[..., Campaign],
+    labels_in_process: list[str],
+    seed: int,
+) -> None:
+    submit(stage.store, stage.launchpad, make_campaign())
+    submit(undisturbed.store, undisturbed.launchpad, make_campaign())
+    moments = random.Random(seed)
+    assert _life(undisturbed, writes=1_000_000) == 0
+    exits = []
+    while stage.store.campaigns.get("cu")["state"] == "running":
+        exits.append(_life(stage, int(moments.expovariate(1 / 60))))
+        assert len(exits) < 400
+    end = stage.store.campaigns.get("cu")
+    assert exits.count(KILLED) > 3
+    assert end["state"] == "finished", end["reason"]
+    labels = stage.store.labels.find("cu")
+    assert _story(stage.store) == _story(undisturbed.store)
+    newest = stage.store.potentials.latest("cu")
+    assert set(stage.store.potentials.label_ids(newest)) == set(stage.store.labels.done("cu"))
+    asked = Counter(label["configuration"] for label in labels)
+    assert set(asked.values()) == {1}
+    strays = stage.launchpad.fireworks.count_documents(
+        {
+            "fw_id": {"$nin": [n for w in stage.launchpad.workflows.find() for n in w["nodes"]]},
+            "state": "READY",
+        }
+    )
+    assert strays == 0
+
+
+def _life(stage: Any, writes: int) -> int | None:
+    process = multiprocessing.get_context("fork").Process(
+        target=live_and_die, args=(stage.uri, stage.name, writes)
+    )
+    process.start()
+    process.join()
+    return process.exitcode
+
+
+def _story(store: Store) -> list[Any]:
+    """What happened in the campaign, as far as it must not depend on who died when."""
+    rounds = [
+        (event["round"], event["grades"], len(event["labels"]))
+        for event in store.events.find("cu", "selected")
+    ]
+    energies = [(label["state"], label.get("energy_eV")) for label in store.labels.find("cu")]
+    potentials = [store.potentials.mtp("cu", p["version"]) for p in store.potentials.history("cu")]
+    return [rounds, energies, potentials]
