@@ -8,7 +8,6 @@ A module takes part by an entry in `COMMANDS`. It offers a function of its own n
 from __future__ import annotations
 
 import importlib
-from importlib.util import find_spec
 from typing import Annotated, Any, NoReturn
 
 import typer
@@ -86,8 +85,7 @@ def _register(name: str, panel: str) -> None:
 
 for _panel, _names in COMMANDS.items():
     for _name in _names:
-        if find_spec(f"{__name__}.{_name}"):
-            _register(_name, _panel)
+        _register(_name, _panel)
 
 
 def main() -> None:

@@ -34,7 +34,7 @@ def report(
         data = gather(connection.store, connection.campaign)
     build_report(data, output)
     if not json:
-        print_note(f"{output}: {data.campaign}, {data.state}, {data.rounds} rounds, {data.qm_calls} QM calls")
+        print_note(f"{output}: {data.campaign}, {data.state}, round {data.rounds}, {data.qm_calls} QM calls")
         return
     print_json(
         {

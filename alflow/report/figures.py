@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from alflow.report.data import ParitySet, ReportData, RunRecord
 
 BLUE, VERMILION, GREEN, SKY, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#56B4E9", "#E69F00", "#CC79A7"
-GREY, INK, FAINT = "#8a8f98", "#2b2f36", "#e3e5e8"
+GREY, INK, FAINT, PAPER = "#8a8f98", "#2b2f36", "#e3e5e8", "#fcfcfb"
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
 NAMED_RUNS = len(CYCLE)  # more runs than colours are drawn alike
 POINTS = 1500  # more points per line than a screen shows only make the file large
@@ -91,6 +91,7 @@ def grade_figure(data: ReportData) -> str:
             textcoords="offset points",
             ha="right",
             fontsize=8.5,
+            bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 1},
         )
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set(xlabel="simulated time (ps)", ylabel="extrapolation grade γ", xlim=(0, _longest_ps(data.runs)))
@@ -144,7 +145,7 @@ def parity_figure(data: ReportData) -> str:
             x, y = getattr(parity, reference), getattr(parity, predicted)
             axes.plot(x, y, marker, color=colour, ms=size, mew=0, alpha=0.55, label=name, rasterized=True)
         low, high = _range([getattr(parity, name) for parity, *_ in sets for name in (reference, predicted)])
-        axes.plot([low, high], [low, high], color=INK, lw=0.8, zorder=3)
+        axes.plot([low, high], [low, high], color=GREY, lw=0.8, zorder=1)
         axes.set(xlim=(low, high), ylim=(low, high), xlabel="QM", ylabel="potential", aspect="equal")
         axes.set_title(title)
         axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -224,7 +225,7 @@ def _longest_ps(runs: Sequence[RunRecord]) -> float:
 
 def _name_runs(axes: Axes, runs: Sequence[RunRecord]) -> None:
     if 1 < len(runs) <= NAMED_RUNS:
-        axes.legend(ncols=min(len(runs), 3))
+        axes.legend(ncols=NAMED_RUNS, loc="lower right", bbox_to_anchor=(1, 1), borderaxespad=0.2)
 
 
 def _peaks(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
