@@ -81,8 +81,7 @@ def minimise(
         symbols=atoms.symbols, positions=atoms.positions / Units.Bohr, cell=atoms.cell.array / Units.Bohr
     )
     mesh = DirectGrid(lattice=ions.cell, nr=np.array(grid), full=False)
-    # PME=False (DFTpy's `linearie`): sums over all atoms; interpolated ones give forces and a
-    # stress that are not derivatives of the energy.
+    # PME=False, DFTpy's `linearie: False`: structure factors summed exactly, not interpolated on the grid.
     files = {species: str(file) for species, file in pseudopotentials.items()}
     functional = TotalFunctional(
         KineticEnergyFunctional=Functional(type="KEDF", name=kinetic),

@@ -16,6 +16,7 @@ from ase import Atoms
 from qm_interfaces import options
 from qm_interfaces.exchange import write_text
 from qm_interfaces.interface import CodeFailed, CodeMissing, NotConverged, QMResult, SettingsError
+from qm_interfaces.lazy_import import delay
 from qm_interfaces.pseudopotentials import EVANESCENT_CORE, EvanescentCore
 
 KINETIC_FUNCTIONALS = (
@@ -99,6 +100,7 @@ class OrbitalFreeInterface:
             text, suffix = self.pseudopotentials[species]
             files[species] = directory / f"{species}{suffix}"
             write_text(files[species], text)
+        delay("signal")
         from qm_interfaces.density_functional import minimise  # imports DFTpy
 
         with (directory / "dftpy.log").open("w", encoding="utf-8") as log:

@@ -1,0 +1,24 @@
+"""A submodule of SciPy that is only loaded when something uses it."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+
+import scipy
+
+
+def delay(submodule: str) -> None:
+    """Let `from scipy import submodule` give a stand-in that loads the real one at its first use.
+
+    DFTpy imports scipy.signal, and with it scipy.stats, for a function that labels never call: a third of the
+    start of a label process.
+    """
+    name = f"scipy.{submodule}"
+    spec = importlib.util.find_spec(name)
+    if name in sys.modules or spec is None or spec.loader is None:
+        return
+    spec.loader = importlib.util.LazyLoader(spec.loader)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    setattr(scipy, submodule, module)
