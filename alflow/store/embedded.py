@@ -89,7 +89,7 @@ class EmbeddedDatabase:
             If no server was ever started in the folder.
         """
         state = self._state()
-        if "port" not in state:
+        if "password" not in state:
             raise InputError(
                 f"No database was ever started in {self.directory}: run `alflow db start` there."
             )
@@ -110,9 +110,13 @@ class EmbeddedDatabase:
         Raises
         ------
         InputError
-            If the server is not installed, runs on another machine, or does not answer (with its log's end).
+            If the folder cannot be made, or the server is not installed, runs on another machine, or does not
+            answer (with the end of its log).
         """
-        self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        try:
+            self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
+        except OSError as error:
+            raise InputError(f"{self.directory} cannot hold a database: {error.strerror}.") from None
         with self._changing_state():
             if not (self.is_running() and "password" in self._state() and self._becomes_ready(self.uri)):
                 self._launch()
@@ -150,11 +154,11 @@ class EmbeddedDatabase:
     @contextmanager
     def _changing_state(self) -> Iterator[None]:
         with _locked(self.directory / "start.lock", fcntl.LOCK_EX):
-            host = self._state().get("host", socket.gethostname())
-            if host != socket.gethostname():
+            host = self._state().get("host")
+            if host not in (None, socket.gethostname()):
                 raise InputError(
-                    f"The database in {self.directory} was started on {host}: use it there, or stop it there "
-                    f"and remove {self.directory / 'server.json'}."
+                    f"The database in {self.directory} was started on {host}: stop it there; if it is "
+                    f"certain that it does not run, remove {self.directory / 'server.json'}."
                 )
             yield
 
@@ -241,6 +245,7 @@ class EmbeddedDatabase:
         if self._process is not None:
             self._process.wait(timeout=STOP_DEADLINE_S)
             self._process = None
+        self._save_state(host=None, pid=None)
 
     def _pid(self) -> int:
         pid = self._state().get("pid")

@@ -151,6 +151,20 @@ def test_a_server_of_another_machine_is_refused(tmp_path: Path) -> None:
         EmbeddedDatabase(tmp_path).start()
 
 
+def test_a_folder_that_was_stopped_can_move_to_another_machine(
+    directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(socket, "gethostname", lambda: "elsewhere")
+    with EmbeddedDatabase(directory) as uri:
+        assert values(uri) == [0]
+
+
+def test_a_file_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "database").touch()
+    with pytest.raises(InputError, match=r"database cannot hold a database"):
+        EmbeddedDatabase(tmp_path / "database").start()
+
+
 def test_uri_before_the_first_start_says_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="alflow db start"):
         _ = EmbeddedDatabase(tmp_path).uri
