@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
@@ -31,15 +32,18 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
     from rich import box
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     cells = [list(row) for row in rows]
-    table = Table(title=title, title_justify="left", box=box.SIMPLE_HEAD)
+    table = Table(box=box.SIMPLE_HEAD)
     for index, column in enumerate(columns):
         numeric = bool(cells) and all(isinstance(row[index], int | float | None) for row in cells)
         table.add_column(column, justify="right" if numeric else "left")
     for row in cells:
         table.add_row(*(_text(value) for value in row))
-    Console().print(table)
+    console = Console()
+    console.print(Text(title, style="bold"))
+    console.print(table)
 
 
 def print_errors(title: str, errors: Mapping[str, Errors]) -> None:
@@ -86,12 +90,14 @@ def check_writable(path: Path) -> None:
     Raises
     ------
     InputError
-        Its folder does not exist, or it is a folder itself.
+        Its folder does not exist, it is a folder itself, or writing is not allowed.
     """
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     if path.is_dir():
         raise InputError(f"{path}: is a folder; give the name of a file")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise InputError(f"{path}: you may not write there; choose another place")
 
 
 def _text(value: Any) -> str:

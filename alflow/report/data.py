@@ -23,7 +23,7 @@ class RunRecord:
     ----------
     history
         Arrays of one length: `step`, `extrapolation_grade`, `temperature_K`, `energy_eV` (potential energy of
-        the cell), in the order of steps.
+        the cell), `volume_A3`, in the order of steps.
     passes
         How often the run was finished and begun anew before.
     """

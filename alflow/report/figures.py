@@ -155,21 +155,21 @@ def parity_figure(data: ReportData) -> str:
 
 
 def sanity_figure(data: ReportData) -> str:
-    """Temperature and potential energy of the runs."""
-    figure = _figure(4.6)
-    panels = figure.subplots(2, 1, sharex=True)
-    for run, colour in zip(data.runs, _colours(data.runs), strict=True):
-        panels[0].plot(
-            *_thinned(run.time_ps, run.history["temperature_K"]), color=colour, lw=0.8, label=run.name
-        )
-        energies = run.history["energy_eV"] / run.atoms
-        panels[1].plot(*_thinned(run.time_ps, energies), color=colour, lw=0.8)
+    """Temperature and potential energy of the runs, and the volume where it changes."""
+    quantities = {"temperature_K": "Temperature (K)", "energy_eV": "Potential energy (eV per atom)"}
+    if any(run.ensemble == "npt" for run in data.runs):
+        quantities["volume_A3"] = "Volume (Å³ per atom)"
+    figure = _figure(0.4 + 2.1 * len(quantities))
+    panels = figure.subplots(len(quantities), 1, sharex=True)
+    for axes, (quantity, title) in zip(panels, quantities.items(), strict=True):
+        for run, colour in zip(data.runs, _colours(data.runs), strict=True):
+            values = run.history[quantity] / (1 if quantity == "temperature_K" else run.atoms)
+            axes.plot(*_thinned(run.time_ps, values), color=colour, lw=0.8, label=run.name)
+        axes.set_title(title)
+        axes.ticklabel_format(useOffset=False)
     for target in sorted({run.target_temperature_K for run in data.runs if run.ensemble != "nve"}):
         panels[0].axhline(target, color=INK, lw=0.9, ls=(0, (4, 3)))
-    panels[0].set_title("Temperature (K)")
-    panels[1].set_title("Potential energy (eV per atom)")
-    panels[1].set(xlabel="simulated time (ps)", xlim=(0, _longest_ps(data.runs)))
-    panels[1].ticklabel_format(useOffset=False)
+    panels[-1].set(xlabel="simulated time (ps)", xlim=(0, _longest_ps(data.runs)))
     _name_runs(panels[0], data.runs)
     return _svg(figure)
 

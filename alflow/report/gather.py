@@ -14,7 +14,7 @@ from alflow.mtp import MomentTensorPotential, evaluate, mtp_from_text
 from alflow.report.data import DONE, LabelRecord, ParitySet, ReportData, RunRecord, VersionRecord
 
 PACKAGES = ("alflow", "ase", "fireworks", "numpy", "pymongo", "scipy")
-EMPTY_HISTORY = {name: np.zeros(0) for name in ("step", "extrapolation_grade", "temperature_K", "energy_eV")}
+HISTORY = ("step", "extrapolation_grade", "temperature_K", "energy_eV", "volume_A3")
 
 
 def gather(store: Any, campaign: str) -> ReportData:
@@ -78,7 +78,7 @@ def _run(store: Any, campaign: str, run: dict[str, Any]) -> RunRecord:
         step=run["step"],
         steps=run["steps"],
         passes=run["passes"],
-        history=store.explorers.history(campaign, run["index"]) or EMPTY_HISTORY,
+        history=store.explorers.history(campaign, run["index"]) or {name: np.zeros(0) for name in HISTORY},
     )
 
 

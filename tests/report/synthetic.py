@@ -25,6 +25,7 @@ def synthetic_run(name: str, temperature_K: float, seed: int, steps: int = 20000
         "extrapolation_grade": gamma,
         "temperature_K": temperature,
         "energy_eV": energy,
+        "volume_A3": 128 * (20 + 0.1 * rng.normal(size=len(step))),
     }
     return RunRecord(name, "finished", None, "nvt", temperature_K, 1.0, 128, steps, steps, history)
 

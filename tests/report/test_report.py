@@ -8,11 +8,12 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from matplotlib import rc_context
 from synthetic import synthetic_report, synthetic_run
 
 from alflow.errors import InputError
 from alflow.report import ParitySet, build_report
-from alflow.report.figures import POINTS, _peaks, draw_all
+from alflow.report.figures import POINTS, STYLE, _peaks, draw_all, sanity_figure
 from alflow.report.page import _duration, _number, render
 
 VOID = {"meta", "img", "br", "link", "input", "hr"}
@@ -56,6 +57,17 @@ def test_figures_are_small_and_the_same_for_the_same_data() -> None:
     for svg in figures.values():
         assert ElementTree.fromstring(svg).tag.endswith("svg")
         assert len(svg) < 500_000
+
+
+def test_volume_is_shown_under_a_barostat() -> None:
+    data = synthetic_report()
+    run = replace(data.runs[0], ensemble="npt")
+    with rc_context(STYLE):
+        assert _height(sanity_figure(replace(data, runs=[run]))) > _height(sanity_figure(data))
+
+
+def _height(svg: str) -> float:
+    return float(ElementTree.fromstring(svg).attrib["height"].removesuffix("pt"))
 
 
 def test_a_campaign_that_has_just_begun() -> None:
