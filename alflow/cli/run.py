@@ -67,13 +67,15 @@ def run(
 
 def _write_results(connection: Connection, folder: Path) -> list[str]:
     """The newest potential and the report; their paths."""
+    from alflow.report import build_report, gather
+
     store, name = connection.store, connection.campaign
     newest = store.potentials.latest(name)
     if newest is None:
         return []
     potential = folder / f"{name}.mtp"
     potential.write_text(store.potentials.mtp(name, newest["version"]))
-    return [str(potential)]
+    return [str(potential), str(build_report(gather(store, name), folder / "report.html"))]
 
 
 class _Progress:

@@ -11,7 +11,8 @@ from typing import Any
 from fireworks import FWAction, explicit_serialize
 
 from alflow.config import Campaign
-from alflow.mtp import FitSettings, fit, mtp_from_text, mtp_to_text
+from alflow.mtp import mtp_from_text, mtp_to_text
+from alflow.mtp.fit import FitSettings, fit
 from alflow.selection import ActiveSet
 from alflow.store import Store
 from alflow.store.campaigns import RUNNING
@@ -125,7 +126,9 @@ def _fit_settings(config: Campaign) -> FitSettings:
 
 
 def _plain(errors: dict[str, Any]) -> dict[str, Any]:
-    return {key: float(value) for key, value in errors.items() if math.isfinite(value)}
+    return {
+        key: float(value) for key, value in errors.items() if math.isfinite(value) and key != "structures"
+    }
 
 
 def _last_failure(store: Store, name: str) -> str:
