@@ -14,6 +14,8 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from alflow.config_errors import load_yaml, sentence
 from alflow.errors import InputError
+from alflow.mtp.fit import FitSettings
+from alflow.mtp.potential import DEFAULT_RADIAL_BASIS_SIZE
 
 
 def _name(value: str) -> str:
@@ -95,7 +97,10 @@ class Potential(Section):
         description="lower end of the radial basis, Å; default: the shortest distance in the first data",
     )
     radial_basis_size: int = Field(
-        default=8, ge=3, le=20, description="Chebyshev polynomials per radial function"
+        default=DEFAULT_RADIAL_BASIS_SIZE,
+        ge=3,
+        le=20,
+        description="Chebyshev polynomials per radial function",
     )
 
     @model_validator(mode="after")
@@ -204,16 +209,27 @@ class QM(Section):
 
 
 class Fit(Section):
-    """The fit of the potential; the defaults are those of MLIP-2."""
+    """The fit of the potential; the defaults are those of `alflow fit`."""
 
-    energy_weight: float = Field(default=1.0, ge=0, le=1e6, description="weight of energies")
-    force_weight: float = Field(default=0.01, ge=0, le=1e6, description="weight of forces, Å²")
-    stress_weight: float = Field(default=0.001, ge=0, le=1e6, description="weight of stresses")
+    energy_weight: float = Field(
+        default=FitSettings.energy_weight, ge=0, le=1e6, description="weight of energies, 1/eV²"
+    )
+    force_weight: float = Field(
+        default=FitSettings.force_weight, ge=0, le=1e6, description="weight of forces, Å²/eV²"
+    )
+    stress_weight: float = Field(
+        default=FitSettings.stress_weight, ge=0, le=1e6, description="weight of virials, 1/eV²"
+    )
     ridge: float = Field(
-        default=1e-9, ge=0, le=1, description="pull of the coefficients towards zero, relative"
+        default=FitSettings.ridge, ge=0, le=1, description="pull of the coefficients towards zero, relative"
     )
     starts: int = Field(default=1, ge=1, le=100, description="random starts, of which the best is kept")
-    max_iterations: int = Field(default=100, ge=1, le=10_000, description="iterations of each start")
+    max_iterations: int = Field(
+        default=FitSettings.max_iterations, ge=1, le=10_000, description="iterations of each start"
+    )
+    refit_iterations: int = Field(
+        default=10, ge=1, le=10_000, description="iterations of a refit, which starts from the last potential"
+    )
     seed: int = Field(default=0, ge=0, description="seed of the random starts")
 
 

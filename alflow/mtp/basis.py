@@ -1,12 +1,14 @@
 """The contraction tables of a moment tensor potential of a given level.
 
-A basis function B_α is a full contraction of a product of moments M_{μ,ν}: a multigraph whose nodes are moments, with as many
-edges at a node as the moment has indices (Shapeev 2016, doi 10.1137/15M1054183, section 2.4). Graphs that differ by the order of
-their nodes are the same function. As in MLIP-2, at most four moments are multiplied, which gives the well-known counts of
-basis functions (1, 2, 5, 9, 16, 29, 52, 92, ... at levels 2, 4, 6, ...).
+A basis function B_α is a full contraction of a product of moments M_{μ,ν}: a multigraph whose nodes are
+moments, with as many edges at a node as the moment has indices (Shapeev 2016, doi 10.1137/15M1054183, section
+2.4). Graphs that differ by the order of their nodes are the same function. As in MLIP-2, at most four moments
+are multiplied, which gives the well-known counts of basis functions (1, 2, 5, 9, 16, 29, 52, 92, ... at
+levels 2, 4, 6, ...).
 
-A table evaluates all functions by products of numbers: `times` holds rows (i, j, factor, k) that mean m[k] += factor·m[i]·m[j].
-Functions are contracted pair by pair, and every intermediate tensor component is computed once and shared.
+A table evaluates all functions by products of numbers: `times` holds rows (i, j, factor, k) that mean m[k] +=
+factor·m[i]·m[j]. Functions are contracted pair by pair, and every intermediate tensor component is computed
+once and shared.
 """
 
 from __future__ import annotations
@@ -147,7 +149,8 @@ def _multinomial(exponents: Exponents) -> int:
 
 
 Tensor = tuple[tuple[Moment, ...], Edges]
-"""Moments and the indices they have contracted so far; what is left of each moment's indices is open and symmetric."""
+"""Moments and the indices they have contracted so far; what is left of each moment's indices is open and
+symmetric."""
 Component = tuple[Exponents, ...]
 """One component of a tensor: the exponents of the open indices of each of its moments."""
 
@@ -181,7 +184,7 @@ class _TableBuilder:
         )
 
     def _component(self, tensor: Tensor, component: Component) -> int:
-        nodes, edges = tensor
+        nodes, _ = tensor
         if len(nodes) == 1:
             return self._basic_moment(nodes[0], component[0])
         key = _canonical_component(tensor, component)
@@ -200,7 +203,7 @@ class _TableBuilder:
 
     def _terms(self, tensor: Tensor, component: Component) -> dict[tuple[int, int], int]:
         """Products of components of two parts of the tensor that sum to this component."""
-        nodes, edges = tensor
+        _, edges = tensor
         left, right = _best_split(tensor)
         between = [(i, j) for i in left for j in right if edges[i][j]]
         terms: dict[tuple[int, int], int] = {}
@@ -231,7 +234,8 @@ def _part(tensor: Tensor, half: tuple[int, ...]) -> Tensor:
 
 
 def _canonical_component(tensor: Tensor, component: Component) -> tuple[Tensor, Component]:
-    """The same number under the order of moments that sorts first, so that equal components are found equal."""
+    """The same number under the order of moments that sorts first, so that equal components are found
+    equal."""
     nodes, edges = tensor
     orders = permutations(range(len(nodes)))
     candidates = (
@@ -244,7 +248,8 @@ def _canonical_component(tensor: Tensor, component: Component) -> tuple[Tensor, 
 
 @cache
 def _best_split(tensor: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Cut the moments in two so that the fewest numbers are multiplied: contracted components × open components of the parts."""
+    """Cut the moments in two so that the fewest numbers are multiplied: contracted components × open
+    components of the parts."""
     nodes, edges = tensor
     indices = range(len(nodes))
     splits = [

@@ -24,6 +24,9 @@ class Grader(Protocol):
     def mode(self) -> str:
         """`configuration` or `neighborhood`."""
 
+    def check_belongs_to(self, potential: MomentTensorPotential) -> None:
+        """Raise InputError if the rows it was made of are another potential's."""
+
     def grades(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """γ of rows (n, m) of derivatives with respect to the parameters, shape (n,)."""
 
@@ -31,7 +34,8 @@ class Grader(Protocol):
 class MTPCalculator:
     """Energy, forces, stress and, with an active set, the extrapolation grade.
 
-    A plain object with ASE's calculator protocol: the base class of ASE costs more than the potential of a hundred atoms.
+    A plain object with ASE's calculator protocol: the base class of ASE costs more than the potential of a
+    hundred atoms.
 
     Parameters
     ----------
@@ -39,14 +43,15 @@ class MTPCalculator:
     species : sequence of str, optional
         Chemical symbols of the types, for a `.mtp` file that does not name them.
     active_set : ActiveSet, optional
-        Adds `extrapolation_grade` (of the configuration: in mode neighborhood the largest of its atoms) and, in mode
-        neighborhood, `extrapolation_grades` (N,) to the results.
+        Adds `extrapolation_grade` (of the configuration: in mode neighborhood the largest of its atoms) and,
+        in mode neighborhood, `extrapolation_grades` (N,) to the results.
     threads : int
 
     Notes
     -----
-    `results` holds `energy`, `free_energy` (equal: there is no entropy), `energies` (N,), `forces` (N, 3), `stress` (6,) in
-    ASE's sign and order, zero if the structure is not periodic in three directions, and `min_distance_A`.
+    `results` holds `energy`, `free_energy` (equal: there is no entropy), `energies` (N,), `forces` (N, 3),
+    `stress` (6,) in ASE's sign and order, zero if the structure is not periodic in three directions, and
+    `min_distance_A`.
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "energies", "forces", "stress"]
@@ -62,6 +67,8 @@ class MTPCalculator:
         self.potential = (
             potential if isinstance(potential, MomentTensorPotential) else read_mtp(potential, species)
         )
+        if active_set is not None:
+            active_set.check_belongs_to(self.potential)
         self.active_set = active_set
         self.threads = threads
         self.atoms: Atoms | None = None

@@ -67,7 +67,8 @@ class FlatStructures:
 
     @classmethod
     def of(cls, potential: MomentTensorPotential, structures: Sequence[Atoms]) -> FlatStructures:
-        """Flatten; directions without a cell vector get a unit vector, which changes nothing since they are not periodic."""
+        """Flatten; directions without a cell vector get a unit vector, which changes nothing since they are
+        not periodic."""
         return cls(
             positions=np.concatenate([np.empty((0, 3)), *(atoms.positions for atoms in structures)]),
             types=np.concatenate(
@@ -116,7 +117,8 @@ def evaluate(
     Raises
     ------
     InputError
-        If a species is missing from the potential, a position is not finite, two atoms coincide or a cell has no volume.
+        If a species is missing from the potential, a position is not finite, two atoms coincide or a cell has
+        no volume.
     """
     flat = FlatStructures.of(potential, structures)
     try:

@@ -1,8 +1,9 @@
 """Fit all parameters of a moment tensor potential to labelled structures.
 
-The loss is Σ_k w_k [ w_E ΔE_k²/N_k + w_F Σ|ΔF|² + w_S |ΔW_k|²/N_k ] with the virial W = σV (the weighting that MLIP calls
-"vibrations"), plus a small ridge. Linear and radial coefficients are found together by the Levenberg-Marquardt method with the exact
-Jacobian. Only the normal matrix is kept, never the Jacobian of the whole set, so that memory does not grow with the data.
+The loss is Σ_k w_k [ w_E ΔE_k²/N_k + w_F Σ|ΔF|² + w_S |ΔW_k|²/N_k ] with the virial W = σV (the weighting
+that MLIP calls "vibrations"), plus a small ridge. Linear and radial coefficients are found together by the
+Levenberg-Marquardt method with the exact Jacobian. Only the normal matrix is kept, never the Jacobian of the
+whole set, so that memory does not grow with the data.
 """
 
 from __future__ import annotations
@@ -24,7 +25,8 @@ from alflow.mtp.labels import Labels, labels_of
 from alflow.mtp.potential import DEFAULT_RADIAL_BASIS_SIZE, MomentTensorPotential
 
 ROWS_AT_ONCE = 1500
-"""Rows of the Jacobian that exist at one time in a thread: large enough for fast matrix products, small enough for the cache."""
+"""Rows of the Jacobian that exist at one time in a thread: large enough for fast matrix products, small
+enough for the cache."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ class FitSettings:
     energy_weight, force_weight, stress_weight : float
         w_E (1/eV²), w_F (Å²/eV²), w_S (1/eV²) of the loss.
     ridge : float
-        Strength of the pull of all coefficients towards zero (radial ones: towards the start), relative to the curvature of the loss.
+        Strength of the pull of all coefficients towards zero (radial ones: towards the start), relative to
+        the curvature of the loss.
     max_iterations : int
     tolerance : float
         Stop when the loss falls by less than this fraction over ten iterations.
@@ -52,8 +55,8 @@ class FitSettings:
     """
 
     energy_weight: float = 1.0
-    force_weight: float = 0.01
-    stress_weight: float = 0.001
+    force_weight: float = 2e-4
+    stress_weight: float = 2e-5
     ridge: float = 1e-9
     max_iterations: int = 100
     tolerance: float = 1e-3
@@ -66,7 +69,8 @@ class FitSettings:
 
 @dataclass(frozen=True)
 class FitProgress:
-    """The state of a running fit: `start` of `starts`, the iteration, the loss, and the seconds since the beginning."""
+    """The state of a running fit: `start` of `starts`, the iteration, the loss, and the seconds since the
+    beginning."""
 
     start: int
     iteration: int
@@ -119,11 +123,13 @@ def fit(
     Parameters
     ----------
     structures : sequence of ase.Atoms
-        Labelled by a calculator with energy and forces, and stress where it is known; `info["weight"]` weighs one of them.
+        Labelled by a calculator with energy and forces, and stress where it is known; `info["weight"]` weighs
+        one of them.
     species : sequence of str
         Chemical symbols in the order of the types.
     level, cutoff_A, min_distance_A
-        As in `MomentTensorPotential.random`; the minimum distance is by default the shortest distance in the data.
+        As in `MomentTensorPotential.random`; the minimum distance is by default the shortest distance in the
+        data.
     settings : FitSettings
     start : MomentTensorPotential, optional
         Warm start; its form replaces level, cutoff and minimum distance.
@@ -193,7 +199,8 @@ def split_holdout(structures: Sequence[Atoms], fraction: float, seed: int) -> tu
 
 
 def _shortest_distance(structures: Sequence[Atoms], species: Sequence[str], cutoff_A: float) -> float:
-    """Lower end of the Chebyshev interval: a little below the shortest distance of the data, so that it covers just what occurs."""
+    """Lower end of the Chebyshev interval: a little below the shortest distance of the data, so that it
+    covers just what occurs."""
     probe = MomentTensorPotential.random(species, 2, cutoff_A)
     shortest = evaluate(probe, structures, forces=False).min_distances_A.min()
     return float(np.clip(0.98 * shortest, 0.2 * cutoff_A, 0.7 * cutoff_A))
@@ -219,8 +226,8 @@ class LeastSquares:
     ) -> tuple[MomentTensorPotential, list[float]]:
         """Levenberg-Marquardt with Nielsen's damping rule (Madsen, Nielsen, Tingleff 2004, algorithm 3.16).
 
-        Only radial coefficients are damped: the linear ones follow them to their optimum, as in variable projection, which takes
-        about half the iterations.
+        Only radial coefficients are damped: the linear ones follow them to their optimum, as in variable
+        projection, which takes about half the iterations.
 
         Returns
         -------
@@ -249,7 +256,7 @@ class LeastSquares:
             theta = theta + step
             losses.append(loss)
             report(iteration, loss)
-            damping, growth = max(damping * max(1 / 3, 1 - (2 * gain - 1) ** 3), 1e-12), 2.0
+            damping, growth = max(damping * max(1 / 3, float(1 - (2 * gain - 1) ** 3)), 1e-12), 2.0
             if iteration >= 10 and losses[-11] - loss < settings.tolerance * loss:
                 break
         return potential.with_parameters(theta), losses
@@ -295,7 +302,7 @@ class LeastSquares:
             evaluation.virials, evaluation.energy, evaluation.slices(), strict=True
         ):
             parts += [
-                [energy],
+                np.atleast_1d(energy),
                 evaluation.forces[atoms].ravel(),
                 virial[(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)],
             ]
@@ -330,7 +337,8 @@ def _targets_and_weights(
     for label in labels:
         count = len(label.forces)
         known = label.virial is not None
-        targets += [np.array([label.energy]), label.forces.ravel(), label.virial if known else np.zeros(6)]
+        virial = np.zeros(6) if label.virial is None else label.virial
+        targets += [np.array([label.energy]), label.forces.ravel(), virial]
         weights += [
             np.full(1, np.sqrt(label.weight * settings.energy_weight / count)),
             np.full(3 * count, np.sqrt(label.weight * settings.force_weight)),

@@ -97,7 +97,7 @@ def _refit(store: Store, config: Campaign, round_: int) -> bool:
         level=config.potential.level,
         cutoff_A=config.potential.cutoff_A,
         min_distance_A=config.potential.min_distance_A,
-        settings=_fit_settings(config),
+        settings=_fit_settings(config, refit=start is not None),
         start=start,
     )
     mtp = mtp_to_text(result.potential)
@@ -117,9 +117,13 @@ def _refit(store: Store, config: Campaign, round_: int) -> bool:
     return True
 
 
-def _fit_settings(config: Campaign) -> FitSettings:
+def _fit_settings(config: Campaign, *, refit: bool) -> FitSettings:
+    settings = config.fit.model_dump()
+    refit_iterations = settings.pop("refit_iterations")
+    if refit:
+        settings.update(max_iterations=refit_iterations, starts=1)
     return FitSettings(
-        **config.fit.model_dump(),
+        **settings,
         radial_basis_size=config.potential.radial_basis_size,
         threads=len(os.sched_getaffinity(0)),
     )

@@ -1,6 +1,7 @@
 """The compiled kernel: the build of it that suits this processor best.
 
-The same C++ source is compiled for several instruction sets. `ALFLOW_KERNEL` (`baseline`, `avx2` or `avx512`) forces one of them.
+The same C++ source is compiled for several instruction sets. `ALFLOW_KERNEL` (`baseline`, `avx2` or `avx512`)
+forces one of them.
 """
 
 from __future__ import annotations
@@ -9,9 +10,9 @@ import os
 from importlib import import_module
 from types import ModuleType
 
-from alflow.mtp.kernel import _baseline
-
 __all__ = ["BUILDS", "build_name", "compiler", "evaluate", "jacobian", "make_potential", "supports"]
+
+_baseline = import_module("alflow.mtp.kernel._baseline")
 
 BUILDS = ("baseline", "avx2", "avx512")
 
