@@ -143,8 +143,8 @@ def fit(
     """
     begin = time.perf_counter()
     train, test = split_holdout(structures, settings.holdout, settings.seed)
-    labels = [labels_of(atoms) for atoms in train]
-    best: tuple[float, MomentTensorPotential, list[float]] | None = None
+    problem = LeastSquares(train, settings)
+    best: tuple[MomentTensorPotential, list[float]] | None = None
     for number in range(settings.starts):
         if start is not None and number == 0:
             initial = start
@@ -162,16 +162,16 @@ def fit(
             if progress is not None:
                 progress(FitProgress(number + 1, iteration, loss, time.perf_counter() - begin))
 
-        potential, losses = LeastSquares(train, labels, settings).minimise(initial, report)
-        if best is None or losses[-1] < best[0]:
-            best = (losses[-1], potential, losses)
+        potential, losses = problem.minimise(initial, report)
+        if best is None or losses[-1] < best[1][-1]:
+            best = potential, losses
     assert best is not None
-    loss, potential, losses = best
+    potential, losses = best
     return FitResult(
         potential=potential,
         train=evaluate_errors(potential, train, threads=settings.threads),
         test=evaluate_errors(potential, test, threads=settings.threads) if test else None,
-        loss=loss,
+        loss=losses[-1],
         iterations=len(losses) - 1,
         seconds=time.perf_counter() - begin,
         losses=losses,
@@ -209,7 +209,8 @@ def _shortest_distance(structures: Sequence[Atoms], species: Sequence[str], cuto
 class LeastSquares:
     """The weighted least-squares problem of a set of labelled structures."""
 
-    def __init__(self, structures: Sequence[Atoms], labels: Sequence[Labels], settings: FitSettings) -> None:
+    def __init__(self, structures: Sequence[Atoms], settings: FitSettings) -> None:
+        labels = [labels_of(atoms) for atoms in structures]
         self._settings = settings
         self._chunks = [
             (chunk, *_targets_and_weights([labels[i] for i in indices], settings))
