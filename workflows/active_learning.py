@@ -7,6 +7,7 @@ and built again from the store at any time.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from ase import Atoms
@@ -25,8 +26,16 @@ from workflows.tasks.base import firework
 FIXED = ("species", "structures", "potential", "initial")  # what a running campaign cannot change
 
 
-def check(campaign: Campaign) -> dict[str, Atoms]:
-    """Everything that can be found wrong with a campaign before it begins; its starting structures by name.
+@dataclass(frozen=True)
+class Beginning:
+    """What a campaign starts from: structures by name, and labelled structures if it has some."""
+
+    starts: dict[str, Atoms]
+    labelled: list[Atoms]
+
+
+def check(campaign: Campaign) -> Beginning:
+    """Read the files of a campaign and find everything that can be wrong with it before it begins.
 
     Raises
     ------
@@ -36,9 +45,9 @@ def check(campaign: Campaign) -> dict[str, Atoms]:
         If the QM interface refuses its options.
     """
     get_interface(campaign.qm.interface, **campaign.qm.options)
-    if campaign.initial.file is not None:
-        read_structures(campaign.initial.file, labelled=True, species=campaign.species)
-    return starting_structures(campaign)
+    file = campaign.initial.file
+    labelled = read_structures(file, labelled=True, species=campaign.species) if file is not None else []
+    return Beginning(starting_structures(campaign), labelled)
 
 
 def submit(store: Store, launchpad: LaunchPad, campaign: Campaign) -> None:
@@ -51,13 +60,15 @@ def submit(store: Store, launchpad: LaunchPad, campaign: Campaign) -> None:
 
     And what `check` raises.
     """
-    starts = check(campaign)
+    beginning = check(campaign)
     if campaign.name in store.campaigns.names():
         _apply_changes(store, campaign)
         try_again(store, campaign.name)
-    runs = [(run, starts[run.structure]) for run in campaign.trajectories()]
+    runs = [(run, beginning.starts[run.structure]) for run in campaign.trajectories()]
     store.campaigns.create(campaign)
     store.explorers.create(campaign.name, runs)
+    if beginning.labelled:
+        _import_labels(store, campaign, beginning.labelled)
     ensure_round(store, launchpad, campaign.name)
 
 
@@ -92,11 +103,12 @@ def add_round(store: Store, launchpad: LaunchPad, name: str) -> bool:
 
 def build_round(name: str, round_: int, explorers: list[dict[str, Any]]) -> Workflow:
     """The workflow of a round for these explorers."""
+    # FireWorks numbers fireworks from the last that was made to the first.
+    train, select = (firework(task, task, campaign=name, round_=round_) for task in ("train", "select"))
     explore = [
         firework("explore", run["name"], campaign=name, round_=round_, explorer=run["index"])
-        for run in explorers
+        for run in reversed(explorers)
     ]
-    select, train = (firework(task, task, campaign=name, round_=round_) for task in ("select", "train"))
     links: dict[Firework, list[Firework]] = {run: [select] for run in explore}
     return Workflow(
         [*explore, select, train],
@@ -104,6 +116,21 @@ def build_round(name: str, round_: int, explorers: list[dict[str, Any]]) -> Work
         name=f"{name} · round {round_}",
         metadata={"campaign": name, "round": round_},
     )
+
+
+def _import_labels(store: Store, campaign: Campaign, structures: list[Atoms]) -> None:
+    """Store labels that were computed elsewhere as the choice of round 0. Idempotent."""
+    name, file = campaign.name, campaign.initial.file
+    if store.events.get(name, "selected-0") is not None:
+        return
+    labels = []
+    for number, atoms in enumerate(structures, start=1):
+        origin = {"campaign": name, "round": 0, "kind": "imported", "file": file}
+        configuration = store.configurations.add(atoms, origin)
+        level = {"imported": file}
+        labels.append(store.labels.import_result(configuration, level, atoms, campaign=name, number=number))
+    facts = {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
+    store.events.add(name, "selected-0", "selected", 0, **facts)
 
 
 def _apply_changes(store: Store, campaign: Campaign) -> None:

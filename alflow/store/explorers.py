@@ -172,6 +172,16 @@ class Explorers:
         """Free runs that vanished processes of this host had; how many."""
         return break_dead_leases(self.collection, {"campaign": campaign})
 
+    def starts(self, campaign: str) -> list[Atoms]:
+        """The different starting structures of a campaign's runs, in their order."""
+        runs = self.collection.find({"campaign": campaign}, {"settings.structure": 1, "start": 1}).sort(
+            "index", 1
+        )
+        named: dict[str, Atoms] = {}
+        for run in runs:
+            named.setdefault(run["settings"]["structure"], decode_atoms(run["start"]))
+        return list(named.values())
+
     @staticmethod
     def start_atoms(run: dict[str, Any]) -> Atoms:
         """The starting structure of a claimed run."""

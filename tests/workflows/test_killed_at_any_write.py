@@ -59,8 +59,10 @@ def test_killed_again_and_again(
     labels_in_process: list[str],
     seed: int,
 ) -> None:
-    submit(stage.store, stage.launchpad, make_campaign())
-    submit(undisturbed.store, undisturbed.launchpad, make_campaign())
+    hot = {"name": "hot", "structure": "fcc", "temperature_K": 1500, "steps": 80, "timestep_fs": 2.0}
+    campaign = make_campaign(explorers=[hot], initial={"count": 2})
+    submit(stage.store, stage.launchpad, campaign)
+    submit(undisturbed.store, undisturbed.launchpad, campaign)
     moments = random.Random(seed)
     assert _life(undisturbed, writes=1_000_000) == 0
     exits = []

@@ -14,8 +14,7 @@ from alflow.mtp import mtp_from_text
 from alflow.selection import ActiveSet, fingerprint, select
 from alflow.store import Store
 from alflow.store.labels import ENDED
-from alflow.structure_files import read_structures
-from alflow.structures import displaced, starting_structures
+from alflow.structures import displaced
 from qm_interfaces import get_interface
 from workflows.tasks.base import CampaignTask, firework
 
@@ -44,7 +43,7 @@ class SelectTask(CampaignTask):
                     round_=round_,
                     label=str(label["_id"]),
                 )
-                for label in store.labels.find(campaign)
+                for label in reversed(store.labels.find(campaign))  # FireWorks numbers the last one first
                 if label["state"] not in ENDED
             ],
         )
@@ -53,14 +52,9 @@ class SelectTask(CampaignTask):
 def _choose(store: Store, config: Campaign, round_: int) -> None:
     """Store a round's choice: configurations, labels, and last the event that makes it final."""
     name = config.name
-    if round_ == 0 and config.initial.file is not None:
-        facts = _import(store, config)
-    elif round_ == 0:
-        starts = [
-            starting_structures(config)[key] for key in {run.structure: 0 for run in config.trajectories()}
-        ]
-        structures = displaced(starts, config.initial)
-        labels = _request(store, config, round_, structures, {"explorer": None, "kind": "initial"})
+    if round_ == 0:
+        structures = displaced(store.explorers.starts(name), config.initial)
+        labels = _request(store, config, round_, structures, {"kind": "initial"})
         facts = {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
     else:
         facts = _choose_extrapolative(store, config, round_)
@@ -107,21 +101,6 @@ def _request(
             store.labels.request(configuration, level, campaign=config.name, round_=round_, number=number)
         )
     return labels
-
-
-def _import(store: Store, config: Campaign) -> dict[str, Any]:
-    path = config.initial.file or ""
-    structures = read_structures(path, labelled=True, species=config.species)
-    labels = []
-    for number, atoms in enumerate(structures, start=1):
-        origin = {"campaign": config.name, "round": 0, "kind": "imported", "file": path}
-        configuration = store.configurations.add(atoms, origin)
-        labels.append(
-            store.labels.import_result(
-                configuration, {"imported": path}, atoms, campaign=config.name, number=number
-            )
-        )
-    return {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
 
 
 def _origin(frame: Atoms) -> str:

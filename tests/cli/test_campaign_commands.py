@@ -1,0 +1,132 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from ase.build import bulk
+from pymongo.database import Database
+from typer.testing import CliRunner, Result
+
+from alflow.cli import app
+from alflow.config import parse_campaign
+from alflow.store import Store
+from workflows.active_learning import submit
+from workflows.launchpad import open_launchpad, write_launchpad_file
+
+CAMPAIGN = """
+name: cu
+species: [Cu]
+structures: [{name: fcc, build: {element: Cu, crystal: fcc, a_A: 3.61, cubic: true}}]
+potential: {level: 4, cutoff_A: 4.0}
+explorers: [{name: md, structure: fcc, temperature_K: 300, steps: 10}]
+qm: {interface: mock}
+"""
+
+
+@pytest.fixture
+def command(
+    database: Database[dict[str, Any]], database_uri: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[..., Result]:
+    """`alflow` on a database with one campaign, which has four labels: done, failed, rejected and waiting."""
+    monkeypatch.chdir(tmp_path)
+    launchpad = open_launchpad(database_uri, database.name)
+    write_launchpad_file(launchpad, tmp_path / "pad.yaml")
+    (tmp_path / "cu.yaml").write_text(CAMPAIGN)
+    store = Store(database)
+    submit(store, launchpad, parse_campaign(yaml.safe_load(CAMPAIGN)))
+    _fill(store)
+    return lambda *arguments: CliRunner().invoke(app, [*arguments, "--launchpad", "pad.yaml"])
+
+
+def _fill(store: Store) -> None:
+    for number in range(1, 5):
+        configuration = store.configurations.add(bulk("Cu", a=3.5 + number / 10), {"kind": "initial"})
+        label = store.labels.request(configuration, {"code": "x"}, campaign="cu", round_=0, number=number)
+        if number == 4:
+            continue
+        claimed = store.labels.claim(label)
+        assert claimed is not None
+        token = claimed["lease"]["token"]
+        if number == 2:
+            store.labels.fail(label, token, "the node has gone")
+        else:
+            why = ["forces absurd"] if number == 3 else []
+            result = {"energy_eV": -1.0, "forces_eV_A": np.zeros((1, 3)), "stress_eV_A3": None}
+            store.labels.finish(label, token, rejections=why, wall_time_s=2.5, **result)
+
+
+def test_status(command: Callable[..., Result]) -> None:
+    facts = json.loads(command("status", "cu", "--json").stdout)
+    assert facts["labels"] == {"waiting": 1, "running": 0, "done": 1, "failed": 1, "rejected": 1}
+    assert (facts["state"], facts["waits_for"]) == ("running", "selection")
+    text = command("status").stdout
+    assert "cu · running · round 0" in text
+    assert "1 waiting, 1 done, 1 failed, 1 rejected" in text
+
+
+def test_labels_are_listed_with_their_reasons(command: Callable[..., Result]) -> None:
+    labels = json.loads(command("labels", "list", "cu", "--json").stdout)
+    assert [(label["label"], label["state"], label["reason"]) for label in labels] == [
+        ("0.1", "done", None),
+        ("0.2", "failed", "the node has gone"),
+        ("0.3", "rejected", "forces absurd"),
+        ("0.4", "waiting", None),
+    ]
+    assert "the node has gone" in command("labels", "list", "cu", "--state", "failed").stdout
+
+
+def test_one_label_is_shown_whole(command: Callable[..., Result]) -> None:
+    facts = json.loads(command("labels", "show", "cu", "0.1", "--json").stdout)
+    assert facts["level_of_theory"] == {"code": "x"}
+    assert facts["source"] == {"kind": "initial"}
+    assert facts["energy_eV"] == -1.0
+
+
+def test_retry_and_drop(command: Callable[..., Result]) -> None:
+    assert json.loads(command("labels", "retry", "cu", "--json").stdout) == ["0.2"]
+    assert json.loads(command("labels", "retry", "cu", "0.3", "--json").stdout) == ["0.3"]
+    assert json.loads(command("labels", "drop", "cu", "0.1", "--json").stdout) == ["0.1"]
+    counts = json.loads(command("status", "cu", "--json").stdout)["labels"]
+    assert counts == {"waiting": 3, "running": 0, "done": 0, "failed": 0, "rejected": 1}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("status", "nu"), "campaign 'nu' is not in this database; it has: cu"),
+        (("labels", "show", "cu", "9.9"), "campaign 'cu' has no label '9.9'"),
+        (("labels", "list", "cu", "--state", "lost"), "--state is 'lost', but must be one of"),
+        (("submit", "nowhere.yaml"), "nowhere.yaml: there is no such file"),
+    ],
+)
+def test_mistakes_are_one_sentence(
+    command: Callable[..., Result], arguments: tuple[str, ...], words: str
+) -> None:
+    result = command(*arguments)
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert result.stderr.count("\n") == 1
+
+
+def test_submit_is_idempotent(command: Callable[..., Result]) -> None:
+    first = json.loads(command("submit", "cu.yaml", "--json").stdout)
+    assert json.loads(command("submit", "cu.yaml", "--json").stdout) == first
+    assert first["state"] == "running"
+
+
+@pytest.mark.parametrize("name", ["status", "watch", "labels list", "worker", "dashboard"])
+def test_without_a_database_the_way_to_one_is_named(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("ALFLOW_MONGO_URI", raising=False)
+    monkeypatch.setattr("fireworks.fw_config.LAUNCHPAD_LOC", None)
+    arguments = name.split() + (["cu"] if name == "labels list" else [])
+    result = CliRunner().invoke(app, arguments)
+    assert result.exit_code == 2
+    assert "no database is named: give" in result.stderr
