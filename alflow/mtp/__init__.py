@@ -5,16 +5,20 @@ from __future__ import annotations
 from alflow.mtp.basis import ContractionTables, contraction_tables
 from alflow.mtp.calculator import MTPCalculator
 from alflow.mtp.evaluate import Evaluation, evaluate, jacobian
+from alflow.mtp.fit import FitResult, FitSettings, fit
 from alflow.mtp.mtp_file import mtp_from_text, mtp_to_text, read_mtp, write_mtp
 from alflow.mtp.potential import MomentTensorPotential
 
 __all__ = [
     "ContractionTables",
     "Evaluation",
+    "FitResult",
+    "FitSettings",
     "MTPCalculator",
     "MomentTensorPotential",
     "contraction_tables",
     "evaluate",
+    "fit",
     "jacobian",
     "mtp_from_text",
     "mtp_to_text",
