@@ -82,8 +82,8 @@ def run_to_the_end(
     with _crew(launchpad, directory, ROLES, workers) as crew:
         while (state := store.campaigns.get(name)["state"]) == RUNNING:
             on_progress()
-            if crew.mind():
-                recover(store, launchpad, name, patience_s=LOCAL_PATIENCE_S)
+            if crew.mind() and recover(store, launchpad, name, patience_s=LOCAL_PATIENCE_S):
+                crew.restart()
         on_progress()
     return state
 
@@ -92,9 +92,8 @@ def serve(store: Store, launchpad: LaunchPad, *, roles: Sequence[str], workers: 
     """Run worker processes of these roles until no campaign of the database is running."""
     with _crew(launchpad, directory, roles, workers) as crew:
         while running := [n for n in store.campaigns.names() if store.campaigns.get(n)["state"] == RUNNING]:
-            if crew.mind():
-                for name in running:
-                    recover(store, launchpad, name)
+            if crew.mind() and any([recover(store, launchpad, name) for name in running]):
+                crew.restart()
 
 
 class _Crew:
@@ -145,6 +144,11 @@ class _Crew:
             return False
         self.checked = time.monotonic()
         return True
+
+    def restart(self) -> None:
+        """Start all workers anew: after a workflow was set aside, one may wait minutes for its lock."""
+        self.end()
+        self.processes = [self.start_one(number + 1) for number in range(len(self.processes))]
 
     def end(self) -> None:
         for process in self.processes:

@@ -20,16 +20,12 @@ from workflows.launchpad import set_aside
 
 LOCAL_PATIENCE_S = 5.0  # FireWorks' own bookkeeping between two tasks takes well under a second
 CLUSTER_PATIENCE_S = 1.5 * LEASE_SECONDS
-HEALTHY = {
-    "WAITING",
-    "READY",
-    "COMPLETED",
-    "FIZZLED",
-}  # a fizzled task has told the store, and its children go on
+ENDED = {"COMPLETED", "FIZZLED"}
+HEALTHY = ENDED | {"WAITING", "READY"}  # a fizzled task has told the store, and its children go on
 
 
 def recover(store: Store, launchpad: LaunchPad, name: str, *, patience_s: float = CLUSTER_PATIENCE_S) -> bool:
-    """Make the present round of a campaign able to run again; whether anything had to be done.
+    """Make the present round of a campaign able to run again; whether its workflow had to be built anew.
 
     Parameters
     ----------
@@ -40,43 +36,38 @@ def recover(store: Store, launchpad: LaunchPad, name: str, *, patience_s: float 
     freed = sum(part.break_dead_leases(name) for part in (store.labels, store.explorers, store.campaigns))
     document = store.campaigns.get(name)
     if document["state"] != RUNNING:
-        return freed > 0
+        return False
     with store.campaigns.leased(name) as mine:
         if not mine:
-            return freed > 0
+            return False
         round_ = store.campaigns.get(name)["round"]
-        broken = any(
-            not _can_go_on(store, launchpad, workflow, patience_s)
-            for workflow in launchpad.workflows.find({"metadata.campaign": name, "metadata.round": round_})
-        )
+        broken = _is_broken(store, launchpad, name, round_, patience_s)
         if broken:
             set_aside(launchpad, name, round_)
-        added = add_round(store, launchpad, name)
+        add_round(store, launchpad, name)
     if broken:
         key = f"recovered-{datetime.now(UTC).isoformat()}"
         store.events.add(name, key, "recovered", round_, leases=freed)
-    return broken or added or freed > 0
+    return broken
 
 
-def _can_go_on(store: Store, launchpad: LaunchPad, workflow: dict[str, Any], patience_s: float) -> bool:
-    """Whether a workflow changed just now, or is consistent and its running fireworks have live workers."""
-    fireworks = {
-        str(f["fw_id"]): f
-        for f in launchpad.fireworks.find(
-            {"fw_id": {"$in": workflow["nodes"]}},
-            {"fw_id": 1, "state": 1, "updated_on": 1, "created_on": 1, "launches": 1, "spec.explorer": 1,
-             "spec.label": 1, "spec.campaign": 1, "spec._category": 1},
-        )
-    }  # fmt: skip
-    newest = max(map(_changed, [workflow, *fireworks.values()]))
-    if (datetime.now(UTC) - newest).total_seconds() < patience_s:
-        return True
-    states = {key: f["state"] for key, f in fireworks.items()}
-    if workflow.get("locked") or states != workflow["fw_states"]:
+def _is_broken(store: Store, launchpad: LaunchPad, name: str, round_: int, patience_s: float) -> bool:
+    """Whether a round's workflow has come to a standstill that no worker will end."""
+    workflows = list(launchpad.workflows.find({"metadata.campaign": name, "metadata.round": round_}))
+    fireworks = list(
+        launchpad.fireworks.find({"spec.campaign": name, "spec.round": round_}, {"spec._tasks": 0})
+    )
+    if not workflows and not fireworks:
+        return False  # not added yet, which is mended without setting anything aside
+    if (datetime.now(UTC) - max(map(_changed, [*workflows, *fireworks]))).total_seconds() < patience_s:
         return False
-    if all(state in ("COMPLETED", "FIZZLED") for state in states.values()):
-        return False  # the round ended without beginning the next one
-    return all(f["state"] in HEALTHY or _has_live_worker(store, launchpad, f) for f in fireworks.values())
+    noted = {int(key): state for workflow in workflows for key, state in workflow["fw_states"].items()}
+    states = {firework["fw_id"]: firework["state"] for firework in fireworks}
+    if states != noted or any(workflow.get("locked") for workflow in workflows):
+        return True  # killed amid FireWorks' bookkeeping; a stray firework would hold up whoever takes it
+    if set(states.values()) <= ENDED:
+        return True  # the round ended without beginning the next one
+    return not all(f["state"] in HEALTHY or _has_live_worker(store, launchpad, f) for f in fireworks)
 
 
 def _has_live_worker(store: Store, launchpad: LaunchPad, firework: dict[str, Any]) -> bool:
