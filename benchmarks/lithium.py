@@ -1,0 +1,271 @@
+"""The main job, judged: bcc lithium at 300 K learned on the fly, beside learning without active learning.
+
+    python benchmarks/lithium.py calls        # QM calls against MD step, errors on later frames, sanity
+    python benchmarks/lithium.py reference    # the same errors after labelling every 10th step instead
+    python benchmarks/lithium.py gamma_save   # QM calls and errors against the threshold
+
+All begin with the campaign `examples/li_300K.yaml`. Its final potential makes one trajectory of 40 ps from the
+perfect crystal: every 10th step of the first 20 ps is labelled for the reference, and 100 frames of the next
+20 ps are labelled to check on. What was computed stays in a folder (--folder, default runs/lithium), so that
+an interrupted benchmark goes on where it was.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import yaml
+from ase import Atoms, units
+from ase.calculators.singlepoint import SinglePointCalculator
+from ase.io import iread
+from ase.io.extxyz import write_extxyz
+
+from alflow.cli.database_options import campaign_folder, connected
+from alflow.config import Campaign, load_campaign
+from alflow.mtp import MomentTensorPotential, MTPCalculator
+from alflow.mtp.errors import evaluate_errors
+from alflow.mtp.fit import FitSettings, fit
+from alflow.report import ReportData, gather
+from alflow.simulation import MDSettings, run_md
+from alflow.simulation.trajectory import cut_trajectory
+from alflow.structures import starting_structures
+from qm_interfaces import get_interface
+from workflows.tasks.explore import calculator
+
+EXAMPLE = Path(__file__).parents[1] / "examples" / "li_300K.yaml"
+NVT = MDSettings(temperature_K=300.0, steps=40_000)
+LEARNED_STEPS = 20_000  # of a campaign, and of the trajectory that the reference labels
+LABEL_EVERY = 10
+CHECK_EVERY = 200
+GAMMAS = (1.1, 2.1, 5.0, 11.0)
+GAMMA_BREAK = 10.0
+
+
+@dataclass(frozen=True)
+class Finished:
+    """A campaign that ran to its end; the calculator has its final potential and active set."""
+
+    config: Campaign
+    data: ReportData
+    calculator: MTPCalculator
+
+
+def campaign(folder: Path, gamma_save: float = 2.1, seed: int = 0) -> Finished:
+    """The shipped campaign with this threshold and seed; run unless it has been."""
+    settings = yaml.safe_load(EXAMPLE.read_text())
+    settings["name"] = f"li-gamma-{gamma_save:g}-seed-{seed}"
+    settings["selection"] |= {"gamma_save": gamma_save, "gamma_break": max(GAMMA_BREAK, gamma_save)}
+    settings["explorers"][0]["seed"] = settings["initial"]["seed"] = seed
+    file = folder / f"{settings['name']}.yaml"
+    file.write_text(yaml.safe_dump(settings))
+    if not (campaign_folder(file) / "report.html").exists():
+        command = [sys.executable, "-c", "from alflow.cli import main; main()", "run", str(file), "--json"]
+        subprocess.run([*command, "--workers", str(threads())], check=True, stdout=subprocess.DEVNULL)
+    with connected(str(file), None, None) as connection:
+        config = load_campaign(file)
+        data = gather(connection.store, config.name)
+        return Finished(config, data, calculator(connection.store, config))
+
+
+def trajectory(folder: Path) -> list[Atoms]:
+    """Every 10th frame of 40 ps with the final potential of the shipped campaign, the start left out."""
+    path = folder / "trajectory.extxyz"
+    if not path.exists():
+        shipped = campaign(folder)
+        unfinished = path.with_name("unfinished.extxyz")
+        run_md(
+            starting_structures(shipped.config)["bcc"],
+            shipped.calculator,
+            NVT,
+            trajectory=unfinished,
+            trajectory_interval=LABEL_EVERY,
+        )
+        unfinished.rename(path)
+    return list(iread(path, "1:"))
+
+
+def label(frames: Sequence[Atoms], path: Path, options: dict[str, Any]) -> list[Atoms]:
+    """Labelled copies of the frames; each is written at once, and what the file holds is not done again."""
+    path.touch()
+    cut_trajectory(path, sys.maxsize)  # what was killed may have left half a frame
+    done = list(iread(path, ":")) if path.stat().st_size else []
+    interface = get_interface("orbital-free", **options)
+    with tempfile.TemporaryDirectory() as scratch, path.open("a") as file:
+        for frame in frames[len(done) :]:
+            atoms = Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=frame.pbc)
+            atoms.info["step"] = frame.info["step"]
+            result = interface.compute(atoms, Path(scratch))
+            atoms.calc = SinglePointCalculator(
+                atoms, energy=result.energy_eV, forces=result.forces_eV_A, stress=result.stress_eV_A3
+            )
+            write_extxyz(file, [atoms])
+            file.flush()
+            done.append(atoms)
+    return done
+
+
+def check_frames(folder: Path) -> list[Atoms]:
+    """100 labelled frames, 0.2 ps apart, of the 20 ps after those that a campaign learns from."""
+    later = [f for f in trajectory(folder) if f.info["step"] > LEARNED_STEPS]
+    chosen = [f for f in later if f.info["step"] % CHECK_EVERY == 0]
+    return label(chosen, folder / "check.extxyz", campaign(folder).config.qm.options)
+
+
+def reference_frames(folder: Path) -> list[Atoms]:
+    """Every 10th step of the first 20 ps, labelled."""
+    first = [f for f in trajectory(folder) if f.info["step"] <= LEARNED_STEPS]
+    return label(first, folder / "reference.extxyz", campaign(folder).config.qm.options)
+
+
+def threads() -> int:
+    """Cores that this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def fit_to(frames: Sequence[Atoms], config: Campaign) -> MomentTensorPotential:
+    """A potential of the campaign's form, with its settings of the fit."""
+    settings = FitSettings(
+        **config.fit.model_dump(exclude={"refit_iterations"}),
+        radial_basis_size=config.potential.radial_basis_size,
+        threads=threads(),
+    )
+    form = config.potential
+    return fit(
+        frames, species=config.species, level=form.level, cutoff_A=form.cutoff_A, settings=settings
+    ).potential
+
+
+def steps_of_calls(data: ReportData) -> list[int]:
+    """The MD step at which each QM call was made, failed ones too; the displaced crystals count as step 0."""
+    return sorted(label.step or 0 for label in data.labels)
+
+
+def errors_row(potential: MomentTensorPotential, frames: Sequence[Atoms]) -> str:
+    """Cells of a table: energy MAE, RMSE (meV/atom), force MAE, RMSE, largest (meV/Å)."""
+    e = evaluate_errors(potential, frames, threads=threads())
+    energies = f"{1e3 * e.energy_mae_eV_per_atom:.3f} | {1e3 * e.energy_rmse_eV_per_atom:.3f}"
+    forces = f"{1e3 * e.force_mae_eV_A:.2f} | {1e3 * e.force_rmse_eV_A:.2f} | {1e3 * e.force_max_eV_A:.0f}"
+    return f"{energies} | {forces}"
+
+
+ERRORS_HEAD = "energy MAE | RMSE (meV/atom) | force MAE | RMSE | largest (meV/Å)"
+
+
+def table(head: str, rows: Sequence[str]) -> None:
+    """Print a Markdown table."""
+    print(f"\n| {head} |\n|{'---|' * (head.count('|') + 1)}")
+    for row in rows:
+        print(f"| {row} |", flush=True)
+
+
+def show_sanity(folder: Path, shipped: Finished) -> None:
+    """Temperature, potential energy and grade along the trajectory; drift of the energy without thermostat."""
+    frames = trajectory(folder)
+    rows = []
+    for first_ps in (0, 5, 10, 20, 30):
+        last_ps = first_ps + (10 if first_ps >= 10 else 5)
+        part = [f for f in frames if 1000 * first_ps < f.info["step"] <= 1000 * last_ps]
+        kelvin = np.array([frame.get_temperature() for frame in part])
+        energy = np.array([frame.get_potential_energy() / len(frame) for frame in part])
+        grade = max(frame.info["extrapolation_grade"] for frame in part)
+        mean = f"{kelvin.mean():.0f} ± {kelvin.std():.0f} | {energy.mean():.5f}"
+        rows.append(f"{first_ps}–{last_ps} | {mean} | {grade:.2f}")
+    table("ps | temperature (K) | mean potential energy (eV/atom) | largest γ", rows)
+    seen: list[tuple[float, float]] = []
+
+    def note(step: int, info: dict[str, Any]) -> None:
+        kinetic_eV = 1.5 * units.kB * info["temperature_K"]
+        seen.append((step / 1000, 1e3 * (info["energy_eV"] / len(frames[-1]) + kinetic_eV)))
+
+    nve = replace(NVT, ensemble="nve", steps=LEARNED_STEPS)
+    run = run_md(frames[-1], shipped.calculator, nve, on_progress=note)
+    time_ps, total_meV = np.array(seen).T
+    slope = np.polyfit(time_ps, total_meV, 1)[0]
+    print(
+        f"\n20 ps without thermostat: {run.state}; total energy drifts by {1e3 * slope:.2g} µeV/atom/ps, "
+        f"fluctuates by {1e3 * total_meV.std():.2g} µeV/atom"
+    )
+
+
+def show_calls(folder: Path) -> None:
+    """QM calls against step, errors on the check frames, temperature, energy drift and grade."""
+    shipped = campaign(folder)
+    data = shipped.data
+    steps = np.array(steps_of_calls(data))
+    ends_ps = (1, 5, 10, 20)
+    table(
+        "QM calls at the start | " + " | ".join(f"by {end} ps" for end in ends_ps),
+        [" | ".join(str(np.sum(steps <= 1000 * end)) for end in (0, *ends_ps))],
+    )
+    seconds = (data.ended - data.began).total_seconds() if data.ended else np.nan
+    pauses = sum(1 for version in data.versions) - 1
+    print(f"\n{data.state}: {data.reason}; {data.rounds} rounds, {pauses} refits, {seconds:.0f} s")
+    check = check_frames(folder)
+    table(f"potential | {ERRORS_HEAD}", [f"final | {errors_row(shipped.calculator.potential, check)}"])
+    forces = np.concatenate([frame.get_forces() for frame in check])
+    energies = np.array([frame.get_potential_energy() / len(frame) for frame in check])
+    print(
+        f"\nof force components {1e3 * forces.std():.0f} meV/Å RMS, energies ±{1e3 * energies.std():.2f} meV/atom"
+    )
+    show_sanity(folder, shipped)
+
+
+def show_reference(folder: Path) -> None:
+    """The errors of potentials fitted to every 10th step, and to fewer of these labels, on the check frames."""
+    shipped = campaign(folder)
+    check, labelled = check_frames(folder), reference_frames(folder)
+    calls = len(shipped.data.labels)
+    rows = [f"active learning | {calls} | {errors_row(shipped.calculator.potential, check)}"]
+    for count in sorted({calls, 100, 400, len(labelled)}):
+        evenly = [labelled[i] for i in np.linspace(0, len(labelled) - 1, count).round().astype(int)]
+        began = time.monotonic()
+        row = errors_row(fit_to(evenly, shipped.config), check)
+        rows.append(f"evenly spaced steps | {count} | {row}")
+        print(f"fitted to {count} in {time.monotonic() - began:.0f} s", file=sys.stderr)
+    table(f"labels | QM calls | {ERRORS_HEAD}", rows)
+
+
+def show_gamma_save(folder: Path, seeds: int) -> None:
+    """QM calls and errors on the check frames for each threshold."""
+    check = check_frames(folder)
+    rows = []
+    for gamma_save in GAMMAS:
+        for seed in range(seeds):
+            run = campaign(folder, gamma_save, seed)
+            steps = np.array(steps_of_calls(run.data))
+            counts = " | ".join(str(np.sum(steps <= 1000 * end)) for end in (1, 5, 20))
+            row = errors_row(run.calculator.potential, check)
+            rows.append(f"{gamma_save:g} | {seed} | {run.data.state} | {run.data.rounds} | {counts} | {row}")
+    table(f"γ_save | seed | state | rounds | calls by 1 ps | 5 ps | 20 ps | {ERRORS_HEAD}", rows)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("what", choices=("calls", "reference", "gamma_save"))
+    parser.add_argument("--folder", type=Path, default=Path("runs/lithium"))
+    parser.add_argument("--seeds", type=int, default=1, help="campaigns per threshold (gamma_save)")
+    arguments = parser.parse_args()
+    folder = arguments.folder.resolve()
+    folder.mkdir(parents=True, exist_ok=True)
+    if arguments.what == "calls":
+        show_calls(folder)
+    elif arguments.what == "reference":
+        show_reference(folder)
+    else:
+        show_gamma_save(folder, arguments.seeds)
+
+
+if __name__ == "__main__":
+    main()
