@@ -4,10 +4,10 @@
     python benchmarks/lithium.py reference    # the same errors after labelling every 10th step instead
     python benchmarks/lithium.py gamma_save   # QM calls and errors against the threshold
 
-All begin with the campaign `examples/li_300K.yaml`. Its final potential makes one trajectory of 40 ps from the
-perfect crystal: every 10th step of the first 20 ps is labelled for the reference, and 100 frames of the next
-20 ps are labelled to check on. What was computed stays in a folder (--folder, default runs/lithium), so that
-an interrupted benchmark goes on where it was.
+All begin with the campaign `examples/li_300K.yaml`. Its final potential makes one trajectory of 40 ps from
+the perfect crystal: every 10th step of the first 20 ps is labelled for the reference, and 100 frames of the
+next 20 ps are labelled to check on. What was computed stays in a folder (--folder, default runs/lithium), so
+that an interrupted benchmark goes on where it was.
 """
 
 from __future__ import annotations
@@ -169,7 +169,7 @@ def table(head: str, rows: Sequence[str]) -> None:
 
 
 def show_sanity(folder: Path, shipped: Finished) -> None:
-    """Temperature, potential energy and grade along the trajectory; drift of the energy without thermostat."""
+    """Temperature, potential energy and grade along the trajectory; energy drift without thermostat."""
     frames = trajectory(folder)
     rows = []
     for first_ps in (0, 5, 10, 20, 30):
@@ -214,14 +214,13 @@ def show_calls(folder: Path) -> None:
     table(f"potential | {ERRORS_HEAD}", [f"final | {errors_row(shipped.calculator.potential, check)}"])
     forces = np.concatenate([frame.get_forces() for frame in check])
     energies = np.array([frame.get_potential_energy() / len(frame) for frame in check])
-    print(
-        f"\nof force components {1e3 * forces.std():.0f} meV/Å RMS, energies ±{1e3 * energies.std():.2f} meV/atom"
-    )
+    print(f"\nthe check frames: forces {1e3 * forces.std():.0f} meV/Å RMS, energies ± ", end="")
+    print(f"{1e3 * energies.std():.2f} meV/atom")
     show_sanity(folder, shipped)
 
 
 def show_reference(folder: Path) -> None:
-    """The errors of potentials fitted to every 10th step, and to fewer of these labels, on the check frames."""
+    """Errors on the check frames after fitting to every 10th step, and to fewer of these labels."""
     shipped = campaign(folder)
     check, labelled = check_frames(folder), reference_frames(folder)
     calls = len(shipped.data.labels)
