@@ -55,8 +55,8 @@ class FitSettings:
     """
 
     energy_weight: float = 1.0
-    force_weight: float = 2e-4
-    stress_weight: float = 2e-5
+    force_weight: float = 1e-3
+    stress_weight: float = 1e-4
     ridge: float = 1e-9
     max_iterations: int = 100
     tolerance: float = 1e-3
