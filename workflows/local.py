@@ -92,7 +92,8 @@ def serve(store: Store, launchpad: LaunchPad, *, roles: Sequence[str], workers: 
     """Run worker processes of these roles until no campaign of the database is running."""
     with _crew(launchpad, directory, roles, workers) as crew:
         while running := [n for n in store.campaigns.names() if store.campaigns.get(n)["state"] == RUNNING]:
-            if crew.mind() and any([recover(store, launchpad, name) for name in running]):
+            rebuilt = [recover(store, launchpad, name) for name in running] if crew.mind() else []
+            if any(rebuilt):
                 crew.restart()
 
 

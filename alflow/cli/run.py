@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -34,6 +35,7 @@ def run(
     from workflows.active_learning import check, submit
     from workflows.local import run_to_the_end
 
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a queue's end of time is an interrupt
     config = load_campaign(campaign)
     check(config)
     folder = campaign_folder(campaign)
