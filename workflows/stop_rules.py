@@ -30,7 +30,7 @@ class Progress:
     quiet : int
         Passes in a row, this one included, that found nothing new.
     last_failure : str
-        Why the latest label failed, for the reason that a person reads.
+        Why the latest label failed, or else why a run is paused, for the reason that a person reads.
     """
 
     round: int
@@ -68,6 +68,4 @@ def why_stop(rules: Stop, progress: Progress) -> tuple[str, str] | None:
 
 
 def _because(progress: Progress) -> str:
-    return (
-        f"; the last one: {progress.last_failure}; see `alflow labels list`" if progress.last_failure else ""
-    )
+    return f"; {progress.last_failure}; see `alflow labels list`" if progress.last_failure else ""

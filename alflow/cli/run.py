@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,8 @@ from alflow.cli.output import JsonOption, print_json, print_note
 
 if TYPE_CHECKING:
     from alflow.cli.database_options import Connection
+
+SHOWN_EVERY_S = 0.5
 
 
 def run(
@@ -88,6 +91,7 @@ class _Progress:
         from rich.live import Live
 
         self.connection = connection
+        self.shown = 0.0
         self.live = Live(console=Console(stderr=True), refresh_per_second=4) if live else None
 
     def __enter__(self) -> None:
@@ -102,7 +106,8 @@ class _Progress:
         from alflow.cli.status import render
         from alflow.store import overview
 
-        if self.live is not None:
+        if self.live is not None and time.monotonic() - self.shown > SHOWN_EVERY_S:
+            self.shown = time.monotonic()
             self.live.update(
                 render(overview(self.connection.store, self.connection.campaign), rounds_shown=8)
             )

@@ -64,7 +64,7 @@ def _end_round(store: Store, config: Campaign, round_: int) -> None:
         cpu_hours=document["cpu_seconds"] / 3600,
         barren=barren,
         quiet=quiet,
-        last_failure=_last_failure(store, name),
+        last_failure=_last_failure(store, name, round_) or _pause(waiting),
     )
     end = why_stop(config.stop, progress)
     if end is not None:
@@ -135,6 +135,12 @@ def _plain(errors: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _last_failure(store: Store, name: str) -> str:
+def _last_failure(store: Store, name: str, round_: int) -> str:
     failures = [label for label in store.labels.find(name) if label["state"] in (FAILED, REJECTED)]
-    return failures[-1]["reason"] if failures else ""
+    recent = [label["reason"] for label in failures if label["round"] == round_]
+    return f"the last one: {recent[-1]}" if recent else ""
+
+
+def _pause(waiting: list[dict[str, Any]]) -> str:
+    reasons = [f"{run['name']} waits since {run['reason']}" for run in waiting if run["reason"]]
+    return reasons[0].rstrip(".") if reasons else ""
