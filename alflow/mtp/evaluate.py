@@ -47,7 +47,8 @@ class Evaluation:
     @property
     def energy(self) -> NDArray[np.float64]:
         """Total energy of each structure, eV, shape (structures,)."""
-        return np.array([self.energies[atoms].sum() for atoms in self.slices()])
+        structure = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
+        return np.bincount(structure, self.energies, minlength=len(self.offsets) - 1)
 
     def slices(self) -> Iterator[slice]:
         """The atoms of each structure in the flat arrays."""
@@ -69,18 +70,17 @@ class FlatStructures:
     def of(cls, potential: MomentTensorPotential, structures: Sequence[Atoms]) -> FlatStructures:
         """Flatten; directions without a cell vector get a unit vector, which changes nothing since they are
         not periodic."""
+        cells = np.array([atoms.cell.array for atoms in structures]).reshape(-1, 3, 3)
+        vectors = cells.any(axis=2)
+        for index in np.flatnonzero(~vectors.all(axis=1)):
+            cells[index] = structures[index].cell.complete().array
         return cls(
             positions=np.concatenate([np.empty((0, 3)), *(atoms.positions for atoms in structures)]),
-            types=np.concatenate(
-                [
-                    np.empty(0, np.int32),
-                    *(potential.types_of(atoms.get_chemical_symbols()) for atoms in structures),
-                ]
+            types=potential.types_of(
+                np.concatenate([np.empty(0, int), *(atoms.numbers for atoms in structures)])
             ),
-            cells=np.array([atoms.cell.complete().array for atoms in structures]).reshape(-1, 3, 3),
-            periodic=np.array([atoms.pbc & atoms.cell.any(1) for atoms in structures], dtype=bool).reshape(
-                -1, 3
-            ),
+            cells=cells,
+            periodic=np.array([atoms.pbc for atoms in structures], dtype=bool).reshape(-1, 3) & vectors,
             offsets=np.cumsum([0, *map(len, structures)], dtype=np.int64),
         )
 

@@ -8,7 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-from ase.data import chemical_symbols
+from ase.data import atomic_numbers, chemical_symbols
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
@@ -155,21 +155,27 @@ class MomentTensorPotential:
             moment_coefficients=moments,
         )
 
-    def types_of(self, symbols: Sequence[str]) -> NDArray[np.int32]:
-        """Types of atoms with these chemical symbols.
+    def types_of(self, numbers: NDArray[np.integer]) -> NDArray[np.int32]:
+        """Types of atoms with these atomic numbers.
 
         Raises
         ------
         InputError
             If the potential lacks one of the species.
         """
-        index = {symbol: i for i, symbol in enumerate(self.species)}
-        try:
-            return np.array([index[symbol] for symbol in symbols], dtype=np.int32)
-        except KeyError as missing:
+        types = self._type_of_number[numbers]
+        if (types < 0).any():
+            missing = chemical_symbols[numbers[types < 0][0]]
             raise InputError(
-                f"the potential has no species {missing.args[0]}; it was made for {', '.join(self.species)}"
-            ) from None
+                f"the potential has no species {missing}; it was made for {', '.join(self.species)}"
+            )
+        return types
+
+    @cached_property
+    def _type_of_number(self) -> NDArray[np.int32]:
+        types = np.full(len(chemical_symbols), -1, dtype=np.int32)
+        types[[atomic_numbers[symbol] for symbol in self.species]] = np.arange(len(self.species))
+        return types
 
     @cached_property
     def compiled(self) -> Any:

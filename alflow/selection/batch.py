@@ -116,7 +116,7 @@ def _usable(
     usable: dict[int, NDArray[np.float64]] = {}
     rejected: dict[int, str] = {}
     for index, atoms in enumerate(candidates):
-        potential.types_of(atoms.get_chemical_symbols())
+        potential.types_of(atoms.numbers)
         try:
             evaluation = evaluate(potential, [atoms], forces=False, gradients=True)
         except InputError as error:

@@ -23,7 +23,7 @@ from alflow.mtp import MomentTensorPotential
 def basis(potential: MomentTensorPotential, atoms: Atoms) -> NDArray[np.float64]:
     """Basis functions B_α of every atom, (N, B)."""
     centers, neighbors, vectors, distances = neighbor_list("ijDd", atoms, potential.cutoff_A)
-    types = potential.types_of(atoms.get_chemical_symbols())
+    types = potential.types_of(atoms.numbers)
     low, high = potential.min_distance_A, potential.cutoff_A
     x = (2 * distances - low - high) / (high - low)
     radial_basis = (
@@ -43,7 +43,7 @@ def basis(potential: MomentTensorPotential, atoms: Atoms) -> NDArray[np.float64]
 
 def energies(potential: MomentTensorPotential, atoms: Atoms) -> NDArray[np.float64]:
     """Energy of every atom, (N,), eV."""
-    types = potential.types_of(atoms.get_chemical_symbols())
+    types = potential.types_of(atoms.numbers)
     return potential.species_energies_eV[types] + basis(potential, atoms) @ potential.moment_coefficients
 
 

@@ -10,7 +10,9 @@ from alflow.mtp import MomentTensorPotential
 
 
 def mo_potential(level: int = 8, seed: int = 0) -> MomentTensorPotential:
-    return MomentTensorPotential.random(["Mo"], level, 5.0, min_distance_A=1.9, seed=seed)
+    return MomentTensorPotential.random(
+        ["Mo"], level, 5.0, min_distance_A=1.9, radial_basis_size=6, seed=seed
+    )
 
 
 def displaced(displacement_A: float, seed: int, repeat: int = 3) -> Atoms:

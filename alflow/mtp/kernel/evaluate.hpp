@@ -40,6 +40,7 @@ class BatchEvaluator {
   void run(const int32_t* atoms, int lanes, const Output& out, double* forces, double* virials) {
     atoms_ = atoms;
     lanes_ = lanes;
+    gather();
     radial_pass();
     sum_moments();
     contract();
@@ -54,40 +55,50 @@ class BatchEvaluator {
  private:
   struct Pair { vec x, y, z, inverse_r, r; };
 
-  void radial_pass() {
+  // Neighbours of all lanes side by side. An absent one sits at the cutoff, where radial functions and their slopes vanish.
+  void gather() {
     int longest = 0;
     for (int l = 0; l < lanes_; ++l) longest = std::max(longest, int(list_.first[atoms_[l] + 1] - list_.first[atoms_[l]]));
     count_ = (longest + Q - 1) / Q * Q;
-    const int F = p_.radial_count, K = p_.chebyshev_count;
     pairs_.resize(count_);
+    neighbor_atom_.resize(std::size_t(count_) * W);
+    neighbor_type_.resize(std::size_t(count_) * W);
+    constexpr std::size_t stride = sizeof(Pair) / sizeof(double);
+    for (int l = 0; l < W; ++l) {
+      const int32_t atom = atoms_[l < lanes_ ? l : 0];
+      const Neighbor* neighbors = list_.neighbors.data() + list_.first[atom];
+      const int present = l < lanes_ ? int(list_.first[atom + 1] - list_.first[atom]) : 0;
+      double* lane = reinterpret_cast<double*>(pairs_.data()) + l;  // x, y, z are the first three registers of a Pair
+      for (int n = 0; n < count_; ++n, lane += stride) {
+        const Neighbor neighbor = n < present ? neighbors[n] : Neighbor{p_.cutoff, 0, 0, -1, 0};
+        lane[0] = neighbor.x;
+        lane[W] = neighbor.y;
+        lane[2 * W] = neighbor.z;
+        neighbor_atom_[std::size_t(n) * W + l] = neighbor.atom;
+        neighbor_type_[std::size_t(n) * W + l] = neighbor.type;
+      }
+    }
+  }
+
+  void radial_pass() {
+    const int F = p_.radial_count, K = p_.chebyshev_count;
     f_.resize(std::size_t(count_) * F);
     df_.resize(std::size_t(count_) * F);
-    neighbor_atom_.resize(std::size_t(count_) * W);
     for (int n = 0; n < count_; ++n) {
-      vec x{}, y{}, z{}, present{};
-      const double* coefficients[W];
-      for (int l = 0; l < W; ++l) {
-        const int32_t atom = atoms_[l < lanes_ ? l : 0];
-        const int64_t k = list_.first[atom] + n;
-        const bool exists = l < lanes_ && k < list_.first[atom + 1];
-        // An absent neighbour sits at the cutoff, where the radial functions and their derivatives vanish.
-        const Neighbor neighbor = exists ? list_.neighbors[k] : Neighbor{p_.cutoff, 0, 0, -1, 0};
-        x[l] = neighbor.x; y[l] = neighbor.y; z[l] = neighbor.z;
-        present[l] = exists;
-        neighbor_atom_[std::size_t(n) * W + l] = neighbor.atom;
-        coefficients[l] = p_.radial_of(s_.types[atom], neighbor.type);
-      }
-      vec r = x * x + y * y + z * z;
-      for (int l = 0; l < W; ++l) r[l] = std::sqrt(r[l]);
+      Pair& pair = pairs_[n];
+      const vec r = square_root(pair.x * pair.x + pair.y * pair.y + pair.z * pair.z);
       const vec inverse_r = 1.0 / r;
-      pairs_[n] = {x * inverse_r, y * inverse_r, z * inverse_r, inverse_r, r};
+      pair = {pair.x * inverse_r, pair.y * inverse_r, pair.z * inverse_r, inverse_r, r};
       radial_basis(p_, r, q_.data(), dq_.data());
-      for (int k = 0; k < K; ++k) { q_[k] *= present; dq_[k] *= present; }
+      const double* coefficients[W];
+      if (p_.species_count > 1)
+        for (int l = 0; l < W; ++l)
+          coefficients[l] = p_.radial_of(s_.types[atoms_[l < lanes_ ? l : 0]], neighbor_type_[std::size_t(n) * W + l]);
       for (int mu = 0; mu < F; ++mu) {
         vec f{}, df{};
         for (int k = 0; k < K; ++k) {
           vec c;
-          if (p_.species_count == 1) c = splat(coefficients[0][mu * K + k]);
+          if (p_.species_count == 1) c = splat(p_.radial[mu * K + k]);
           else for (int l = 0; l < W; ++l) c[l] = coefficients[l][mu * K + k];
           f += c * q_[k];
           df += c * dq_[k];
@@ -269,7 +280,7 @@ class BatchEvaluator {
       bool any = false;
       for (int l = 0; l < lanes_; ++l) {
         const int32_t j = neighbor_atom_[std::size_t(n) * W + l];
-        if (j >= 0 && s_.types[j] == species) { here[l] = p_.scaling; any = true; }
+        if (j >= 0 && neighbor_type_[std::size_t(n) * W + l] == species) { here[l] = p_.scaling; any = true; }
       }
       if (!any) continue;
       for (int mu = 0; mu < F; ++mu)
@@ -325,7 +336,7 @@ class BatchEvaluator {
   int lanes_ = 0, count_ = 0;
   aligned_vector<Pair> pairs_;
   aligned_vector<vec> f_, df_, g_, moments_, adjoints_, monomials_, monomial_adjoints_, q_, dq_, coefficient_gradient_;
-  std::vector<int32_t> neighbor_atom_;
+  std::vector<int32_t> neighbor_atom_, neighbor_type_;
 };
 
 }  // namespace detail

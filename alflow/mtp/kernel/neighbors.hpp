@@ -150,24 +150,35 @@ class StructureSearch {
     return (bin_along(p.x, 0) * bins_[1] + bin_along(p.y, 1)) * bins_[2] + bin_along(p.z, 2);
   }
 
-  void collect(int64_t i, std::vector<Neighbor>& out, double& closest2) const {
-    const Point& p = points_[i];
+  // Neighbours of one atom. Candidates are tested without a branch that could be mispredicted: most of them fail.
+  void collect(int64_t i, std::vector<Neighbor>& out, double& closest2) {
+    const Point p = points_[i];
     const double cutoff2 = cutoff_ * cutoff_;
     const int64_t b0 = bin_along(p.x, 0), b1 = bin_along(p.y, 1), b2 = bin_along(p.z, 2);
     const int64_t z_begin = std::max<int64_t>(b2 - reach_, 0), z_end = std::min(b2 + reach_, bins_[2] - 1);
+    std::size_t found = 0;
     for (int64_t x = std::max<int64_t>(b0 - reach_, 0); x <= std::min(b0 + reach_, bins_[0] - 1); ++x)
       for (int64_t y = std::max<int64_t>(b1 - reach_, 0); y <= std::min(b1 + reach_, bins_[1] - 1); ++y) {
         const int64_t row = (x * bins_[1] + y) * bins_[2];
-        for (int64_t k = start_[row + z_begin]; k < start_[row + z_end + 1]; ++k) {
-          const Point& q = sorted_[k];
-          const double dx = q.x - p.x, dy = q.y - p.y, dz = q.z - p.z;
-          const double r2 = dx * dx + dy * dy + dz * dz;
-          if (r2 >= cutoff2 || (r2 == 0 && q.atom == p.atom)) continue;
-          if (r2 == 0) throw std::invalid_argument("two atoms are at the same place");
-          closest2 = std::min(closest2, r2);
-          out.push_back({dx, dy, dz, q.atom, s_.types[q.atom]});
+        const int64_t begin = start_[row + z_begin], end = start_[row + z_end + 1];
+        if (near_.size() < found + (end - begin)) near_.resize(2 * (found + (end - begin)));
+        for (int64_t k = begin; k < end; ++k) {
+          const double dx = sorted_[k].x - p.x, dy = sorted_[k].y - p.y, dz = sorted_[k].z - p.z;
+          near_[found] = k;
+          found += dx * dx + dy * dy + dz * dz < cutoff2;
         }
       }
+    for (std::size_t n = 0; n < found; ++n) {
+      const Point& q = sorted_[near_[n]];
+      const double dx = q.x - p.x, dy = q.y - p.y, dz = q.z - p.z;
+      const double r2 = dx * dx + dy * dy + dz * dz;
+      if (r2 == 0) {
+        if (q.atom == p.atom) continue;
+        throw std::invalid_argument("two atoms are at the same place");
+      }
+      closest2 = std::min(closest2, r2);
+      out.push_back({dx, dy, dz, q.atom, s_.types[q.atom]});
+    }
   }
 
   const Structures& s_;
@@ -179,7 +190,7 @@ class StructureSearch {
   double width_ = 0;
   std::array<int64_t, 3> bins_{};
   int64_t reach_ = 0;
-  std::vector<int64_t> start_;
+  std::vector<int64_t> start_, near_;
 };
 
 }  // namespace detail

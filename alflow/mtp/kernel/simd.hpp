@@ -2,6 +2,7 @@
 // splits each operation, so that there is one source for all.
 #pragma once
 
+#include <cmath>
 #include <cstddef>
 #include <new>
 #include <vector>
@@ -10,6 +11,14 @@ constexpr int W = 8;
 using vec = double __attribute__((vector_size(W * sizeof(double))));
 
 inline vec splat(double x) { return x - vec{}; }
+
+inline vec square_root(vec x) {
+  alignas(64) double lanes[W];
+  __builtin_memcpy(lanes, &x, sizeof(x));
+  for (double& lane : lanes) lane = std::sqrt(lane);
+  __builtin_memcpy(&x, lanes, sizeof(x));
+  return x;
+}
 
 template <class T>
 struct AlignedAllocator {
