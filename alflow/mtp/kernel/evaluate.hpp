@@ -23,6 +23,7 @@ struct Output {
   double* virials;    // (structures, 3, 3) sum of r_ij ⊗ ∂V_i/∂r_ij, or null; comes with forces
   double* basis;      // (atoms, B) or null
   double* gradients;  // (atoms, parameters) or null
+  double* min_distances;  // (structures)
 };
 
 namespace detail {
@@ -58,7 +59,7 @@ class BatchEvaluator {
   // Neighbours of all lanes side by side. An absent one sits at the cutoff, where radial functions and their slopes vanish.
   void gather() {
     int longest = 0;
-    for (int l = 0; l < lanes_; ++l) longest = std::max(longest, int(list_.first[atoms_[l] + 1] - list_.first[atoms_[l]]));
+    for (int l = 0; l < lanes_; ++l) longest = std::max(longest, list_.count(atoms_[l]));
     count_ = (longest + Q - 1) / Q * Q;
     pairs_.resize(count_);
     neighbor_atom_.resize(std::size_t(count_) * W);
@@ -66,8 +67,8 @@ class BatchEvaluator {
     constexpr std::size_t stride = sizeof(Pair) / sizeof(double);
     for (int l = 0; l < W; ++l) {
       const int32_t atom = atoms_[l < lanes_ ? l : 0];
-      const Neighbor* neighbors = list_.neighbors.data() + list_.first[atom];
-      const int present = l < lanes_ ? int(list_.first[atom + 1] - list_.first[atom]) : 0;
+      const Neighbor* neighbors = list_.begin(atom);
+      const int present = l < lanes_ ? list_.count(atom) : 0;
       double* lane = reinterpret_cast<double*>(pairs_.data()) + l;  // x, y, z are the first three registers of a Pair
       for (int n = 0; n < count_; ++n, lane += stride) {
         const Neighbor neighbor = n < present ? neighbors[n] : Neighbor{p_.cutoff, 0, 0, -1, 0};
@@ -341,24 +342,16 @@ class BatchEvaluator {
 
 }  // namespace detail
 
-// Fills `out`, whose arrays must be zero where sums are written (forces, virials).
-inline void evaluate(const Potential& p, const Structures& s, const NeighborList& list, int threads, const Output& out) {
-  const int64_t atoms = s.offsets[s.count];
+// Fills `out`, whose arrays must be zero where sums are written (forces, virials). Threads take contiguous ranges of blocks, so that
+// the result is the same for the same number of threads.
+inline void evaluate(const Potential& p, const Structures& s, int threads, const Output& out) {
+  constexpr int64_t block = 256;  // atoms whose neighbours are kept at a time: they fit into the second-level cache
+  const int64_t atoms = s.offsets[s.count], blocks = (atoms + block - 1) / block;
   std::vector<int32_t> structure_of(atoms);
   for (int i = 0; i < s.count; ++i) std::fill(structure_of.begin() + s.offsets[i], structure_of.begin() + s.offsets[i + 1], i);
 
-  // Atoms with like numbers of neighbours share a batch; sorting within blocks keeps neighbours close in memory.
-  constexpr int64_t block = 1024;
-  std::vector<int32_t> order(atoms);
-  std::iota(order.begin(), order.end(), 0);
-  const auto neighbor_count = [&](int32_t i) { return list.first[i + 1] - list.first[i]; };
-  for (int64_t b = 0; b < atoms; b += block)
-    std::stable_sort(order.begin() + b, order.begin() + std::min(atoms, b + block),
-                     [&](int32_t i, int32_t j) { return neighbor_count(i) < neighbor_count(j); });
-
-  const int64_t batches = (atoms + W - 1) / W;
-  threads = int(std::max<int64_t>(1, std::min<int64_t>(threads, batches)));
-  std::vector<std::vector<double>> forces(threads), virials(threads);
+  threads = int(std::max<int64_t>(1, std::min<int64_t>(threads, blocks)));
+  std::vector<std::vector<double>> forces(threads), virials(threads), distances(threads);
   std::vector<std::exception_ptr> errors(threads);
   const auto work = [&](int t) {
     try {
@@ -370,9 +363,20 @@ inline void evaluate(const Potential& p, const Structures& s, const NeighborList
         f = forces[t].data();
         v = virials[t].data();
       }
+      NeighborList list(s, p.cutoff);
       detail::BatchEvaluator evaluator(p, s, list, structure_of);
-      for (int64_t b = batches * t / threads; b < batches * (t + 1) / threads; ++b)
-        evaluator.run(order.data() + b * W, int(std::min<int64_t>(W, atoms - b * W)), out, f, v);
+      std::vector<int32_t> order;
+      for (int64_t b = blocks * t / threads; b < blocks * (t + 1) / threads; ++b) {
+        const int64_t begin = b * block, end = std::min(atoms, begin + block);
+        list.find(begin, end);
+        // Atoms with like numbers of neighbours share a batch.
+        order.resize(end - begin);
+        std::iota(order.begin(), order.end(), int32_t(begin));
+        std::stable_sort(order.begin(), order.end(), [&](int32_t i, int32_t j) { return list.count(i) < list.count(j); });
+        for (int64_t i = 0; i < end - begin; i += W)
+          evaluator.run(order.data() + i, int(std::min<int64_t>(W, end - begin - i)), out, f, v);
+      }
+      for (int i = 0; i < s.count; ++i) distances[t].push_back(list.min_distance(i));
     } catch (...) {
       errors[t] = std::current_exception();
     }
@@ -386,5 +390,9 @@ inline void evaluate(const Potential& p, const Structures& s, const NeighborList
   for (int t = 1; t < threads && out.forces; ++t) {
     for (int64_t i = 0; i < 3 * atoms; ++i) out.forces[i] += forces[t][i];
     for (int64_t i = 0; i < 9 * s.count; ++i) out.virials[i] += virials[t][i];
+  }
+  for (int i = 0; i < s.count; ++i) {
+    out.min_distances[i] = distances[0][i];
+    for (int t = 1; t < threads; ++t) out.min_distances[i] = std::min(out.min_distances[i], distances[t][i]);
   }
 }

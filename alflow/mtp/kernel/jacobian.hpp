@@ -295,15 +295,16 @@ class NeighborhoodJacobian {
 }  // namespace detail
 
 // (parameters, rows) of all structures; rows of a structure: energy, 3·atoms forces, six virials. `out` must be zero.
-inline void jacobian(const Potential& p, const Structures& s, const NeighborList& list, double* out) {
+inline void jacobian(const Potential& p, const Structures& s, double* out) {
+  NeighborList list(s, p.cutoff);
   detail::NeighborhoodJacobian neighborhood(p);
   const int64_t stride = 7 * int64_t(s.count) + 3 * s.offsets[s.count];
   int64_t column = 0;
   for (int k = 0; k < s.count; ++k) {
     const int64_t first = s.offsets[k], atoms = s.offsets[k + 1] - first;
-    for (int64_t i = first; i < s.offsets[k + 1]; ++i)
-      neighborhood.add(list.neighbors.data() + list.first[i], int(list.first[i + 1] - list.first[i]), s.types[i], i, first, atoms,
-                       out + column, stride);
+    list.find(first, first + atoms);
+    for (int64_t i = first; i < first + atoms; ++i)
+      neighborhood.add(list.begin(i), list.count(i), s.types[i], i, first, atoms, out + column, stride);
     column += 7 + 3 * atoms;
   }
 }

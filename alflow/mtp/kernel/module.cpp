@@ -65,9 +65,7 @@ NB_MODULE(KERNEL_MODULE, m) {
         b(basis ? new double[n * B] : nullptr), g(gradients ? new double[n * P] : nullptr), distances(zeros(S));
     {
       nb::gil_scoped_release release;
-      const NeighborList list = find_neighbors(s, p.cutoff);
-      std::copy(list.min_distance.begin(), list.min_distance.end(), distances.get());
-      evaluate(p, s, list, threads, {energies.get(), f.get(), v.get(), b.get(), g.get()});
+      evaluate(p, s, threads, {energies.get(), f.get(), v.get(), b.get(), g.get(), distances.get()});
     }
     nb::object none = nb::none();
     return nb::make_tuple(owned(energies.release(), {n}), forces ? nb::cast(owned(f.release(), {n, 3})) : none,
@@ -83,7 +81,7 @@ NB_MODULE(KERNEL_MODULE, m) {
     std::unique_ptr<double[]> out(zeros(rows * P));
     {
       nb::gil_scoped_release release;
-      jacobian(p, s, find_neighbors(s, p.cutoff), out.get());
+      jacobian(p, s, out.get());
     }
     return owned(out.release(), {P, rows});
   });

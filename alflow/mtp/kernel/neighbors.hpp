@@ -10,7 +10,6 @@
 #include <cstdint>
 #include <limits>
 #include <stdexcept>
-#include <thread>
 #include <vector>
 
 struct Structures {
@@ -27,12 +26,6 @@ struct Neighbor {
   int32_t atom, type;
 };
 
-struct NeighborList {
-  std::vector<int64_t> first;  // (atoms + 1)
-  std::vector<Neighbor> neighbors;
-  std::vector<double> min_distance;  // (structures)
-};
-
 namespace detail {
 
 using Vec3 = std::array<double, 3>;
@@ -42,27 +35,25 @@ inline Vec3 cross(const Vec3& a, const Vec3& b) {
 }
 inline double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
-// Neighbours of the atoms of one structure, appended to `list`.
+// One structure, ready to be asked for the neighbours of its atoms. The memory is used again for the next structure.
 class StructureSearch {
  public:
-  StructureSearch(const Structures& s, int index, double cutoff)
-      : s_(s), index_(index), cutoff_(cutoff), begin_(s.offsets[index]), count_(s.offsets[index + 1] - begin_) {}
+  StructureSearch(const Structures& s, double cutoff) : s_(s), cutoff_(cutoff) {}
 
-  void append(std::vector<int64_t>& counts, std::vector<Neighbor>& out, double& min_distance) {
-    if (count_ == 0) return;
+  void prepare(int index) {
+    index_ = index;
+    begin_ = s_.offsets[index];
+    count_ = s_.offsets[index + 1] - begin_;
     wrap_and_replicate();
     sort_into_bins();
-    double closest2 = std::numeric_limits<double>::infinity();
-    for (int64_t i = 0; i < count_; ++i) {
-      const std::size_t before = out.size();
-      collect(i, out, closest2);
-      counts.push_back(int64_t(out.size() - before));
-    }
-    min_distance = std::sqrt(closest2);
   }
+
+  // Appends the neighbours of one atom; lowers `closest2` to the shortest squared distance.
+  void append(int64_t atom, std::vector<Neighbor>& out, double& closest2) { collect(atom - begin_, out, closest2); }
 
  private:
   struct Point { double x, y, z; int32_t atom; };
+  static constexpr std::size_t few_points = 256;  // testing so many costs less than sorting them into bins
 
   void wrap_and_replicate() {
     const double* c = s_.cells + 9 * index_;
@@ -80,15 +71,15 @@ class StructureSearch {
       images[k] = periodic[k] ? int(std::ceil(margin[k])) : 0;
     }
     points_.clear();
-    std::vector<Vec3> fractional(count_);
+    fractional_.resize(count_);
     for (int64_t i = 0; i < count_; ++i) {
       const double* p = s_.positions + 3 * (begin_ + i);
       const Vec3 r{p[0], p[1], p[2]};
       Vec3 shift{};
       for (int k = 0; k < 3; ++k) {
-        fractional[i][k] = dot(reciprocal[k], r);
-        if (!std::isfinite(fractional[i][k])) throw std::invalid_argument("a position is not a finite number");
-        if (periodic[k]) { shift[k] = std::floor(fractional[i][k]); fractional[i][k] -= shift[k]; }
+        fractional_[i][k] = dot(reciprocal[k], r);
+        if (!std::isfinite(fractional_[i][k])) throw std::invalid_argument("a position is not a finite number");
+        if (periodic[k]) { shift[k] = std::floor(fractional_[i][k]); fractional_[i][k] -= shift[k]; }
       }
       points_.push_back({r[0] - shift[0] * a[0] - shift[1] * b[0] - shift[2] * d[0],
                          r[1] - shift[0] * a[1] - shift[1] * b[1] - shift[2] * d[1],
@@ -102,7 +93,7 @@ class StructureSearch {
           for (int64_t i = 0; i < count_; ++i) {
             bool near = true;
             for (int k = 0; k < 3; ++k) {
-              const double f = fractional[i][k] + n[k];
+              const double f = fractional_[i][k] + n[k];
               if (periodic[k] && (f < -margin[k] || f > 1 + margin[k])) near = false;
             }
             if (!near) continue;
@@ -116,6 +107,15 @@ class StructureSearch {
   }
 
   void sort_into_bins() {
+    if (points_.size() <= few_points) {
+      low_ = {points_[0].x, points_[0].y, points_[0].z};
+      width_ = std::numeric_limits<double>::infinity();
+      bins_ = {1, 1, 1};
+      reach_ = 0;
+      start_ = {0, int64_t(points_.size())};
+      sorted_ = points_;
+      return;
+    }
     Vec3 high;
     low_ = high = {points_[0].x, points_[0].y, points_[0].z};
     for (const Point& p : points_) {
@@ -132,15 +132,15 @@ class StructureSearch {
     }
     reach_ = int64_t(std::ceil(cutoff_ / width_));
     start_.assign(bins_[0] * bins_[1] * bins_[2] + 1, 0);
-    std::vector<int64_t> bin(points_.size());
+    bin_.resize(points_.size());
     for (std::size_t i = 0; i < points_.size(); ++i) {
-      bin[i] = bin_of(points_[i]);
-      ++start_[bin[i] + 1];
+      bin_[i] = bin_of(points_[i]);
+      ++start_[bin_[i] + 1];
     }
     for (std::size_t i = 1; i < start_.size(); ++i) start_[i] += start_[i - 1];
-    std::vector<int64_t> next(start_.begin(), start_.end() - 1);
+    next_.assign(start_.begin(), start_.end() - 1);
     sorted_.resize(points_.size());
-    for (std::size_t i = 0; i < points_.size(); ++i) sorted_[next[bin[i]]++] = points_[i];
+    for (std::size_t i = 0; i < points_.size(); ++i) sorted_[next_[bin_[i]]++] = points_[i];
   }
 
   int64_t bin_along(double x, int k) const {
@@ -182,29 +182,53 @@ class StructureSearch {
   }
 
   const Structures& s_;
-  int index_;
   double cutoff_;
-  int64_t begin_, count_;
+  int index_ = -1;
+  int64_t begin_ = 0, count_ = 0;
+  std::vector<Vec3> fractional_;
   std::vector<Point> points_, sorted_;
   Vec3 low_{};
   double width_ = 0;
   std::array<int64_t, 3> bins_{};
   int64_t reach_ = 0;
-  std::vector<int64_t> start_, near_;
+  std::vector<int64_t> start_, near_, bin_, next_;
 };
 
 }  // namespace detail
 
-inline NeighborList find_neighbors(const Structures& s, double cutoff) {
-  NeighborList list;
-  const int64_t atoms = s.offsets[s.count];
-  list.first.reserve(atoms + 1);
-  list.min_distance.assign(s.count, std::numeric_limits<double>::infinity());
-  std::vector<int64_t> counts;
-  counts.reserve(atoms);
-  for (int i = 0; i < s.count; ++i)
-    detail::StructureSearch(s, i, cutoff).append(counts, list.neighbors, list.min_distance[i]);
-  list.first.push_back(0);
-  for (int64_t n : counts) list.first.push_back(list.first.back() + n);
-  return list;
-}
+// Neighbours of a range of atoms at a time, so that memory does not grow with the number of atoms.
+class NeighborList {
+ public:
+  NeighborList(const Structures& s, double cutoff)
+      : s_(s), search_(s, cutoff), closest2_(s.count, std::numeric_limits<double>::infinity()) {}
+
+  // Replaces the list by that of the atoms [begin, end), which may belong to several structures.
+  void find(int64_t begin, int64_t end) {
+    begin_ = begin;
+    neighbors_.clear();
+    first_.assign(1, 0);
+    for (int64_t atom = begin; atom < end; ++atom) {
+      if (structure_ < 0 || atom < s_.offsets[structure_] || atom >= s_.offsets[structure_ + 1]) {
+        structure_ = int(std::upper_bound(s_.offsets, s_.offsets + s_.count + 1, atom) - s_.offsets) - 1;
+        search_.prepare(structure_);
+      }
+      search_.append(atom, neighbors_, closest2_[structure_]);
+      first_.push_back(int64_t(neighbors_.size()));
+    }
+  }
+
+  const Neighbor* begin(int64_t atom) const { return neighbors_.data() + first_[atom - begin_]; }
+  int count(int64_t atom) const { return int(first_[atom - begin_ + 1] - first_[atom - begin_]); }
+
+  // Shortest distance in a structure, as far as its atoms have been asked for.
+  double min_distance(int structure) const { return std::sqrt(closest2_[structure]); }
+
+ private:
+  const Structures& s_;
+  detail::StructureSearch search_;
+  std::vector<double> closest2_;
+  int structure_ = -1;
+  int64_t begin_ = 0;
+  std::vector<int64_t> first_;
+  std::vector<Neighbor> neighbors_;
+};
