@@ -2,25 +2,26 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
-import signal
 import sys
 import threading
 from pathlib import Path
 
 from qm_interfaces.exchange import atoms_from_dict, result_to_dict, write_json
-from qm_interfaces.interface import QMError
+from qm_interfaces.interface import CodeFailed, QMError
 from qm_interfaces.registry import get_interface
+from qm_interfaces.session import kill_session
 
 
 def die_with_parent(lifeline: int) -> None:
-    """Kill this process group when the other end of the pipe `lifeline` closes: the parent is gone."""
+    """Kill this session when the other end of the pipe `lifeline` closes: the parent is gone."""
     os.set_inheritable(lifeline, False)
 
     def watch() -> None:
         os.read(lifeline, 1)
-        os.killpg(os.getpgrp(), signal.SIGKILL)
+        kill_session(os.getpid())
 
     threading.Thread(target=watch, daemon=True).start()
 
@@ -34,6 +35,10 @@ def main(directory: Path, lifeline: int) -> None:
         outcome = {"result": result_to_dict(result)}
     except QMError as error:
         outcome = {"error": error.to_dict()}
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        outcome = {"error": CodeFailed(f"the disk is full: {error.filename or directory}").to_dict()}
     write_json(directory / "outcome.json", outcome)
 
 

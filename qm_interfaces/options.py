@@ -20,11 +20,19 @@ def number(name: str, value: Any, *, above: float | None = None, low: float | No
     return float(value)
 
 
-def integer(name: str, value: Any, *, low: int) -> int:
-    """`value` as an integer of at least `low`."""
-    if isinstance(value, bool) or not isinstance(value, int) or value < low:
-        raise SettingsError(f"option {name!r} is {value!r}: it must be a whole number of at least {low}")
+def integer(name: str, value: Any, *, low: int | None = None) -> int:
+    """`value` as an integer, of at least `low`."""
+    if isinstance(value, bool) or not isinstance(value, int) or (low is not None and value < low):
+        least = "" if low is None else f" of at least {low}"
+        raise SettingsError(f"option {name!r} is {value!r}: it must be a whole number{least}")
     return value
+
+
+def text(name: str, value: Any) -> str:
+    """`value`, one line that is not empty."""
+    if not isinstance(value, str) or not value.strip() or len(value.splitlines()) > 1:
+        raise SettingsError(f"option {name!r} is {value!r}: it must be a text of one line")
+    return value.strip()
 
 
 def choice(name: str, value: Any, choices: Collection[str]) -> str:

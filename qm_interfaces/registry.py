@@ -10,8 +10,12 @@ from qm_interfaces.interface import QMInterface, SettingsError
 
 INTERFACES = {
     "ase": "qm_interfaces.ase_calculator:ASEInterface",
+    "espresso": "qm_interfaces.espresso:EspressoInterface",
+    "gaussian": "qm_interfaces.gaussian:GaussianInterface",
     "mock": "qm_interfaces.mock:MockInterface",
     "orbital-free": "qm_interfaces.orbital_free:OrbitalFreeInterface",
+    "pyscf": "qm_interfaces.pyscf_code:PySCFInterface",
+    "vasp": "qm_interfaces.vasp:VaspInterface",
 }
 
 

@@ -1,24 +1,28 @@
-"""One label in a process group of its own: nothing that a QM code does can harm or outlive its caller."""
+"""One label in a session of its own: nothing that a QM code does can harm or outlive its caller."""
 
 from __future__ import annotations
 
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Mapping
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from ase import Atoms
 
 from qm_interfaces.exchange import atoms_to_dict, result_from_dict, write_json
 from qm_interfaces.interface import CodeFailed, QMError, QMResult, SettingsError, TimedOut
+from qm_interfaces.session import kill_session
 
+LABEL_SCRATCH = "ALFLOW_LABEL_SCRATCH"
+SMALLEST_SPACE = 100_000  # bytes; a label process with less could not even say why it ended
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -30,12 +34,12 @@ def run_label(
     *,
     timeout_s: float,
     attempt: int = 1,
-    threads: int = 1,
+    threads: int | None = None,
 ) -> QMResult:
     """Label `atoms` in a child process and return its result.
 
-    The child leads a session of its own; at the end, at the time limit, and when this process dies, its whole
-    process group is killed. Input, outcome and what the code prints stay in `directory` (task.json,
+    The child leads a session of its own; at the end, at the time limit, and when this process dies, the whole
+    session is killed. Input, outcome and what the code prints stay in `directory` (task.json,
     outcome.json, stdout.txt, stderr.txt); files of an earlier attempt there are overwritten.
 
     Parameters
@@ -45,7 +49,9 @@ def run_label(
     attempt
         Counts from 1, and goes to the interface.
     threads
-        Threads that numerical libraries in the child may use.
+        Threads that numerical libraries in the child may use; None means ALFLOW_THREADS of the environment,
+        or 1. Programs have a scratch folder under ALFLOW_SCRATCH, or else in `directory`, that is removed at
+        the end.
 
     Returns
     -------
@@ -58,36 +64,46 @@ def run_label(
         The error of the interface; TimedOut; CodeFailed where the child died or wrote what is no result.
     """
     directory = Path(directory).absolute()
-    directory.mkdir(parents=True, exist_ok=True)
-    outcome_file = directory / "outcome.json"
-    outcome_file.unlink(missing_ok=True)
     task = {
         "interface": interface_name,
         "options": dict(options),
         "structure": atoms_to_dict(atoms),
         "attempt": attempt,
     }
-    try:
-        write_json(directory / "task.json", task)
-    except TypeError as error:
-        raise SettingsError(
-            f"the options of QM interface {interface_name!r} must be plain values: {error}"
-        ) from error
     start = time.monotonic()
-    return_code = _run_child(directory, timeout_s, threads)
+    try:
+        _prepare(directory, task)
+        scratch = os.environ.get("ALFLOW_SCRATCH") or directory
+        with TemporaryDirectory(prefix="scratch-", dir=scratch, ignore_cleanup_errors=True) as folder:
+            return_code = _run_child(directory, folder, timeout_s, threads)
+    except OSError as error:
+        raise CodeFailed(f"the label cannot run in {directory}: {error}") from error
     wall_time_s = time.monotonic() - start
     if return_code is None:
         raise TimedOut(f"killed at the time limit of {timeout_s:g} s")
     if return_code != 0:
+        full = "; its disk is full" if shutil.disk_usage(directory).free < SMALLEST_SPACE else ""
         raise CodeFailed(
-            f"the label process {_describe_end(return_code)}{_last_line(directory / 'stderr.txt')}"
+            f"the label process {_describe_end(return_code)}{_last_line(directory / 'stderr.txt')}{full}"
         )
-    return replace(_read_outcome(outcome_file, len(atoms)), wall_time_s=wall_time_s)
+    return replace(_read_outcome(directory / "outcome.json", len(atoms)), wall_time_s=wall_time_s)
 
 
-def _run_child(directory: Path, timeout_s: float, threads: int) -> int | None:
+def _prepare(directory: Path, task: dict[str, Any]) -> None:
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "outcome.json").unlink(missing_ok=True)
+    try:
+        write_json(directory / "task.json", task)
+    except TypeError as error:
+        raise SettingsError(
+            f"the options of QM interface {task['interface']!r} must be plain values: {error}"
+        ) from error
+
+
+def _run_child(directory: Path, scratch: str, timeout_s: float, threads: int | None) -> int | None:
     """Return code of the child, negative for a signal; None if the time limit ended it."""
-    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, str(threads))
+    count = os.environ.get("ALFLOW_THREADS", "1") if threads is None else str(threads)
+    environment = os.environ | dict.fromkeys(THREAD_VARIABLES, count) | {LABEL_SCRATCH: scratch}
     # The child must find whatever the parent can import, installed or not.
     environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     lifeline_read, lifeline_write = os.pipe()
@@ -108,17 +124,11 @@ def _run_child(directory: Path, timeout_s: float, threads: int) -> int | None:
         except subprocess.TimeoutExpired:
             return None
         finally:
-            _kill_group(child)
+            kill_session(child.pid)
+            child.wait()
     finally:
         os.close(lifeline_read)
         os.close(lifeline_write)
-
-
-def _kill_group(child: subprocess.Popen[bytes]) -> None:
-    """Kill the child, if it lives, and everything that it has started and left behind."""
-    with suppress(ProcessLookupError):
-        os.killpg(child.pid, signal.SIGKILL)
-    child.wait()
 
 
 def _describe_end(return_code: int) -> str:

@@ -44,7 +44,7 @@ class Garbage(Accident):
 
 
 class Holding(Accident):
-    """Holds the named pipe open for writing, itself and in a process that it starts, for ever."""
+    """Holds the named pipe open for writing, itself and in a process group that it starts, for ever."""
 
     def __init__(self, fifo: str) -> None:
         super().__init__()
@@ -52,7 +52,25 @@ class Holding(Accident):
 
     def calculate(self, *args: object, **kwargs: object) -> None:
         with Path(self.fifo).open("wb", buffering=0) as pipe:
-            subprocess.run(["sh", "-c", f"echo grandchild > {self.fifo}; sleep 600"], stdout=pipe)
+            subprocess.run(
+                ["sh", "-c", f"echo grandchild > {self.fifo}; sleep 600"],
+                stdout=pipe,
+                process_group=0,  # as mpirun does with its ranks
+            )
+
+
+class FillingTheDisk(Accident):
+    def calculate(self, *args: object, **kwargs: object) -> None:
+        Path("/dev/full").write_text("more than there is room for")
+
+
+class Reporting(Accident):
+    """Writes environment variables, and a file into the scratch folder, then fails."""
+
+    def calculate(self, *args: object, **kwargs: object) -> None:
+        scratch = Path(os.environ["ALFLOW_LABEL_SCRATCH"])
+        (scratch / "wavefunctions").write_text("large")
+        raise SCFError(f"{scratch.parent} {os.environ['OMP_NUM_THREADS']}")
 
 
 class Sorting(EMT):

@@ -5,6 +5,7 @@ import select
 import subprocess
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -69,6 +70,7 @@ def test_result_is_exact_and_files_stay(copper: Atoms, tmp_path: Path) -> None:
         ("Segfaulting", CodeFailed, "SIGSEGV"),
         ("Raising", CodeFailed, "ZeroDivisionError: deep inside the code"),
         ("Unconverged", NotConverged, "no self-consistency after 60 steps"),
+        ("FillingTheDisk", CodeFailed, "the disk is full"),
     ],
 )
 def test_bad_ends_become_typed_errors(
@@ -88,7 +90,7 @@ def test_garbage_is_no_result(copper: Atoms, tmp_path: Path, text: str) -> None:
         label(copper, tmp_path, "Garbage", text=text)
 
 
-def test_time_limit_kills_the_whole_group(copper: Atoms, tmp_path: Path) -> None:
+def test_time_limit_kills_the_whole_session(copper: Atoms, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     pipe = os.open(tmp_path / "fifo", os.O_RDONLY | os.O_NONBLOCK)
     with pytest.raises(TimedOut, match="4 s"):
@@ -96,7 +98,7 @@ def test_time_limit_kills_the_whole_group(copper: Atoms, tmp_path: Path) -> None
     assert read_to_end(pipe) == b"grandchild\n"
 
 
-def test_death_of_the_caller_kills_the_whole_group(copper: Atoms, tmp_path: Path) -> None:
+def test_death_of_the_caller_kills_the_whole_session(copper: Atoms, tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "fifo")
     program = (
         "from ase.build import bulk; from pathlib import Path; from test_runner import label;"
@@ -109,6 +111,30 @@ def test_death_of_the_caller_kills_the_whole_group(copper: Atoms, tmp_path: Path
     caller.kill()
     caller.wait()
     assert read_to_end(pipe) == b""
+
+
+def test_scratch_and_threads_are_those_of_the_worker(
+    copper: Atoms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(NotConverged, match=f"{tmp_path / 'label'} 1"):
+        label(copper, tmp_path / "label", "Reporting")
+    scratch = tmp_path / "scratch"
+    monkeypatch.setenv("ALFLOW_SCRATCH", str(scratch))
+    monkeypatch.setenv("ALFLOW_THREADS", "3")
+    with pytest.raises(CodeFailed, match=f"cannot run.*{scratch}"):
+        label(copper, tmp_path / "label", "Reporting")
+    scratch.mkdir()
+    with pytest.raises(NotConverged, match=f"{scratch} 3"):
+        label(copper, tmp_path / "label", "Reporting")
+    assert not list(scratch.iterdir())
+
+
+def test_a_process_that_cannot_even_say_that_the_disk_is_full(
+    copper: Atoms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shutil.disk_usage", lambda folder: SimpleNamespace(free=0))
+    with pytest.raises(CodeFailed, match="SIGSEGV; its disk is full"):
+        label(copper, tmp_path, "Segfaulting")
 
 
 def test_reordered_atoms_are_noticed(tmp_path: Path) -> None:
@@ -130,9 +156,9 @@ def test_libraries_in_the_child_get_one_thread(
 
     def popen(*args: object, env: dict[str, str], **kwargs: object) -> None:
         seen.update(env)
-        raise FileNotFoundError
+        raise KeyboardInterrupt
 
     monkeypatch.setattr(subprocess, "Popen", popen)
-    with pytest.raises(FileNotFoundError):
+    with pytest.raises(KeyboardInterrupt):
         run_label("mock", {}, copper, tmp_path, timeout_s=60)
     assert seen["OMP_NUM_THREADS"] == seen["OPENBLAS_NUM_THREADS"] == "1"

@@ -1,0 +1,109 @@
+"""Programs that compute labels: command, scratch folder and threads come from the worker's environment."""
+
+from __future__ import annotations
+
+import errno
+import os
+import shlex
+import shutil
+import subprocess
+from collections.abc import Collection, Mapping, Sequence
+from pathlib import Path
+from typing import cast
+
+from ase import Atoms
+
+from qm_interfaces.interface import CodeFailed, CodeMissing
+from qm_interfaces.runner import LABEL_SCRATCH
+
+FULL_DISK = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "Erroneous write. Write")  # last: Gaussian
+
+
+def command(variable: str, default: str) -> list[str]:
+    """The words of a command, from the environment variable `variable` or, where it is not set, `default`.
+
+    Raises
+    ------
+    CodeMissing
+        Its first word is no program of this machine.
+    """
+    text = os.environ.get(variable) or default
+    words = shlex.split(text)
+    if shutil.which(words[0]) is None:
+        raise CodeMissing(f"{words[0]!r} is not on PATH: install it, or set {variable} (now {text!r})")
+    return words
+
+
+def scratch(directory: Path) -> Path:
+    """Folder for large temporary files of the label in `directory`."""
+    folder = Path(os.environ.get(LABEL_SCRATCH) or directory / "scratch")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
+
+
+def threads() -> int:
+    """Threads that a program may use, as `runner` has set them for this label process."""
+    return int(os.environ.get("OMP_NUM_THREADS", "1"))
+
+
+def read_output(directory: Path, *names: str) -> str:
+    """The files of `directory` called `names`, one after the other; what is not there counts as empty.
+
+    Raises
+    ------
+    CodeFailed
+        They say that the disk is full.
+    """
+    files = [directory / name for name in names]
+    text = "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file())
+    if any(message in text for message in FULL_DISK):
+        raise CodeFailed(f"the disk is full: {directory} or {scratch(directory)}")
+    return text
+
+
+def read_structure(file: Path, file_format: str, wanted: Collection[str]) -> Atoms:
+    """What ASE reads from the output of a program, with all results `wanted`, or else CodeFailed."""
+    from ase.io import read
+
+    try:
+        atoms = cast(Atoms, read(file, format=file_format, index=-1))
+        lacking = [key for key in wanted if atoms.calc.results.get(key) is None]
+    except (ValueError, LookupError, AttributeError, AssertionError, StopIteration) as error:
+        raise CodeFailed(f"{file.name} cannot be read: {error!r}") from error
+    if lacking:
+        raise CodeFailed(f"{file.name} has no {', '.join(lacking)}")
+    return atoms
+
+
+def last_line(text: str) -> str:
+    """What a program said last, shortened, or that it said nothing."""
+    lines = [line.strip() for line in text.splitlines() if line.strip(" -=\t")]
+    return f"its last words: {lines[-1][:200]!r}" if lines else "it wrote nothing"
+
+
+def start(
+    words: Sequence[str],
+    directory: Path,
+    *,
+    output: str,
+    errors: str,
+    stdin: str = os.devnull,
+    environment: Mapping[str, str] | None = None,
+) -> subprocess.Popen[bytes]:
+    """Start a program in `directory`; `output`, `errors` and `stdin` are files there.
+
+    It stays in the session of the label process, and so ends with it.
+    """
+    with (
+        (directory / stdin).open("rb") as input_file,
+        (directory / output).open("wb") as output_file,
+        (directory / errors).open("wb") as error_file,
+    ):
+        return subprocess.Popen(
+            words,
+            cwd=directory,
+            env=os.environ | (environment or {}),
+            stdin=input_file,
+            stdout=output_file,
+            stderr=error_file,
+        )
