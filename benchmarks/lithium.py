@@ -13,6 +13,7 @@ that an interrupted benchmark goes on where it was.
 from __future__ import annotations
 
 import argparse
+import math
 import os
 import subprocess
 import sys
@@ -29,13 +30,16 @@ from ase import Atoms, units
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import iread
 from ase.io.extxyz import write_extxyz
+from matplotlib import rc_context
+from matplotlib.figure import Figure
 
 from alflow.cli.database_options import campaign_folder, connected
 from alflow.config import Campaign, load_campaign
-from alflow.mtp import MomentTensorPotential, MTPCalculator
-from alflow.mtp.errors import evaluate_errors
+from alflow.mtp import MomentTensorPotential, MTPCalculator, mtp_from_text
+from alflow.mtp.errors import Errors, evaluate_errors
 from alflow.mtp.fit import FitSettings, fit
 from alflow.report import ReportData, gather
+from alflow.report.figures import BLUE, STYLE, VERMILION
 from alflow.simulation import MDSettings, run_md
 from alflow.simulation.trajectory import cut_trajectory
 from alflow.structures import starting_structures
@@ -48,23 +52,31 @@ LEARNED_STEPS = 20_000  # of a campaign, and of the trajectory that the referenc
 LABEL_EVERY = 10
 CHECK_EVERY = 200
 GAMMAS = (1.1, 2.1, 5.0, 11.0)
+GAMMAS_AT_ONCE = (2.1, 5.0)  # at 11 both are the same; at 1.1 nearly every step is labelled
 GAMMA_BREAK = 10.0
 
 
 @dataclass(frozen=True)
 class Finished:
-    """A campaign that ran to its end; the calculator has its final potential and active set."""
+    """A campaign that ran to its end: the last potential with its active set; all by number of labels."""
 
     config: Campaign
     data: ReportData
     calculator: MTPCalculator
+    potentials: dict[int, MomentTensorPotential]
 
 
-def campaign(folder: Path, gamma_save: float = 2.1, seed: int = 0) -> Finished:
-    """The shipped campaign with this threshold and seed; run unless it has been."""
+def campaign(folder: Path, gamma_save: float = 2.1, seed: int = 0, *, at_once: bool = False) -> Finished:
+    """The shipped campaign with this threshold and seed; run unless it has been.
+
+    `at_once`: it pauses above γ_save instead of above 10, so that such frames are labelled when they are met.
+    """
     settings = yaml.safe_load(EXAMPLE.read_text())
-    settings["name"] = f"li-gamma-{gamma_save:g}-seed-{seed}"
-    settings["selection"] |= {"gamma_save": gamma_save, "gamma_break": max(GAMMA_BREAK, gamma_save)}
+    settings["name"] = f"li-gamma-{gamma_save:g}{'-at-once' if at_once else ''}-seed-{seed}"
+    gamma_break = gamma_save if at_once else max(GAMMA_BREAK, gamma_save)
+    settings["selection"] |= {"gamma_save": gamma_save, "gamma_break": gamma_break}
+    if at_once:
+        settings["stop"]["max_rounds"] = 1000
     settings["explorers"][0]["seed"] = settings["initial"]["seed"] = seed
     file = folder / f"{settings['name']}.yaml"
     file.write_text(yaml.safe_dump(settings))
@@ -72,9 +84,15 @@ def campaign(folder: Path, gamma_save: float = 2.1, seed: int = 0) -> Finished:
         command = [sys.executable, "-c", "from alflow.cli import main; main()", "run", str(file), "--json"]
         subprocess.run([*command, "--workers", str(threads())], check=True, stdout=subprocess.DEVNULL)
     with connected(str(file), None, None) as connection:
-        config = load_campaign(file)
-        data = gather(connection.store, config.name)
-        return Finished(config, data, calculator(connection.store, config))
+        store, config = connection.store, load_campaign(file)
+        data = gather(store, config.name)
+        potentials = {
+            version.labels: mtp_from_text(
+                store.potentials.mtp(config.name, version.version), config.species, ""
+            )
+            for version in data.versions
+        }
+        return Finished(config, data, calculator(store, config), potentials)
 
 
 def trajectory(folder: Path) -> list[Atoms]:
@@ -98,20 +116,21 @@ def label(frames: Sequence[Atoms], path: Path, options: dict[str, Any]) -> list[
     """Labelled copies of the frames; each is written at once, and what the file holds is not done again."""
     path.touch()
     cut_trajectory(path, sys.maxsize)  # what was killed may have left half a frame
-    done = list(iread(path, ":")) if path.stat().st_size else []
+    done = {atoms.info["step"]: atoms for atoms in iread(path, ":")} if path.stat().st_size else {}
     interface = get_interface("orbital-free", **options)
     with tempfile.TemporaryDirectory() as scratch, path.open("a") as file:
-        for frame in frames[len(done) :]:
-            atoms = Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=frame.pbc)
-            atoms.info["step"] = frame.info["step"]
+        for frame in frames:
+            if (step := frame.info["step"]) in done:
+                continue
+            atoms = Atoms(frame.numbers, frame.positions, cell=frame.cell, pbc=frame.pbc, info={"step": step})
             result = interface.compute(atoms, Path(scratch))
             atoms.calc = SinglePointCalculator(
                 atoms, energy=result.energy_eV, forces=result.forces_eV_A, stress=result.stress_eV_A3
             )
             write_extxyz(file, [atoms])
             file.flush()
-            done.append(atoms)
-    return done
+            done[step] = atoms
+    return [done[frame.info["step"]] for frame in frames]
 
 
 def check_frames(folder: Path) -> list[Atoms]:
@@ -121,10 +140,12 @@ def check_frames(folder: Path) -> list[Atoms]:
     return label(chosen, folder / "check.extxyz", campaign(folder).config.qm.options)
 
 
-def reference_frames(folder: Path) -> list[Atoms]:
-    """Every 10th step of the first 20 ps, labelled."""
+def reference_frames(folder: Path, count: int) -> list[Atoms]:
+    """So many labelled frames of the first 20 ps: every 160th step, then those between, to every 10th."""
     first = [f for f in trajectory(folder) if f.info["step"] <= LEARNED_STEPS]
-    return label(first, folder / "reference.extxyz", campaign(folder).config.qm.options)
+    coarse_first = sorted(first, key=lambda f: (-math.gcd(f.info["step"], 160), f.info["step"]))
+    chosen = sorted(coarse_first[:count], key=lambda f: f.info["step"])
+    return label(chosen, folder / "reference.extxyz", campaign(folder).config.qm.options)
 
 
 def threads() -> int:
@@ -132,16 +153,21 @@ def threads() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def fit_to(frames: Sequence[Atoms], config: Campaign) -> MomentTensorPotential:
-    """A potential of the campaign's form, with its settings of the fit."""
-    settings = FitSettings(
-        **config.fit.model_dump(exclude={"refit_iterations"}),
-        radial_basis_size=config.potential.radial_basis_size,
-        threads=threads(),
-    )
+def fit_to(
+    frames: Sequence[Atoms], config: Campaign, start: MomentTensorPotential | None
+) -> MomentTensorPotential:
+    """A potential of the campaign's form, fitted and refitted as the campaign does."""
+    settings = config.fit.model_dump(exclude={"refit_iterations"})
+    if start is not None:
+        settings["max_iterations"] = config.fit.refit_iterations
     form = config.potential
     return fit(
-        frames, species=config.species, level=form.level, cutoff_A=form.cutoff_A, settings=settings
+        frames,
+        species=config.species,
+        level=form.level,
+        cutoff_A=form.cutoff_A,
+        settings=FitSettings(**settings, radial_basis_size=form.radial_basis_size, threads=threads()),
+        start=start,
     ).potential
 
 
@@ -150,15 +176,19 @@ def steps_of_calls(data: ReportData) -> list[int]:
     return sorted(label.step or 0 for label in data.labels)
 
 
-def errors_row(potential: MomentTensorPotential, frames: Sequence[Atoms]) -> str:
+def errors_row(e: Errors) -> str:
     """Cells of a table: energy MAE, RMSE (meV/atom), force MAE, RMSE, largest (meV/Å)."""
-    e = evaluate_errors(potential, frames, threads=threads())
     energies = f"{1e3 * e.energy_mae_eV_per_atom:.3f} | {1e3 * e.energy_rmse_eV_per_atom:.3f}"
     forces = f"{1e3 * e.force_mae_eV_A:.2f} | {1e3 * e.force_rmse_eV_A:.2f} | {1e3 * e.force_max_eV_A:.0f}"
     return f"{energies} | {forces}"
 
 
 ERRORS_HEAD = "energy MAE | RMSE (meV/atom) | force MAE | RMSE | largest (meV/Å)"
+
+
+def errors_of(run: Finished, frames: Sequence[Atoms]) -> Errors:
+    """Of the final potential of a campaign."""
+    return evaluate_errors(run.calculator.potential, frames, threads=threads())
 
 
 def table(head: str, rows: Sequence[str]) -> None:
@@ -211,7 +241,7 @@ def show_calls(folder: Path) -> None:
     pauses = sum(1 for version in data.versions) - 1
     print(f"\n{data.state}: {data.reason}; {data.rounds} rounds, {pauses} refits, {seconds:.0f} s")
     check = check_frames(folder)
-    table(f"potential | {ERRORS_HEAD}", [f"final | {errors_row(shipped.calculator.potential, check)}"])
+    table(f"potential | {ERRORS_HEAD}", [f"final | {errors_row(errors_of(shipped, check))}"])
     forces = np.concatenate([frame.get_forces() for frame in check])
     energies = np.array([frame.get_potential_energy() / len(frame) for frame in check])
     print(f"\nthe check frames: forces {1e3 * forces.std():.0f} meV/Å RMS, energies ± ", end="")
@@ -219,33 +249,60 @@ def show_calls(folder: Path) -> None:
     show_sanity(folder, shipped)
 
 
-def show_reference(folder: Path) -> None:
-    """Errors on the check frames after fitting to every 10th step, and to fewer of these labels."""
+def show_reference(folder: Path, count: int) -> None:
+    """Errors on the check frames by number of labels, chosen by the loop or evenly spaced in time."""
     shipped = campaign(folder)
-    check, labelled = check_frames(folder), reference_frames(folder)
-    calls = len(shipped.data.labels)
-    rows = [f"active learning | {calls} | {errors_row(shipped.calculator.potential, check)}"]
-    for count in sorted({calls, 100, 400, len(labelled)}):
+    check, labelled = check_frames(folder), reference_frames(folder, count)
+    learned = {n: evaluate_errors(p, check, threads=threads()) for n, p in shipped.potentials.items()}
+    spaced, potential = {}, None
+    for count in sorted({4, 8, len(shipped.data.labels), 50, 200, len(labelled)}):
         evenly = [labelled[i] for i in np.linspace(0, len(labelled) - 1, count).round().astype(int)]
         began = time.monotonic()
-        row = errors_row(fit_to(evenly, shipped.config), check)
-        rows.append(f"evenly spaced steps | {count} | {row}")
-        print(f"fitted to {count} in {time.monotonic() - began:.0f} s", file=sys.stderr)
+        potential = fit_to(evenly, shipped.config, potential)
+        spaced[count] = evaluate_errors(potential, check, threads=threads())
+        print(f"fitted to {count} labels in {time.monotonic() - began:.0f} s", file=sys.stderr)
+    rows = [f"active learning | {n} | {errors_row(e)}" for n, e in learned.items()]
+    rows += [f"evenly spaced steps | {n} | {errors_row(e)}" for n, e in spaced.items()]
     table(f"labels | QM calls | {ERRORS_HEAD}", rows)
+    draw(folder / "lithium_learning_curve.svg", {"active learning": learned, "evenly spaced steps": spaced})
+
+
+def draw(path: Path, curves: dict[str, dict[int, Errors]]) -> None:
+    """Force and energy RMSE against the number of labels."""
+    with rc_context(STYLE):
+        figure = Figure(figsize=(8.4, 3.2))
+        panels = figure.subplots(1, 2)
+        for axes, quantity, title in (
+            (panels[0], "force_rmse_eV_A", "Force RMSE (meV/Å)"),
+            (panels[1], "energy_rmse_eV_per_atom", "Energy RMSE (meV/atom)"),
+        ):
+            for (name, curve), colour, marker in zip(curves.items(), (VERMILION, BLUE), "so", strict=True):
+                values = [1e3 * getattr(errors, quantity) for errors in curve.values()]
+                axes.loglog(list(curve), values, marker + "-", color=colour, ms=5, label=name)
+            axes.set(title=title, xlabel="QM calls")
+            axes.xaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_major_formatter("{x:g}")
+            axes.yaxis.set_minor_formatter("{x:g}")
+        panels[0].legend()
+        figure.savefig(path, metadata={"Date": None})
 
 
 def show_gamma_save(folder: Path, seeds: int) -> None:
-    """QM calls and errors on the check frames for each threshold."""
+    """QM calls and errors on the check frames for each threshold, pausing above 10 or above the threshold."""
     check = check_frames(folder)
-    rows = []
-    for gamma_save in GAMMAS:
-        for seed in range(seeds):
-            run = campaign(folder, gamma_save, seed)
-            steps = np.array(steps_of_calls(run.data))
-            counts = " | ".join(str(np.sum(steps <= 1000 * end)) for end in (1, 5, 20))
-            row = errors_row(run.calculator.potential, check)
-            rows.append(f"{gamma_save:g} | {seed} | {run.data.state} | {run.data.rounds} | {counts} | {row}")
-    table(f"γ_save | seed | state | rounds | calls by 1 ps | 5 ps | 20 ps | {ERRORS_HEAD}", rows)
+    for at_once, gammas in ((False, GAMMAS), (True, GAMMAS_AT_ONCE)):
+        rows = []
+        for gamma_save in gammas:
+            for seed in range(seeds):
+                run = campaign(folder, gamma_save, seed, at_once=at_once)
+                steps = np.array(steps_of_calls(run.data))
+                counts = " | ".join(str(np.sum(steps <= 1000 * end)) for end in (1, 5, 20))
+                row = errors_row(errors_of(run, check))
+                rows.append(
+                    f"{gamma_save:g} | {seed} | {run.data.state} | {run.data.rounds} | {counts} | {row}"
+                )
+        print("\npaused above " + ("γ_save, so that all such frames are labelled" if at_once else "10"))
+        table(f"γ_save | seed | state | rounds | calls by 1 ps | 5 ps | 20 ps | {ERRORS_HEAD}", rows)
 
 
 def main() -> None:
@@ -254,6 +311,7 @@ def main() -> None:
     )
     parser.add_argument("what", choices=("calls", "reference", "gamma_save"))
     parser.add_argument("--folder", type=Path, default=Path("runs/lithium"))
+    parser.add_argument("--labels", type=int, default=2000, help="of the reference; 500: every 40th step")
     parser.add_argument("--seeds", type=int, default=1, help="campaigns per threshold (gamma_save)")
     arguments = parser.parse_args()
     folder = arguments.folder.resolve()
@@ -261,7 +319,7 @@ def main() -> None:
     if arguments.what == "calls":
         show_calls(folder)
     elif arguments.what == "reference":
-        show_reference(folder)
+        show_reference(folder, arguments.labels)
     else:
         show_gamma_save(folder, arguments.seeds)
 
