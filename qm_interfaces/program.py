@@ -27,7 +27,7 @@ def command(variable: str, default: str) -> list[str]:
     CodeMissing
         Its first word is no program of this machine.
     """
-    text = os.environ.get(variable) or default
+    text = os.environ.get(variable, "").strip() or default
     words = shlex.split(text)
     if shutil.which(words[0]) is None:
         raise CodeMissing(f"{words[0]!r} is not on PATH: install it, or set {variable} (now {text!r})")

@@ -21,16 +21,23 @@ from alflow.errors import InputError
 
 PACKAGES = ("alflow", "numpy", "scipy", "ase", "fireworks", "pymongo", "custodian", "pydantic")
 
-QM_COMMANDS = {
-    "VASP": "vasp_std",
-    "Quantum ESPRESSO": "pw.x",
-    "ABINIT": "abinit",
-    "CP2K": "cp2k.psmp",
-    "SIESTA": "siesta",
-    "DFTB+": "dftb+",
-    "xTB": "xtb",
+QM_PACKAGES = {
+    "orbital-free DFT": ("dftpy", "pip install 'alflow[ofdft]'"),
+    "PySCF": ("pyscf", "pip install 'alflow[pyscf]'"),
 }
-"""Codes that ASE drives → the command that is looked for on PATH."""
+"""Codes that compute in the label process → module, and how to get it."""
+
+QM_COMMANDS = {
+    "VASP": ("vasp_std", "ALFLOW_VASP_COMMAND", "licensed by VASP Software"),
+    "Quantum ESPRESSO": ("pw.x", "ALFLOW_PW_COMMAND", "apt install quantum-espresso"),
+    "Gaussian": ("g16", "ALFLOW_GAUSSIAN_COMMAND", "licensed by Gaussian, Inc."),
+    "ABINIT": ("abinit", None, "apt install abinit"),
+    "CP2K": ("cp2k.psmp", None, "apt install cp2k"),
+    "SIESTA": ("siesta", None, "conda-forge has siesta"),
+    "DFTB+": ("dftb+", None, "conda-forge has dftbplus"),
+    "xTB": ("xtb", None, "apt install xtb"),
+}
+"""Codes that run as programs → command, the variable that may replace it, and how to get it."""
 
 FORCE_TOLERANCE_eV_A = 1e-5  # central differences of 1e-4 Å leave about 1e-7 eV/Å
 PING_LIMIT_S = 3.0
@@ -115,15 +122,24 @@ def _configured_database() -> Finding:
 
 def _qm_codes() -> Iterator[Finding]:
     yield _tested("a mock label in its own process", _failing_label)
-    if find_spec("dftpy"):
-        yield Finding("orbital-free DFT", "ok", f"DFTpy {version('dftpy')}")
-    else:
-        yield Finding("orbital-free DFT", "absent", "", "pip install 'alflow[ofdft]'")
-    places = {name: shutil.which(command) for name, command in QM_COMMANDS.items()}
-    yield from (Finding(name, "ok", place) for name, place in places.items() if place)
-    commands = ", ".join(QM_COMMANDS[name] for name, place in places.items() if not place)
-    if commands:
-        yield Finding("other QM codes", "absent", "", f"put those you have on PATH: {commands}")
+    for name, (module, source) in QM_PACKAGES.items():
+        if find_spec(module):
+            yield Finding(name, "ok", f"{module} {version(module)}")
+        else:
+            yield Finding(name, "absent", "", source)
+    for name, (usual, variable, source) in QM_COMMANDS.items():
+        yield _program(name, usual, variable, source)
+
+
+def _program(name: str, usual: str, variable: str | None, source: str) -> Finding:
+    """Where the program of a QM code is; `usual` is its command where the variable is not set."""
+    given = os.environ.get(variable, "").split() if variable else []
+    command = given[0] if given else usual
+    if place := shutil.which(command):
+        return Finding(name, "ok", place)
+    if given:
+        return Finding(name, "failed", f"{variable}: no program {command}", "correct or unset the variable")
+    return Finding(name, "absent", "", f"{source}; {usual} on PATH{f' or {variable}' if variable else ''}")
 
 
 def _tested(part: str, test: Callable[[Path], str | None]) -> Finding:

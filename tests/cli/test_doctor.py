@@ -56,4 +56,16 @@ def test_codes_on_path_are_found(monkeypatch: pytest.MonkeyPatch, no_self_test: 
     monkeypatch.setenv("PATH", str(tmp_path))
     found = findings()
     assert found["Quantum ESPRESSO"]["found"] == str(program)
-    assert "vasp_std" in found["other QM codes"]["mend"]
+    assert found["VASP"]["state"] == "absent"
+    assert "ALFLOW_VASP_COMMAND" in found["VASP"]["mend"]
+
+
+def test_a_command_of_the_worker_goes_before_path(
+    monkeypatch: pytest.MonkeyPatch, no_self_test: None, tmp_path: Path
+) -> None:
+    program = tmp_path / "launcher"
+    program.touch(mode=0o755)
+    monkeypatch.setenv("ALFLOW_PW_COMMAND", f"{program} -n 4 pw.x")
+    assert findings()["Quantum ESPRESSO"]["found"] == str(program)
+    monkeypatch.setenv("ALFLOW_PW_COMMAND", "no-such-launcher pw.x")
+    assert findings(expected_code=1)["Quantum ESPRESSO"]["state"] == "failed"
