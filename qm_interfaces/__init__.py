@@ -5,6 +5,7 @@ from __future__ import annotations
 from qm_interfaces.interface import (
     CodeFailed,
     CodeMissing,
+    LevelChanged,
     NotConverged,
     QMError,
     QMInterface,
@@ -20,6 +21,7 @@ __all__ = [
     "CodeFailed",
     "CodeMissing",
     "LabelLimits",
+    "LevelChanged",
     "NotConverged",
     "QMError",
     "QMInterface",

@@ -50,6 +50,12 @@ class CodeFailed(QMError):
     """The code ended with an error, a signal, or output that cannot be read."""
 
 
+class LevelChanged(QMError):
+    """The result has another level of theory than was asked for."""
+
+    default_retryable = False
+
+
 class CodeMissing(QMError):
     """The code, or something that it needs on this machine, is not installed."""
 

@@ -1,0 +1,207 @@
+"""VASP: ASE's input files, custodian's corrections, and a guard against a change of the level of theory."""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from qm_interfaces import options
+from qm_interfaces.interface import (
+    CodeFailed,
+    CodeMissing,
+    LevelChanged,
+    NotConverged,
+    QMResult,
+    SettingsError,
+)
+from qm_interfaces.vasp_inputs import KPoints, incar_option, potcar_option, right_handed, write_inputs
+from qm_interfaces.vasp_level import VaspInputs, level_changes, level_of_incar, restore
+from qm_interfaces.vasp_results import read_result
+
+
+@dataclass(frozen=True)
+class VaspWorker:
+    """How this machine runs VASP; no part of a campaign.
+
+    Attributes
+    ----------
+    command
+        Words of ALFLOW_VASP_COMMAND, in which {cores} stands for ALFLOW_VASP_CORES.
+    walltime_s
+        ALFLOW_VASP_WALLTIME_S: for all runs of one label, where the queue gives less than the campaign.
+    """
+
+    command: tuple[str, ...]
+    walltime_s: float | None
+
+    @classmethod
+    def from_environment(cls, environment: Mapping[str, str] = os.environ) -> VaspWorker:
+        cores = environment.get("ALFLOW_VASP_CORES", "1")
+        if not cores.isdecimal() or int(cores) < 1:
+            raise SettingsError(f"ALFLOW_VASP_CORES is {cores!r}: it must be a whole number of at least 1")
+        usual = "vasp_std" if int(cores) == 1 else "mpirun -n {cores} vasp_std"
+        words = shlex.split(environment.get("ALFLOW_VASP_COMMAND", usual).replace("{cores}", cores))
+        if not words or shutil.which(words[0]) is None:
+            raise CodeMissing(
+                f"there is no program {words[0] if words else ''!r} on this machine: set ALFLOW_VASP_COMMAND "
+                "to the command that runs VASP, such as 'srun /opt/vasp/bin/vasp_std'"
+            )
+        return cls(tuple(words), cls._walltime_s(environment.get("ALFLOW_VASP_WALLTIME_S")))
+
+    @staticmethod
+    def _walltime_s(value: str | None) -> float | None:
+        if value is None:
+            return None
+        try:
+            seconds = float(value)
+        except ValueError:
+            seconds = 0.0
+        if not seconds > 0:
+            raise SettingsError(f"ALFLOW_VASP_WALLTIME_S is {value!r}: it must be a number of seconds")
+        return seconds
+
+
+class VaspInterface:
+    """VASP, static labels.
+
+    Parameters
+    ----------
+    xc
+        A functional as ASE's Vasp names it: "pbe", "pbesol", "scan", "hse06", "lda", ...
+    incar
+        INCAR keys, ENCUT and ISMEAR among them.
+    kpoints
+        {mesh: [4, 4, 4]} or {spacing_per_A: 0.2}, the factor 2π included; gamma: whether Γ-centred (true).
+    potcar
+        Species to the TITEL of its POTCAR, which is looked for in VASP_PP_PATH and compared.
+    """
+
+    name = "vasp"
+
+    def __init__(
+        self, xc: str, incar: dict[str, Any], kpoints: dict[str, Any], potcar: dict[str, str]
+    ) -> None:
+        from ase.calculators.vasp.create_input import GenerateVaspInput
+
+        self.xc = options.choice(
+            "xc", xc.lower() if isinstance(xc, str) else xc, GenerateVaspInput.xc_defaults
+        )
+        self.incar = incar_option(incar)
+        self.kpoints = KPoints.from_option(kpoints)
+        self.potcar = potcar_option(potcar)
+
+    def level_of_theory(self) -> dict[str, Any]:
+        mesh, spacing = self.kpoints.mesh, self.kpoints.spacing_per_A
+        return {
+            "code": "vasp",
+            "xc": self.xc,
+            "incar": level_of_incar(self.incar),
+            "kpoints": {"mesh": mesh and list(mesh), "spacing_per_A": spacing, "gamma": self.kpoints.gamma},
+            "potcar": self.potcar,
+        }
+
+    def compute(self, atoms: Atoms, directory: Path, *, attempt: int = 1) -> QMResult:
+        worker = VaspWorker.from_environment()
+        _require_pymatgen()
+        folder = directory / f"vasp-{attempt}"
+        shutil.rmtree(folder, ignore_errors=True)  # a run that was killed leaves half-written orbitals
+        folder.mkdir(parents=True)
+        order = self.write(atoms, folder, attempt=attempt)
+        details = self._run(folder, worker)
+        return self._in_order(atoms, folder, order, details)
+
+    def write(self, atoms: Atoms, folder: Path, *, attempt: int = 1) -> list[int]:
+        """Write the input files; `result[order]` is in the order of `atoms`. Retries get more steps."""
+        missing = sorted(set(atoms.symbols) - set(self.potcar))
+        if missing:
+            raise SettingsError(f"option 'potcar' has no TITEL for {', '.join(missing)}")
+        cell = right_handed(atoms)
+        more = {"NELM": int(self.incar.get("NELM", 60)) * attempt} if attempt > 1 else {}
+        return write_inputs(
+            cell,
+            folder,
+            xc=self.xc,
+            incar=self.incar | more,
+            mesh=self.kpoints.divisions(cell),
+            gamma=self.kpoints.gamma,
+            potcar=self.potcar,
+        )
+
+    def import_folder(self, folder: Path) -> tuple[Atoms, QMResult]:
+        """The label in the folder of a finished VASP run elsewhere.
+
+        Raises
+        ------
+        LevelChanged
+            If its INCAR, KPOINTS or POTCAR (which must be there) are not those of this level of theory.
+        QMError
+            If it did not converge or cannot be read, or VASP_PP_PATH has not the POTCAR of this level.
+        """
+        _require_pymatgen()
+        used = VaspInputs.read(folder)
+        absent = [name for name in ("INCAR", "POTCAR") if name not in used.texts]
+        if absent:
+            raise CodeFailed(f"{folder} has no {' and no '.join(absent)}", retryable=False)
+        result = read_result(folder)
+        assert result.computed is not None  # read_result gives it
+        with tempfile.TemporaryDirectory() as scratch:
+            self.write(result.computed, Path(scratch))
+            changes = level_changes(VaspInputs.read(Path(scratch)), used)
+        if changes:
+            raise LevelChanged(f"{folder} has another level of theory: {'; '.join(changes)}")
+        return result.computed, result
+
+    def _run(self, folder: Path, worker: VaspWorker) -> dict[str, Any]:
+        """Run VASP until the last run had the level that was asked for; what happened on the way."""
+        from qm_interfaces.vasp_run import run_vasp
+
+        requested = VaspInputs.read(folder)
+        corrections = run_vasp(folder, worker.command, walltime_s=worker.walltime_s)
+        changes = level_changes(requested, VaspInputs.read(folder))
+        if changes:
+            restore(requested, folder)
+            said = f"corrections changed the level of theory ({'; '.join(changes)})"
+            try:
+                run_vasp(folder, worker.command, walltime_s=worker.walltime_s, correct=False)
+            except (CodeFailed, NotConverged) as error:
+                raise LevelChanged(f"{said}, and at the level asked for: {error.reason}") from error
+            left = level_changes(requested, VaspInputs.read(folder))
+            if left:
+                raise LevelChanged(f"{said}, and so did the run after them ({'; '.join(left)})")
+        return {
+            "corrections": corrections,
+            "rerun_because": changes,
+            "kpoints": requested.kpoints(),
+            "potcar": sorted(requested.potcar()),
+        }
+
+    def _in_order(self, atoms: Atoms, folder: Path, order: list[int], details: dict[str, Any]) -> QMResult:
+        """The result in the order, and in the cell, of `atoms`."""
+        result = read_result(folder)
+        assert result.computed is not None  # read_result gives it
+        if len(result.computed) != len(atoms):
+            raise CodeFailed(f"VASP computed {len(result.computed)} atoms instead of {len(atoms)}")
+        computed = result.computed[order]
+        if atoms.cell.handedness < 0:
+            computed.set_cell(-computed.cell.array)
+        return replace(
+            result,
+            forces_eV_A=np.asarray(result.forces_eV_A)[order],
+            computed=computed,
+            details=result.details | details,
+        )
+
+
+def _require_pymatgen() -> None:
+    if find_spec("pymatgen") is None:
+        raise CodeMissing('custodian needs pymatgen to correct VASP: pip install "alflow[vasp]"')

@@ -1,0 +1,189 @@
+"""The four input files of a static VASP run, written by ASE."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+
+from qm_interfaces import options
+from qm_interfaces.interface import CodeFailed, CodeMissing, SettingsError
+
+STATIC = {"NSW": 0, "IBRION": -1, "ISIF": 2}  # one step, nothing moves, forces and stress
+
+REFUSED = dict.fromkeys(STATIC, "labels are static, with forces and stress") | {
+    "PSTRESS": "a label holds the energy, not an enthalpy",
+    "KSPACING": "the k-points are option 'kpoints'",
+    "KGAMMA": "the k-points are option 'kpoints'",
+    "MAGMOM": "moments come with each configuration (initial magnetic moments)",
+    "NELECT": "it depends on the configuration",
+}
+
+
+@dataclass(frozen=True)
+class KPoints:
+    """A mesh, or its density.
+
+    Attributes
+    ----------
+    mesh
+        Divisions along the three reciprocal vectors.
+    spacing_per_A
+        Largest distance of k-points, the factor 2π included, as KSPACING of VASP.
+    gamma
+        Whether the mesh is centred at Γ.
+    """
+
+    mesh: tuple[int, int, int] | None
+    spacing_per_A: float | None
+    gamma: bool = True
+
+    @classmethod
+    def from_option(cls, value: Any) -> KPoints:
+        given = options.mapping("kpoints", value)
+        if len({"mesh", "spacing_per_A"} & set(given)) != 1 or not set(given) <= {
+            "mesh",
+            "spacing_per_A",
+            "gamma",
+        }:
+            raise SettingsError(
+                f"option 'kpoints' is {value!r}: it must have mesh or spacing_per_A, and may have gamma"
+            )
+        gamma = options.flag("kpoints.gamma", given.get("gamma", True))
+        if "spacing_per_A" in given:
+            spacing = options.number("kpoints.spacing_per_A", given["spacing_per_A"], above=0.0)
+            return cls(None, spacing, gamma)
+        mesh = given["mesh"]
+        if not isinstance(mesh, list) or len(mesh) != 3:
+            raise SettingsError(f"option 'kpoints.mesh' is {mesh!r}: it must be three whole numbers")
+        a, b, c = (options.integer("kpoints.mesh", n, low=1) for n in mesh)
+        return cls((a, b, c), None, gamma)
+
+    def divisions(self, atoms: Atoms) -> tuple[int, int, int]:
+        """The mesh of one configuration."""
+        if self.mesh is not None:
+            return self.mesh
+        lengths_per_A = 2 * np.pi * np.linalg.norm(atoms.cell.reciprocal(), axis=1)
+        a, b, c = np.maximum(1, np.ceil(lengths_per_A / self.spacing_per_A - 1e-9)).astype(int).tolist()
+        return a, b, c
+
+
+def incar_option(value: Any) -> dict[str, Any]:
+    """Option `incar` with names in capitals and numbers as numbers."""
+    incar = {key.upper(): _plain(entry) for key, entry in options.mapping("incar", value).items()}
+    for key, reason in REFUSED.items():
+        if key in incar:
+            raise SettingsError(f"option 'incar' has {key}, which cannot be set here: {reason}")
+    for key, why in (
+        ("ENCUT", "its default depends on the species, and so would the energies"),
+        ("ISMEAR", "its default suits no insulator"),
+    ):
+        if key not in incar:
+            raise SettingsError(f"option 'incar' lacks {key}: {why}")
+    return {"ISPIN": 1} | incar
+
+
+def potcar_option(value: Any) -> dict[str, str]:
+    """Option `potcar`, species to TITEL, e.g. Li: PAW_PBE Li_sv 10Sep2004."""
+    titles = options.mapping("potcar", value)
+    for species, title in titles.items():
+        words = title.split() if isinstance(title, str) else []
+        if (
+            len(words) < 2
+            or re.match(r"[A-Z][a-z]?", words[1] + " ") is None
+            or _element(words[1]) != species
+        ):
+            raise SettingsError(
+                f"option 'potcar.{species}' is {title!r}: it must be the TITEL of a POTCAR of {species}, "
+                f"such as 'PAW_PBE {species} 04Jan2001'"
+            )
+    return {species: " ".join(title.split()) for species, title in sorted(titles.items())}
+
+
+def write_inputs(
+    atoms: Atoms,
+    folder: Path,
+    *,
+    xc: str,
+    incar: Mapping[str, Any],
+    mesh: Sequence[int],
+    gamma: bool,
+    potcar: Mapping[str, str],
+) -> list[int]:
+    """Write INCAR, KPOINTS, POSCAR and POTCAR.
+
+    Returns
+    -------
+    list of int
+        VASP wants the atoms sorted by species; `result[order]` is in the order of `atoms`.
+
+    Raises
+    ------
+    CodeMissing
+        If VASP_PP_PATH has no such POTCAR, or one with another TITEL.
+    """
+    from ase.calculators.vasp import Vasp
+
+    atoms = atoms.copy()
+    if incar["ISPIN"] != 2:
+        atoms.arrays.pop("initial_magmoms", None)  # ASE would switch spin polarisation on
+    setups = {species: potcar[species].split()[1][len(species) :] for species in set(atoms.symbols)}
+    settings = {key.lower(): value for key, value in (STATIC | dict(incar)).items()}
+    try:
+        calculator = Vasp(
+            directory=str(folder), xc=xc, kpts=list(mesh), gamma=gamma, setups=setups, **settings
+        )
+    except (TypeError, ValueError, NotImplementedError) as error:
+        raise SettingsError(f"option 'incar': {error}") from error
+    try:
+        calculator.initialize(atoms)
+    except RuntimeError as error:
+        sentence = " ".join(str(error).split())
+        raise CodeMissing(f"no POTCAR, is VASP_PP_PATH right on this machine? {sentence}") from error
+    try:
+        calculator.write_input(atoms, str(folder))
+    except (TypeError, ValueError) as error:
+        raise SettingsError(f"option 'incar' cannot be written: {error}") from error
+    found = potcar_titles((folder / "POTCAR").read_text(encoding="utf-8", errors="replace"))
+    wanted = [potcar[species] for species, _ in calculator.symbol_count]
+    if found != wanted:
+        raise CodeMissing(
+            f"VASP_PP_PATH has POTCAR {', '.join(found)}, but option 'potcar' asks for {', '.join(wanted)}"
+        )
+    return list(calculator.resort)
+
+
+def potcar_titles(text: str) -> list[str]:
+    """The TITEL of each species in a POTCAR."""
+    return [" ".join(title.split()) for title in re.findall(r"^\s*TITEL\s*=(.*)$", text, re.MULTILINE)]
+
+
+def right_handed(atoms: Atoms) -> Atoms:
+    """The same crystal in a cell that VASP takes: all three vectors of a left-handed one are turned round."""
+    if not (atoms.pbc.all() and atoms.cell.rank == 3):
+        raise CodeFailed("VASP needs a cell that is periodic in all directions", retryable=False)
+    turned = atoms.copy()
+    if turned.cell.handedness < 0:
+        turned.set_cell(-turned.cell.array)
+    return turned
+
+
+def _element(setup: str) -> str:
+    """Li of Li_sv, H of H1.25."""
+    letters = re.match(r"[A-Z][a-z]?", setup)
+    return letters.group() if letters else ""
+
+
+def _plain(value: Any) -> Any:
+    """YAML 1.1 takes 1e-6 for a text."""
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value.strip()
+    return value
