@@ -9,7 +9,6 @@ from __future__ import annotations
 import hashlib
 import os
 from contextlib import suppress
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +17,7 @@ from ase.units import Ry
 
 from qm_interfaces import options
 from qm_interfaces.interface import CodeFailed, QMResult, SettingsError
-from qm_interfaces.vasp_inputs import KPoints
+from qm_interfaces.kpoints import KPoints
 
 COMMAND_VARIABLE = "ALFLOW_PW_COMMAND"
 PSEUDOPOTENTIAL_VARIABLE = "ESPRESSO_PSEUDO"
@@ -99,7 +98,7 @@ class EspressoInterface:
             },
             "ecutwfc_Ry": self.ecutwfc_Ry,
             "ecutrho_Ry": self.ecutrho_Ry,
-            "kpoints": asdict(self.kpoints),
+            "kpoints": self.kpoints.level_of_theory(),
             "smearing": self.smearing,
             "degauss_Ry": None if self.smearing == "none" else self.degauss_Ry,
             "energy_tolerance_eV": self.energy_tolerance_eV,

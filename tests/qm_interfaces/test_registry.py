@@ -8,7 +8,22 @@ import pytest
 from qm_interfaces import QMError, SettingsError, get_interface
 from qm_interfaces.registry import INTERFACES
 
-NEEDED = {"ase": {"calculator": "ase.calculators.emt.EMT"}}
+NEEDED: dict[str, dict[str, Any]] = {
+    "ase": {"calculator": "ase.calculators.emt.EMT"},
+    "espresso": {
+        "pseudopotentials": {"Al": __file__},  # no more than its hash is asked for
+        "ecutwfc_Ry": 20.0,
+        "kpoints": {"mesh": [2, 2, 2]},
+    },
+    "gaussian": {"method": "hf", "basis": "sto-3g"},
+    "pyscf": {"method": "hf", "basis": "sto-3g"},
+    "vasp": {
+        "xc": "pbe",
+        "incar": {"ENCUT": 400, "ISMEAR": 1},
+        "kpoints": {"spacing_per_A": 0.2},
+        "potcar": {"Al": "PAW_PBE Al 04Jan2001"},
+    },
+}
 
 
 @pytest.mark.parametrize("name", INTERFACES)
