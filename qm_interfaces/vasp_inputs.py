@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from ase import Atoms
 
 from qm_interfaces import options
 from qm_interfaces.interface import CodeFailed, CodeMissing, SettingsError
+from qm_interfaces.kpoints import KPoints as KPoints
 
 STATIC = {"NSW": 0, "IBRION": -1, "ISIF": 2}  # one step, nothing moves, forces and stress
 
@@ -23,54 +22,6 @@ REFUSED = dict.fromkeys(STATIC, "labels are static, with forces and stress") | {
     "MAGMOM": "moments come with each configuration (initial magnetic moments)",
     "NELECT": "it depends on the configuration",
 }
-
-
-@dataclass(frozen=True)
-class KPoints:
-    """A mesh, or its density.
-
-    Attributes
-    ----------
-    mesh
-        Divisions along the three reciprocal vectors.
-    spacing_per_A
-        Largest distance of k-points, the factor 2π included, as KSPACING of VASP.
-    gamma
-        Whether the mesh is centred at Γ.
-    """
-
-    mesh: tuple[int, int, int] | None
-    spacing_per_A: float | None
-    gamma: bool = True
-
-    @classmethod
-    def from_option(cls, value: Any) -> KPoints:
-        given = options.mapping("kpoints", value)
-        if len({"mesh", "spacing_per_A"} & set(given)) != 1 or not set(given) <= {
-            "mesh",
-            "spacing_per_A",
-            "gamma",
-        }:
-            raise SettingsError(
-                f"option 'kpoints' is {value!r}: it must have mesh or spacing_per_A, and may have gamma"
-            )
-        gamma = options.flag("kpoints.gamma", given.get("gamma", True))
-        if "spacing_per_A" in given:
-            spacing = options.number("kpoints.spacing_per_A", given["spacing_per_A"], above=0.0)
-            return cls(None, spacing, gamma)
-        mesh = given["mesh"]
-        if not isinstance(mesh, list) or len(mesh) != 3:
-            raise SettingsError(f"option 'kpoints.mesh' is {mesh!r}: it must be three whole numbers")
-        a, b, c = (options.integer("kpoints.mesh", n, low=1) for n in mesh)
-        return cls((a, b, c), None, gamma)
-
-    def divisions(self, atoms: Atoms) -> tuple[int, int, int]:
-        """The mesh of one configuration."""
-        if self.mesh is not None:
-            return self.mesh
-        lengths_per_A = 2 * np.pi * np.linalg.norm(atoms.cell.reciprocal(), axis=1)
-        a, b, c = np.maximum(1, np.ceil(lengths_per_A / self.spacing_per_A - 1e-9)).astype(int).tolist()
-        return a, b, c
 
 
 def incar_option(value: Any) -> dict[str, Any]:
