@@ -6,6 +6,7 @@ import os
 import shlex
 import shutil
 import tempfile
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from importlib.util import find_spec
@@ -24,7 +25,8 @@ from qm_interfaces.interface import (
     QMResult,
     SettingsError,
 )
-from qm_interfaces.vasp_inputs import KPoints, incar_option, potcar_option, right_handed, write_inputs
+from qm_interfaces.kpoints import KPoints
+from qm_interfaces.vasp_inputs import incar_option, potcar_option, right_handed, write_inputs
 from qm_interfaces.vasp_level import VaspInputs, level_changes, level_of_incar, restore
 from qm_interfaces.vasp_results import read_result
 
@@ -101,12 +103,11 @@ class VaspInterface:
         self.potcar = potcar_option(potcar)
 
     def level_of_theory(self) -> dict[str, Any]:
-        mesh, spacing = self.kpoints.mesh, self.kpoints.spacing_per_A
         return {
             "code": "vasp",
             "xc": self.xc,
             "incar": level_of_incar(self.incar),
-            "kpoints": {"mesh": mesh and list(mesh), "spacing_per_A": spacing, "gamma": self.kpoints.gamma},
+            "kpoints": self.kpoints.level_of_theory(),
             "potcar": self.potcar,
         }
 
@@ -166,13 +167,15 @@ class VaspInterface:
         from qm_interfaces.vasp_run import run_vasp
 
         requested = VaspInputs.read(folder)
+        start = time.monotonic()
         corrections = run_vasp(folder, worker.command, walltime_s=worker.walltime_s)
         changes = level_changes(requested, VaspInputs.read(folder))
         if changes:
             restore(requested, folder)
             said = f"corrections changed the level of theory ({'; '.join(changes)})"
+            left_s = worker.walltime_s and max(0.0, worker.walltime_s - (time.monotonic() - start))
             try:
-                run_vasp(folder, worker.command, walltime_s=worker.walltime_s, correct=False)
+                run_vasp(folder, worker.command, walltime_s=left_s, correct=False)
             except (CodeFailed, NotConverged) as error:
                 raise LevelChanged(f"{said}, and at the level asked for: {error.reason}") from error
             left = level_changes(requested, VaspInputs.read(folder))

@@ -11,7 +11,6 @@ from ase import Atoms
 
 from qm_interfaces import options
 from qm_interfaces.interface import CodeFailed, CodeMissing, SettingsError
-from qm_interfaces.kpoints import KPoints as KPoints
 
 STATIC = {"NSW": 0, "IBRION": -1, "ISIF": 2}  # one step, nothing moves, forces and stress
 

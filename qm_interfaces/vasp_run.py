@@ -147,7 +147,7 @@ def run_vasp(
         if clock is not None:
             clock.cancel()
     if out_of_time.is_set():
-        raise TimedOut(f"VASP was stopped at the wall time of {walltime_s:g} s of this worker")
+        raise TimedOut(f"VASP was stopped at the wall time of this worker ({walltime_s:g} s were left)")
     return _corrections(custodian)
 
 

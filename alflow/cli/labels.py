@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -9,7 +10,7 @@ import typer
 from alflow.cli.database_options import CampaignArgument, LaunchpadOption, UriOption, connected
 from alflow.cli.output import JsonOption, print_json, print_note, print_table
 
-app = typer.Typer(no_args_is_help=True, help="List, show, retry or drop the labels of a campaign.")
+app = typer.Typer(no_args_is_help=True, help="List, show, retry, drop or import the labels of a campaign.")
 
 LabelArgument = Annotated[str, typer.Argument(help="Label as in the list: round.number, e.g. 3.2")]
 COLUMNS = ("label", "state", "attempts", "wall_time_s", "energy_eV", "reason")
@@ -106,6 +107,68 @@ def drop(
         chosen = [_find(store, connection.campaign, one) for one in label]
         dropped = [_number(one) for one in chosen if store.labels.drop(one["_id"], reason)]
     _report(dropped, "dropped", json)
+
+
+@app.command("import")
+def import_folders(
+    campaign: CampaignArgument,
+    folders: Annotated[list[Path], typer.Argument(help="Folders of finished VASP runs.")],
+    uri: UriOption = None,
+    launchpad: LaunchpadOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Take over finished VASP runs that have the campaign's level of theory; the next refit uses them."""
+    from alflow.errors import InputError
+    from qm_interfaces import QMError
+    from qm_interfaces.vasp import VaspInterface
+
+    with connected(campaign, uri, launchpad) as connection:
+        store, name = connection.store, connection.campaign
+        qm = store.campaigns.config(name).qm
+        if qm.interface != "vasp":
+            raise InputError(
+                f"qm.interface of campaign {name!r} is {qm.interface!r}: only vasp can import folders"
+            )
+        interface = VaspInterface(**qm.options)
+        rows = []
+        for folder in folders:
+            try:
+                label, reason = _import_folder(store, name, interface, folder), None
+            except QMError as error:
+                label, reason = None, error.reason
+            rows.append({"folder": str(folder), "label": label, "reason": reason})
+    if json:
+        print_json(rows)
+    else:
+        columns = ("folder", "label", "reason")
+        print_table(f"{len(rows)} folders", columns, [[row[column] for column in columns] for row in rows])
+
+
+def _import_folder(store: Any, campaign: str, interface: Any, folder: Path) -> str:
+    """Store one folder as a label of round 0; its number. Raises QMError where it is no good label."""
+    from ase.calculators.singlepoint import SinglePointCalculator
+
+    from qm_interfaces import CodeFailed, LabelLimits, validate
+
+    atoms, result = interface.import_folder(folder)
+    taken = [one["number"] for one in store.labels.find(campaign) if one["round"] == 0]
+    limits = LabelLimits(**store.campaigns.config(campaign).qm.limits.model_dump())
+    if reasons := validate(atoms, result, limits):
+        raise CodeFailed("; ".join(reasons))
+    values = {"energy": result.energy_eV, "forces": result.forces_eV_A, "stress": result.stress_eV_A3}
+    atoms.calc = SinglePointCalculator(atoms, **values)
+    source = {"campaign": campaign, "round": 0, "kind": "imported", "file": str(folder)}
+    label = store.labels.import_result(
+        store.configurations.add(atoms, source),
+        interface.level_of_theory(),
+        atoms,
+        campaign=campaign,
+        number=1 + max(taken, default=0),
+        code=result.code,
+        code_version=result.code_version,
+        details=result.details,
+    )
+    return next(_number(one) for one in store.labels.find(campaign) if one["_id"] == label)
 
 
 def _report(labels: list[str], what: str, json: bool) -> None:

@@ -169,7 +169,16 @@ class Labels:
         return found is not None
 
     def import_result(
-        self, configuration: ObjectId, level: Mapping[str, Any], atoms: Atoms, *, campaign: str, number: int
+        self,
+        configuration: ObjectId,
+        level: Mapping[str, Any],
+        atoms: Atoms,
+        *,
+        campaign: str,
+        number: int,
+        code: str = "imported",
+        code_version: str = "",
+        details: Mapping[str, Any] | None = None,
     ) -> ObjectId:
         """Store a label that was computed elsewhere (`atoms` carries energy, forces, maybe stress)."""
         label = self.request(configuration, level, campaign=campaign, round_=0, number=number)
@@ -183,9 +192,10 @@ class Labels:
                 forces_eV_A=atoms.get_forces(),
                 stress_eV_A3=stress,
                 rejections=[],
-                code="imported",
-                code_version="",
+                code=code,
+                code_version=code_version,
                 wall_time_s=0.0,
+                details=dict(details or {}),
             )
         return label
 
