@@ -91,7 +91,7 @@ class BatchEvaluator {
       const vec inverse_r = 1.0 / r;
       pair = {pair.x * inverse_r, pair.y * inverse_r, pair.z * inverse_r, inverse_r, r};
       radial_basis(p_, r, q_.data(), dq_.data());
-      const double* coefficients[W];
+      const double* coefficients[W] = {};
       if (p_.species_count > 1)
         for (int l = 0; l < W; ++l)
           coefficients[l] = p_.radial_of(s_.types[atoms_[l < lanes_ ? l : 0]], neighbor_type_[std::size_t(n) * W + l]);
@@ -156,7 +156,14 @@ class BatchEvaluator {
 
   void contract() {
     vec* m = moments_.data();
-    for (const Product& t : p_.products) m[t.out] += t.factor * m[t.left] * m[t.right];
+    for (const Contraction& c : p_.contractions) {
+      vec sum = m[c.out];
+      for (int i = c.begin; i < c.end; ++i) {
+        const Product& t = p_.products[i];
+        sum += t.factor * m[t.left] * m[t.right];
+      }
+      m[c.out] = sum;
+    }
   }
 
   void contract_adjoint() {
@@ -164,10 +171,14 @@ class BatchEvaluator {
     for (std::size_t b = 0; b < p_.scalars.size(); ++b) adjoints_[p_.scalars[b]] += splat(p_.moment_coefficients[b]);
     vec* a = adjoints_.data();
     const vec* m = moments_.data();
-    for (auto t = p_.products.rbegin(); t != p_.products.rend(); ++t) {
-      const vec scaled = t->factor * a[t->out];
-      a[t->left] += scaled * m[t->right];
-      a[t->right] += scaled * m[t->left];
+    for (auto c = p_.contractions.rbegin(); c != p_.contractions.rend(); ++c) {
+      const vec out = a[c->out];
+      for (int i = c->begin; i < c->end; ++i) {
+        const Product& t = p_.products[i];
+        const vec scaled = t.factor * out;
+        a[t.left] += scaled * m[t.right];
+        a[t.right] += scaled * m[t.left];
+      }
     }
   }
 

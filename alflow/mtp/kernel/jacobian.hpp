@@ -118,36 +118,59 @@ class NeighborhoodJacobian {
   }
 
   void contract() {
-    for (const Product& t : p_.products) moments_[t.out] += t.factor * moments_[t.left] * moments_[t.right];
+    double* m = moments_.data();
+    for (const Contraction& c : p_.contractions)
+      for (int i = c.begin; i < c.end; ++i) {
+        const Product& t = p_.products[i];
+        m[c.out] += t.factor * m[t.left] * m[t.right];
+      }
+    double* a = adjoints_.data();
     std::fill(adjoints_.begin(), adjoints_.end(), 0.0);
-    for (std::size_t b = 0; b < p_.scalars.size(); ++b) adjoints_[p_.scalars[b]] += p_.moment_coefficients[b];
-    for (auto t = p_.products.rbegin(); t != p_.products.rend(); ++t) {
-      const double scaled = t->factor * adjoints_[t->out];
-      adjoints_[t->left] += scaled * moments_[t->right];
-      adjoints_[t->right] += scaled * moments_[t->left];
-    }
+    for (std::size_t b = 0; b < p_.scalars.size(); ++b) a[p_.scalars[b]] += p_.moment_coefficients[b];
+    for (auto c = p_.contractions.rbegin(); c != p_.contractions.rend(); ++c)
+      for (int i = c->begin; i < c->end; ++i) {
+        const Product& t = p_.products[i];
+        const double scaled = t.factor * a[c->out];
+        a[t.left] += scaled * m[t.right];
+        a[t.right] += scaled * m[t.left];
+      }
   }
 
   // R: the registers of the chunk that hold directions.
   template <int R>
   void contract_tangents() {
     std::fill(tangent_.begin() + p_.basic_count, tangent_.end(), chunk{});
-    for (const Product& t : p_.products) {
-      const double by_left = t.factor * moments_[t.right], by_right = t.factor * moments_[t.left];
-      for (int i = 0; i < R; ++i) tangent_[t.out][i] += by_left * tangent_[t.left][i] + by_right * tangent_[t.right][i];
+    const double* m = moments_.data();
+    chunk* d = tangent_.data();
+    for (const Contraction& c : p_.contractions) {
+      vec sum[R];
+      for (int r = 0; r < R; ++r) sum[r] = d[c.out][r];
+      for (int i = c.begin; i < c.end; ++i) {
+        const Product& t = p_.products[i];
+        const double by_left = t.factor * m[t.right], by_right = t.factor * m[t.left];
+        for (int r = 0; r < R; ++r) sum[r] += by_left * d[t.left][r] + by_right * d[t.right][r];
+      }
+      for (int r = 0; r < R; ++r) d[c.out][r] = sum[r];
     }
   }
 
   template <int R>
   void contract_adjoint_tangents() {
     std::fill(adjoint_tangent_.begin(), adjoint_tangent_.end(), chunk{});
-    for (auto t = p_.products.rbegin(); t != p_.products.rend(); ++t) {
-      const double a = t->factor * adjoints_[t->out];
-      const double by_left = t->factor * moments_[t->right], by_right = t->factor * moments_[t->left];
-      for (int i = 0; i < R; ++i) {
-        const vec out = adjoint_tangent_[t->out][i];
-        adjoint_tangent_[t->left][i] += by_left * out + a * tangent_[t->right][i];
-        adjoint_tangent_[t->right][i] += by_right * out + a * tangent_[t->left][i];
+    const double* m = moments_.data();
+    const chunk* d = tangent_.data();
+    chunk* a = adjoint_tangent_.data();
+    for (auto c = p_.contractions.rbegin(); c != p_.contractions.rend(); ++c) {
+      const double adjoint = adjoints_[c->out];
+      vec out[R];
+      for (int r = 0; r < R; ++r) out[r] = a[c->out][r];
+      for (int i = c->begin; i < c->end; ++i) {
+        const Product& t = p_.products[i];
+        const double scaled = t.factor * adjoint, by_left = t.factor * m[t.right], by_right = t.factor * m[t.left];
+        for (int r = 0; r < R; ++r) {
+          a[t.left][r] += by_left * out[r] + scaled * d[t.right][r];
+          a[t.right][r] += by_right * out[r] + scaled * d[t.left][r];
+        }
       }
     }
   }

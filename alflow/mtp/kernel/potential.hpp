@@ -7,10 +7,14 @@
 #include <stdexcept>
 #include <vector>
 
-// One row of the contraction table: m[out] += factor * m[left] * m[right].
+// The contraction table, m[out] += factor * m[left] * m[right], by runs of rows with the same `out`: it stays in registers.
 struct Product {
-  int32_t left, right, out;
+  int32_t left, right;
   double factor;
+};
+struct Contraction {
+  int32_t out;
+  int32_t begin, end;  // of its products
 };
 
 inline int monomials_of_rank(int rank) { return (rank + 1) * (rank + 2) / 2; }
@@ -37,6 +41,7 @@ struct Potential {
   struct Run { int begin, end, mu_count; };
   std::vector<Run> runs;
   std::vector<Product> products;
+  std::vector<Contraction> contractions;
 
   int parameter_count() const {
     return static_cast<int>(radial.size() + species_energies.size() + moment_coefficients.size());
@@ -81,7 +86,10 @@ struct Potential {
     for (int i = 0; i < n_times; ++i) {
       const int32_t* row = times + 4 * i;
       if (row[3] < n_basic) throw std::invalid_argument("alpha_index_times writes to a basic moment");
-      products.push_back({at(row[0]), at(row[1]), at(row[3]), double(row[2])});
+      const int32_t out = at(row[3]);
+      if (contractions.empty() || contractions.back().out != out) contractions.push_back({out, i, i});
+      products.push_back({at(row[0]), at(row[1]), double(row[2])});
+      contractions.back().end = i + 1;
     }
     for (int i = 0; i < n_scalars; ++i) scalars.push_back(at(mapping[i]));
   }
