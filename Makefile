@@ -3,23 +3,27 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard alflow/mtp/kernel/*.cpp alflow/mtp/kernel/*.hpp)
 
-.PHONY: install demo test lint
+.PHONY: install install-dev demo test lint
 
 install: .venv/installed
+install-dev: .venv/installed-dev
 
-.venv/installed: $(SOURCES)
+.venv/installed: EXTRAS = embedded,dashboard,ofdft
+.venv/installed-dev: EXTRAS = embedded,dashboard,ofdft,vasp,pyscf,dev
+
+.venv/installed .venv/installed-dev: $(SOURCES)
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("alflow needs Python 3.11 to 3.13: make PYTHON=python3.12 ...")'
-	$(PYTHON) -m venv .venv
-	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[embedded,dashboard,ofdft,dev]'
-	touch $@
+	test -x $(BIN)/pip || $(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check --editable '.[$(EXTRAS)]'
+	touch .venv/installed $@
 
 demo: install
 	$(BIN)/alflow run examples/li_300K.yaml
 
-test: install
+test: install-dev
 	$(BIN)/pytest -n 2 --dist loadfile
 
-lint: install
+lint: install-dev
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
