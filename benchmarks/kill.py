@@ -16,6 +16,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from datetime import datetime
 from pathlib import Path
 
@@ -43,7 +44,8 @@ def kill_all(leader: int, folder: Path) -> int:
         if process.pid != os.getpid() and any(str(folder) in text for text in about):
             family[process.pid] = process
     for process in family.values():
-        process.send_signal(signal.SIGKILL)
+        with suppress(psutil.NoSuchProcess):
+            process.send_signal(signal.SIGKILL)
     return len(family)
 
 
@@ -70,7 +72,8 @@ def main() -> None:
     folder.mkdir(parents=True)
     file = Path(shutil.copy(EXAMPLE, folder))
 
-    moments = sorted(random.Random(arguments.seed).uniform(0, arguments.within) for _ in range(5))
+    chance = random.Random(arguments.seed)
+    moments = sorted(chance.uniform(0, arguments.within) for _ in range(5))
     before: Finished = {}
     print("| ran for (s) | processes killed | finished labels | attempts | repeated | lost |")
     print("|---|---|---|---|---|---|")
