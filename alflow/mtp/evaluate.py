@@ -48,7 +48,8 @@ class Evaluation:
     def energy(self) -> NDArray[np.float64]:
         """Total energy of each structure, eV, shape (structures,)."""
         structure = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
-        return np.bincount(structure, self.energies, minlength=len(self.offsets) - 1)
+        sums = np.bincount(structure, self.energies, minlength=len(self.offsets) - 1)
+        return sums.astype(np.float64, copy=False)
 
     def slices(self) -> Iterator[slice]:
         """The atoms of each structure in the flat arrays."""
@@ -71,8 +72,8 @@ class FlatStructures:
         """Flatten; directions without a cell vector get a unit vector, which changes nothing since they are
         not periodic."""
         cells = np.array([atoms.cell.array for atoms in structures]).reshape(-1, 3, 3)
-        vectors = cells.any(axis=2)
-        for index in np.flatnonzero(~vectors.all(axis=1)):
+        vectors: NDArray[np.bool_] = np.any(cells, axis=2)
+        for index in np.flatnonzero(~np.all(vectors, axis=1)).tolist():
             cells[index] = structures[index].cell.complete().array
         return cls(
             positions=np.concatenate([np.empty((0, 3)), *(atoms.positions for atoms in structures)]),
