@@ -13,6 +13,7 @@ from custodian.custodian import Custodian, CustodianError, ErrorHandler
 from custodian.vasp.handlers import StdErrHandler, UnconvergedErrorHandler, VaspErrorHandler
 from custodian.vasp.jobs import VaspJob
 from custodian.vasp.validators import VaspFilesValidator
+from monty.json import jsanitize
 
 from qm_interfaces.interface import CodeFailed, NotConverged, QMError, TimedOut
 
@@ -116,6 +117,8 @@ def run_vasp(
     ------
     NotConverged, CodeFailed, TimedOut
     """
+    if walltime_s is not None and walltime_s <= 0:
+        raise TimedOut("the wall time of this worker is over")
     job = LabelJob(command, auto_gamma=False, backup=False)
     custodian = Custodian(
         handlers(),
@@ -153,7 +156,7 @@ def run_vasp(
 
 def _corrections(custodian: Custodian) -> list[dict[str, Any]]:
     return [
-        {"errors": sorted(map(str, entry["errors"])), "actions": entry["actions"] or []}
+        {"errors": sorted(map(str, entry["errors"])), "actions": jsanitize(entry["actions"] or [])}
         for run in custodian.run_log
         for entry in run["corrections"]
     ]

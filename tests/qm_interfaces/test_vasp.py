@@ -365,6 +365,12 @@ def test_no_potcar_on_this_machine(alloy: Atoms, tmp_path: Path) -> None:
         get_interface("vasp", **options).compute(alloy, tmp_path)
 
 
+def test_without_pymatgen(alloy: Atoms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("qm_interfaces.vasp.find_spec", lambda name: None)
+    with pytest.raises(CodeMissing, match=r"pip install .alflow\[vasp\]"):
+        get_interface("vasp", **settings()).compute(alloy, tmp_path)
+
+
 def test_molecules_are_refused(tmp_path: Path) -> None:
     with pytest.raises(CodeFailed, match="periodic"):
         get_interface("vasp", **settings()).compute(Atoms("Al"), tmp_path)
