@@ -57,7 +57,7 @@ class FitSettings:
     energy_weight: float = 1.0
     force_weight: float = 1e-3
     stress_weight: float = 1e-4
-    ridge: float = 1e-9
+    ridge: float = 1e-6
     max_iterations: int = 100
     tolerance: float = 1e-3
     starts: int = 1
