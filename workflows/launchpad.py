@@ -112,7 +112,7 @@ def _move(launchpad: LaunchPad, name: str, query: dict[str, Any]) -> None:
 
 def _ready(launchpad: LaunchPad, where: str) -> LaunchPad:
     try:
-        if launchpad.fw_id_assigner.find_one({}) is None:
+        if all(c.find_one({}) is None for c in (launchpad.fw_id_assigner, launchpad.workflows)):
             launchpad.reset("", require_password=False, max_reset_wo_password=0)
     except PyMongoError as error:
         raise InputError(f"no MongoDB server answers at {where} ({str(error).split(',')[0]})") from None
