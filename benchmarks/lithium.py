@@ -30,8 +30,6 @@ from ase import Atoms, units
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import iread
 from ase.io.extxyz import write_extxyz
-from matplotlib import rc_context
-from matplotlib.figure import Figure
 
 from alflow.cli.database_options import campaign_folder, connected
 from alflow.config import Campaign, load_campaign
@@ -39,7 +37,6 @@ from alflow.mtp import MomentTensorPotential, MTPCalculator, mtp_from_text
 from alflow.mtp.errors import Errors, evaluate_errors
 from alflow.mtp.fit import FitSettings, fit
 from alflow.report import ReportData, gather
-from alflow.report.figures import BLUE, STYLE, VERMILION
 from alflow.simulation import MDSettings, run_md
 from alflow.simulation.trajectory import cut_trajectory
 from alflow.structures import starting_structures
@@ -66,7 +63,9 @@ class Finished:
     potentials: dict[int, MomentTensorPotential]
 
 
-def campaign(folder: Path, gamma_save: float = 2.1, seed: int = 0, *, at_once: bool = False) -> Finished:
+def campaign(
+    folder: Path, gamma_save: float = 2.1, seed: int = 0, *, at_once: bool = False, labels_per_round: int = 4
+) -> Finished:
     """The shipped campaign with this threshold and seed; run unless it has been.
 
     `at_once`: it pauses above γ_save instead of above 10, so that such frames are labelled when they are met.
@@ -74,7 +73,13 @@ def campaign(folder: Path, gamma_save: float = 2.1, seed: int = 0, *, at_once: b
     settings = yaml.safe_load(EXAMPLE.read_text())
     settings["name"] = f"li-gamma-{gamma_save:g}{'-at-once' if at_once else ''}-seed-{seed}"
     gamma_break = gamma_save if at_once else max(GAMMA_BREAK, gamma_save)
-    settings["selection"] |= {"gamma_save": gamma_save, "gamma_break": gamma_break}
+    settings["selection"] |= {
+        "gamma_save": gamma_save,
+        "gamma_break": gamma_break,
+        "labels_per_round": labels_per_round,
+    }
+    if labels_per_round != 4:
+        settings["name"] += f"-labels-{labels_per_round}"
     if at_once:
         settings["stop"]["max_rounds"] = 1000
     settings["explorers"][0]["seed"] = settings["initial"]["seed"] = seed
@@ -262,29 +267,13 @@ def show_reference(folder: Path, count: int) -> None:
         spaced[count] = evaluate_errors(potential, check, threads=threads())
         print(f"fitted to {count} labels in {time.monotonic() - began:.0f} s", file=sys.stderr)
     rows = [f"active learning | {n} | {errors_row(e)}" for n, e in learned.items()]
+    for name, more in (
+        ("the same, γ_break = γ_save", campaign(folder, at_once=True)),
+        ("the same, γ_save 1.1, 20 labels a round", campaign(folder, 1.1, labels_per_round=20)),
+    ):
+        rows.append(f"{name} | {len(more.data.labels)} | {errors_row(errors_of(more, check))}")
     rows += [f"evenly spaced steps | {n} | {errors_row(e)}" for n, e in spaced.items()]
     table(f"labels | QM calls | {ERRORS_HEAD}", rows)
-    draw(folder / "lithium_learning_curve.svg", {"active learning": learned, "evenly spaced steps": spaced})
-
-
-def draw(path: Path, curves: dict[str, dict[int, Errors]]) -> None:
-    """Force and energy RMSE against the number of labels."""
-    with rc_context(STYLE):
-        figure = Figure(figsize=(8.4, 3.2))
-        panels = figure.subplots(1, 2)
-        for axes, quantity, title in (
-            (panels[0], "force_rmse_eV_A", "Force RMSE (meV/Å)"),
-            (panels[1], "energy_rmse_eV_per_atom", "Energy RMSE (meV/atom)"),
-        ):
-            for (name, curve), colour, marker in zip(curves.items(), (VERMILION, BLUE), "so", strict=True):
-                values = [1e3 * getattr(errors, quantity) for errors in curve.values()]
-                axes.loglog(list(curve), values, marker + "-", color=colour, ms=5, label=name)
-            axes.set(title=title, xlabel="QM calls")
-            axes.xaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_major_formatter("{x:g}")
-            axes.yaxis.set_minor_formatter("{x:g}")
-        panels[0].legend()
-        figure.savefig(path, metadata={"Date": None})
 
 
 def show_gamma_save(folder: Path, seeds: int) -> None:
