@@ -14,7 +14,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 
 from alflow.config_errors import load_yaml, sentence
 from alflow.errors import InputError
-from alflow.mtp.fit import FitSettings
+from alflow.mtp.fitting import FitSettings
 from alflow.mtp.potential import DEFAULT_RADIAL_BASIS_SIZE
 
 

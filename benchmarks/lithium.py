@@ -35,7 +35,7 @@ from alflow.cli.database_options import campaign_folder, connected
 from alflow.config import Campaign, load_campaign
 from alflow.mtp import MomentTensorPotential, MTPCalculator, mtp_from_text
 from alflow.mtp.errors import Errors, evaluate_errors
-from alflow.mtp.fit import FitSettings, fit
+from alflow.mtp.fitting import FitSettings, fit
 from alflow.report import ReportData, gather
 from alflow.simulation import MDSettings, run_md
 from alflow.simulation.trajectory import cut_trajectory

@@ -13,7 +13,7 @@ from ase.io import read
 
 from alflow.mtp import fit
 from alflow.mtp.errors import evaluate_errors
-from alflow.mtp.fit import FitSettings
+from alflow.mtp.fitting import FitSettings
 
 CUTOFFS_A = {"Mo": 5.2, "Si": 4.7}
 PUBLISHED = {"Mo": (2.83, 0.09), "Si": (2.21, 0.06)}

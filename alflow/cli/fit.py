@@ -12,7 +12,7 @@ import typer
 from alflow.cli.output import JsonOption, check_writable, parse_species, print_errors, print_json, print_note
 
 if TYPE_CHECKING:
-    from alflow.mtp.fit import FitProgress
+    from alflow.mtp.fitting import FitProgress
 
 
 def fit(
@@ -45,8 +45,8 @@ def fit(
     """
     from alflow.mtp import read_mtp, write_mtp
     from alflow.mtp.errors import evaluate_errors
-    from alflow.mtp.fit import FitSettings
-    from alflow.mtp.fit import fit as fit_potential
+    from alflow.mtp.fitting import FitSettings
+    from alflow.mtp.fitting import fit as fit_potential
     from alflow.structure_files import read_structures
 
     check_writable(output)

@@ -12,7 +12,7 @@ from ase.calculators.calculator import PropertyNotImplementedError, compare_atom
 from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
-from alflow.mtp.evaluate import Evaluation, evaluate
+from alflow.mtp.evaluation import Evaluation, evaluate
 from alflow.mtp.mtp_file import read_mtp
 from alflow.mtp.potential import MomentTensorPotential
 

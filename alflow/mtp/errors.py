@@ -9,7 +9,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from alflow.mtp.evaluate import evaluate
+from alflow.mtp.evaluation import evaluate
 from alflow.mtp.labels import labels_of
 from alflow.mtp.potential import MomentTensorPotential
 

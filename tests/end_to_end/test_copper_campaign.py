@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -113,4 +114,5 @@ def _kill_all(folder: Path, leader: int) -> None:
         about = [process.info["cwd"] or "", *(process.info["cmdline"] or [])]
         belongs = process.pid == leader or any(str(folder) in text for text in about)
         if belongs and process.pid != os.getpid():
-            os.kill(process.pid, signal.SIGKILL)
+            with suppress(ProcessLookupError):  # it may have ended by itself since it was listed
+                os.kill(process.pid, signal.SIGKILL)

@@ -12,7 +12,7 @@ from fireworks import FWAction, explicit_serialize
 
 from alflow.config import Campaign
 from alflow.mtp import mtp_from_text, mtp_to_text
-from alflow.mtp.fit import FitSettings, fit
+from alflow.mtp.fitting import FitSettings, fit
 from alflow.selection import ActiveSet
 from alflow.store import Store
 from alflow.store.campaigns import RUNNING

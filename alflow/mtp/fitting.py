@@ -20,7 +20,7 @@ from scipy.linalg import LinAlgError, cho_factor, cho_solve
 
 from alflow.errors import InputError
 from alflow.mtp.errors import Errors, evaluate_errors
-from alflow.mtp.evaluate import evaluate, jacobian
+from alflow.mtp.evaluation import evaluate, jacobian
 from alflow.mtp.labels import Labels, labels_of
 from alflow.mtp.potential import DEFAULT_RADIAL_BASIS_SIZE, MomentTensorPotential
 

@@ -11,7 +11,7 @@ from ase.io import read
 from alflow.errors import InputError
 from alflow.mtp import MomentTensorPotential, MTPCalculator
 from alflow.mtp.errors import evaluate_errors
-from alflow.mtp.fit import FitSettings, LeastSquares, fit, split_holdout
+from alflow.mtp.fitting import FitSettings, LeastSquares, fit, split_holdout
 
 
 def labelled(atoms, calculator):
