@@ -40,7 +40,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
         numeric = bool(cells) and all(isinstance(row[index], int | float | None) for row in cells)
         table.add_column(column, justify="right" if numeric else "left")
     for row in cells:
-        table.add_row(*(_text(value) for value in row))
+        table.add_row(*(Text(_text(value)) for value in row))  # a reason may hold [brackets]: no markup
     console = Console()
     console.print(Text(title, style="bold"))
     console.print(table)

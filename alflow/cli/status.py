@@ -55,7 +55,7 @@ def render(facts: dict[str, Any], rounds_shown: int | None = None) -> Group:
     runs = Table("explorer", "state", "step", "of", "", box=box.SIMPLE_HEAD)
     for run in facts["explorers"]:
         state = Text(run["state"], STYLES.get(run["state"], ""))
-        runs.add_row(run["name"], state, str(run["step"]), str(run["steps"]), run["reason"] or "")
+        runs.add_row(run["name"], state, str(run["step"]), str(run["steps"]), Text(run["reason"] or ""))
     rounds = Table("round", "candidates", "γ max", "labels", "done", "potential", box=box.SIMPLE_HEAD)
     for heading in ("energy RMSE, meV/atom", "force RMSE, eV/Å"):
         rounds.add_column(heading, justify="right")
