@@ -221,7 +221,10 @@ class Fit(Section):
         default=FitSettings.stress_weight, ge=0, le=1e6, description="weight of virials, 1/eV²"
     )
     ridge: float = Field(
-        default=FitSettings.ridge, ge=0, le=1, description="pull of the coefficients towards zero, relative"
+        default=FitSettings.ridge,
+        ge=0,
+        le=1,
+        description="damping of steps that the data do not determine, relative",
     )
     starts: int = Field(default=1, ge=1, le=100, description="random starts, of which the best is kept")
     max_iterations: int = Field(

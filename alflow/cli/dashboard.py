@@ -6,17 +6,14 @@ from typing import Annotated
 
 import typer
 
-from alflow.cli.database_options import LaunchpadOption, UriOption, connected
+from alflow.cli.database_options import LaunchpadOption, OptionalCampaignArgument, UriOption, connected
 from alflow.cli.output import JsonOption, print_json, print_note
 
 HOST = "127.0.0.1"
 
 
 def dashboard(
-    campaign: Annotated[
-        str | None,
-        typer.Argument(help="Campaign file, or a name; default: the only one.", show_default=False),
-    ] = None,
+    campaign: OptionalCampaignArgument = None,
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port on loopback.")] = 5000,
     archive: Annotated[bool, typer.Option(help="Show the finished rounds that were archived.")] = False,
     uri: UriOption = None,

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 CampaignArgument = Annotated[
     str, typer.Argument(help="Campaign file, or the name of a campaign in the database.")
 ]
+OptionalCampaignArgument = Annotated[
+    str | None,
+    typer.Argument(help="Campaign file, or a name; default: the only one.", show_default=False),
+]
 UriOption = Annotated[
     str | None, typer.Option("--uri", help="MongoDB address; default: ALFLOW_MONGO_URI.", show_default=False)
 ]

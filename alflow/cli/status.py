@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Any
 
-import typer
-
-from alflow.cli.database_options import LaunchpadOption, UriOption, connected
+from alflow.cli.database_options import LaunchpadOption, OptionalCampaignArgument, UriOption, connected
 from alflow.cli.output import JsonOption, print_json
 
 if TYPE_CHECKING:
@@ -16,10 +14,7 @@ STYLES = {"finished": "green", "running": "cyan", "failed": "red", "stopped": "y
 
 
 def status(
-    campaign: Annotated[
-        str | None,
-        typer.Argument(help="Campaign file, or a name; default: the only one.", show_default=False),
-    ] = None,
+    campaign: OptionalCampaignArgument = None,
     uri: UriOption = None,
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,

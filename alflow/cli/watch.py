@@ -7,16 +7,13 @@ from typing import Annotated
 
 import typer
 
-from alflow.cli.database_options import LaunchpadOption, UriOption, connected
+from alflow.cli.database_options import LaunchpadOption, OptionalCampaignArgument, UriOption, connected
 from alflow.cli.output import JsonOption, print_json
 from alflow.cli.status import render
 
 
 def watch(
-    campaign: Annotated[
-        str | None,
-        typer.Argument(help="Campaign file, or a name; default: the only one.", show_default=False),
-    ] = None,
+    campaign: OptionalCampaignArgument = None,
     every_s: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks.")] = 2.0,
     uri: UriOption = None,
     launchpad: LaunchpadOption = None,

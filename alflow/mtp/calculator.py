@@ -9,7 +9,6 @@ from typing import Any, ClassVar, Protocol
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError, compare_atoms
-from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
 from alflow.mtp.evaluation import Evaluation, evaluate
@@ -99,7 +98,6 @@ class MTPCalculator:
         evaluation = evaluate(
             self.potential, [atoms], gradients=self.active_set is not None, threads=self.threads
         )
-        assert evaluation.forces is not None and evaluation.virials is not None
         energy = float(evaluation.energies.sum())
         periodic = atoms.pbc.all() and atoms.cell.rank == 3
         self.results = {
@@ -107,9 +105,7 @@ class MTPCalculator:
             "free_energy": energy,
             "energies": evaluation.energies,
             "forces": evaluation.forces,
-            "stress": full_3x3_to_voigt_6_stress(evaluation.virials[0]) / atoms.get_volume()
-            if periodic
-            else np.zeros(6),
+            "stress": evaluation.voigt_virials[0] / atoms.get_volume() if periodic else np.zeros(6),
             "min_distance_A": float(evaluation.min_distances_A[0]),
         }
         if self.active_set is not None:

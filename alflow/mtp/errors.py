@@ -45,13 +45,13 @@ def evaluate_errors(
     """
     labels = [labels_of(atoms) for atoms in structures]
     evaluation = evaluate(potential, structures, threads=threads)
-    assert evaluation.forces is not None and evaluation.virials is not None
+    assert evaluation.forces is not None
     sizes = np.diff(evaluation.offsets)
     energies = (evaluation.energy - [label.energy for label in labels]) / sizes
     forces = evaluation.forces - np.concatenate([label.forces for label in labels])
     stresses = [
-        (virial[(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)] - label.virial) / atoms.get_volume()
-        for virial, label, atoms in zip(evaluation.virials, labels, structures, strict=True)
+        (virial - label.virial) / atoms.get_volume()
+        for virial, label, atoms in zip(evaluation.voigt_virials, labels, structures, strict=True)
         if label.virial is not None
     ]
     return Errors(len(structures), *_summary(energies), *_summary(forces), *_summary(np.array(stresses)))

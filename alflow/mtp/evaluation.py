@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
+from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
@@ -50,6 +51,12 @@ class Evaluation:
         structure = np.repeat(np.arange(len(self.offsets) - 1), np.diff(self.offsets))
         sums = np.bincount(structure, self.energies, minlength=len(self.offsets) - 1)
         return sums.astype(np.float64, copy=False)
+
+    @property
+    def voigt_virials(self) -> NDArray[np.float64]:
+        """Virials (structures, 6) in the order xx yy zz yz xz xy, eV."""
+        assert self.virials is not None
+        return full_3x3_to_voigt_6_stress(self.virials)
 
     def slices(self) -> Iterator[slice]:
         """The atoms of each structure in the flat arrays."""

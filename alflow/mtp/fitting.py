@@ -1,7 +1,7 @@
 """Fit all parameters of a moment tensor potential to labelled structures.
 
 The loss is Σ_k w_k [ w_E ΔE_k²/N_k + w_F Σ|ΔF|² + w_S |ΔW_k|²/N_k ] with the virial W = σV (the weighting
-that MLIP calls "vibrations"), plus a small ridge. Linear and radial coefficients are found together by the
+that MLIP calls "vibrations"). Linear and radial coefficients are found together by the
 Levenberg-Marquardt method with the exact Jacobian. Only the normal matrix is kept, never the Jacobian of the
 whole set, so that memory does not grow with the data.
 """
@@ -38,8 +38,8 @@ class FitSettings:
     energy_weight, force_weight, stress_weight : float
         w_E (1/eV²), w_F (Å²/eV²), w_S (1/eV²) of the loss.
     ridge : float
-        Strength of the pull of all coefficients towards zero (radial ones: towards the start), relative to
-        the curvature of the loss.
+        Damping of every step in all coefficients, relative to the curvature of the loss: what the data do not
+        determine stays near where the fit starts. It is no term of the loss.
     max_iterations : int
     tolerance : float
         Stop when the loss falls by less than this fraction over ten iterations.
@@ -297,15 +297,15 @@ class LeastSquares:
         weights: NDArray[np.float64],
     ) -> NDArray[np.float64]:
         evaluation = evaluate(potential, structures)
-        assert evaluation.forces is not None and evaluation.virials is not None
+        assert evaluation.forces is not None
         parts: list[NDArray[np.float64]] = []
         for virial, energy, atoms in zip(
-            evaluation.virials, evaluation.energy, evaluation.slices(), strict=True
+            evaluation.voigt_virials, evaluation.energy, evaluation.slices(), strict=True
         ):
             parts += [
                 np.atleast_1d(energy),
                 evaluation.forces[atoms].ravel(),
-                virial[(0, 1, 2, 1, 0, 0), (0, 1, 2, 2, 2, 1)],
+                virial,
             ]
         return weights * (targets - np.concatenate(parts))
 
