@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -19,9 +20,10 @@ from ase import Atoms
 
 from qm_interfaces.exchange import atoms_to_dict, result_from_dict, write_json
 from qm_interfaces.interface import CodeFailed, QMError, QMResult, SettingsError, TimedOut
-from qm_interfaces.session import kill_session
+from qm_interfaces.session import kill_session, resident_memory_GB
 
 LABEL_SCRATCH = "ALFLOW_LABEL_SCRATCH"
+MEMORY_LOOK_S = 0.5
 SMALLEST_SPACE = 100_000  # bytes; a label process with less could not even say why it ended
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
@@ -35,6 +37,7 @@ def run_label(
     timeout_s: float,
     attempt: int = 1,
     threads: int | None = None,
+    memory_limit_GB: float | None = None,
 ) -> QMResult:
     """Label `atoms` in a child process and return its result.
 
@@ -52,6 +55,8 @@ def run_label(
         Threads that numerical libraries in the child may use; None means ALFLOW_THREADS of the environment,
         or 1. Programs have a scratch folder under ALFLOW_SCRATCH, or else in `directory`, that is removed at
         the end.
+    memory_limit_GB
+        Resident memory (10⁹ bytes) of all processes of the session together, looked at twice a second.
 
     Returns
     -------
@@ -61,7 +66,8 @@ def run_label(
     Raises
     ------
     QMError
-        The error of the interface; TimedOut; CodeFailed where the child died or wrote what is no result.
+        The error of the interface; TimedOut; CodeFailed where the child died, needed too much memory, or
+        wrote what is no result.
     """
     directory = Path(directory).absolute()
     task = {
@@ -75,12 +81,10 @@ def run_label(
         _prepare(directory, task)
         scratch = os.environ.get("ALFLOW_SCRATCH") or directory
         with TemporaryDirectory(prefix="scratch-", dir=scratch, ignore_cleanup_errors=True) as folder:
-            return_code = _run_child(directory, folder, timeout_s, threads)
+            return_code = _run_child(directory, folder, timeout_s, threads, memory_limit_GB)
     except OSError as error:
         raise CodeFailed(f"the label cannot run in {directory}: {error}") from error
     wall_time_s = time.monotonic() - start
-    if return_code is None:
-        raise TimedOut(f"killed at the time limit of {timeout_s:g} s")
     if return_code != 0:
         full = "; its disk is full" if shutil.disk_usage(directory).free < SMALLEST_SPACE else ""
         raise CodeFailed(
@@ -100,8 +104,10 @@ def _prepare(directory: Path, task: dict[str, Any]) -> None:
         ) from error
 
 
-def _run_child(directory: Path, scratch: str, timeout_s: float, threads: int | None) -> int | None:
-    """Return code of the child, negative for a signal; None if the time limit ended it."""
+def _run_child(
+    directory: Path, scratch: str, timeout_s: float, threads: int | None, memory_limit_GB: float | None
+) -> int:
+    """Return code of the child, negative for a signal."""
     count = os.environ.get("ALFLOW_THREADS", "1") if threads is None else str(threads)
     environment = os.environ | dict.fromkeys(THREAD_VARIABLES, count) | {LABEL_SCRATCH: scratch}
     # The child must find whatever the parent can import, installed or not.
@@ -120,15 +126,23 @@ def _run_child(directory: Path, scratch: str, timeout_s: float, threads: int | N
                 start_new_session=True,
             )
         try:
-            return child.wait(timeout_s)
-        except subprocess.TimeoutExpired:
-            return None
+            return _wait(child, timeout_s, memory_limit_GB)
         finally:
             kill_session(child.pid)
             child.wait()
     finally:
         os.close(lifeline_read)
         os.close(lifeline_write)
+
+
+def _wait(child: subprocess.Popen[bytes], timeout_s: float, memory_limit_GB: float | None) -> int:
+    end = time.monotonic() + timeout_s
+    while (left_s := end - time.monotonic()) > 0:
+        with suppress(subprocess.TimeoutExpired):
+            return child.wait(left_s if memory_limit_GB is None else min(left_s, MEMORY_LOOK_S))
+        if memory_limit_GB is not None and resident_memory_GB(child.pid) > memory_limit_GB:
+            raise CodeFailed(f"needed more than {memory_limit_GB:g} GB of memory", retryable=False)
+    raise TimedOut(f"killed at the time limit of {timeout_s:g} s")
 
 
 def _describe_end(return_code: int) -> str:

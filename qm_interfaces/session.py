@@ -22,6 +22,17 @@ def kill_session(leader: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
 
+def resident_memory_GB(leader: int) -> float:
+    """Memory that all processes of the session occupy together; pages that they share count for each."""
+    import psutil
+
+    total = 0
+    for process in _members(leader):
+        with suppress(psutil.Error):
+            total += psutil.Process(process).memory_info().rss
+    return total / 1e9
+
+
 def _members(leader: int) -> set[int]:
     import psutil  # keeps the start of a label process short
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 from pathlib import Path
 
 from ase.calculators.calculator import Calculator, SCFError
@@ -57,6 +58,13 @@ class Holding(Accident):
                 stdout=pipe,
                 process_group=0,  # as mpirun does with its ranks
             )
+
+
+class FillingTheMemory(Accident):
+    """A child of the label process takes 400 MB and keeps them."""
+
+    def calculate(self, *args: object, **kwargs: object) -> None:
+        subprocess.run([sys.executable, "-c", "import time; held = b'x' * 400_000_000; time.sleep(600)"])
 
 
 class FillingTheDisk(Accident):

@@ -33,14 +33,20 @@ def copper() -> Atoms:
 
 
 def label(
-    atoms: Atoms, directory: Path, accident: str, timeout_s: float = 60.0, **parameters: str
+    atoms: Atoms,
+    directory: Path,
+    accident: str,
+    timeout_s: float = 60.0,
+    memory_limit_GB: float | None = None,
+    **parameters: str,
 ) -> QMResult:
     options = {
         "calculator": f"accident_calculators.{accident}",
         "parameters": parameters,
         "allow": ["accident_calculators"],
     }
-    return run_label("ase", options, atoms, directory, timeout_s=timeout_s)
+    limits = {"timeout_s": timeout_s, "memory_limit_GB": memory_limit_GB}
+    return run_label("ase", options, atoms, directory, **limits)
 
 
 def read_to_end(pipe: int, patience_s: float = 30.0) -> bytes:
@@ -96,6 +102,13 @@ def test_time_limit_kills_the_whole_session(copper: Atoms, tmp_path: Path) -> No
     with pytest.raises(TimedOut, match="4 s"):
         label(copper, tmp_path / "label", "Holding", timeout_s=4.0, fifo=str(tmp_path / "fifo"))
     assert read_to_end(pipe) == b"grandchild\n"
+
+
+def test_memory_of_all_processes_is_limited(copper: Atoms, tmp_path: Path) -> None:
+    with pytest.raises(CodeFailed, match=r"needed more than 0\.3 GB") as caught:
+        label(copper, tmp_path, "FillingTheMemory", memory_limit_GB=0.3)
+    assert not caught.value.retryable
+    assert label(copper, tmp_path / "other", "Sorting", memory_limit_GB=0.3).energy_eV != 0
 
 
 def test_death_of_the_caller_kills_the_whole_session(copper: Atoms, tmp_path: Path) -> None:
