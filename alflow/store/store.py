@@ -14,6 +14,7 @@ from alflow.store.explorers import Explorers
 from alflow.store.files import Files
 from alflow.store.labels import Labels
 from alflow.store.potentials import Potentials
+from alflow.store.slots import Slots
 
 
 class Store:
@@ -24,6 +25,7 @@ class Store:
         self.campaigns = Campaigns(database)
         self.configurations = Configurations(database)
         self.labels = Labels(database)
+        self.slots = Slots(database)
         self.potentials = Potentials(database)
         self.explorers = Explorers(database)
         self.events = Events(database)
