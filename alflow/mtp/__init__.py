@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alflow.mtp.basis import ContractionTables, contraction_tables
 from alflow.mtp.calculator import MTPCalculator
-from alflow.mtp.evaluation import Evaluation, evaluate, jacobian
+from alflow.mtp.evaluation import Evaluation, FlatStructures, evaluate, jacobian
 from alflow.mtp.fitting import FitResult, FitSettings, fit
 from alflow.mtp.mtp_file import mtp_from_text, mtp_to_text, read_mtp, write_mtp
 from alflow.mtp.potential import MomentTensorPotential
@@ -14,6 +14,7 @@ __all__ = [
     "Evaluation",
     "FitResult",
     "FitSettings",
+    "FlatStructures",
     "MTPCalculator",
     "MomentTensorPotential",
     "contraction_tables",
