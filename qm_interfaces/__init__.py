@@ -14,7 +14,8 @@ from qm_interfaces.interface import (
     TimedOut,
 )
 from qm_interfaces.registry import get_interface
-from qm_interfaces.runner import run_label
+from qm_interfaces.relaxation import relaxation_level
+from qm_interfaces.runner import run_label, run_relaxation
 from qm_interfaces.validation import LabelLimits, Reference, validate
 
 __all__ = [
@@ -30,6 +31,8 @@ __all__ = [
     "SettingsError",
     "TimedOut",
     "get_interface",
+    "relaxation_level",
     "run_label",
+    "run_relaxation",
     "validate",
 ]

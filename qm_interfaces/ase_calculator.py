@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -74,7 +75,7 @@ class ASEInterface:
             raise CodeFailed(f"{self.calculator}: {error}") from error
 
     def _compute(self, atoms: Atoms, directory: Path) -> QMResult:
-        calculator = self._load()(**self.parameters)
+        calculator = self._made
         if hasattr(calculator, "directory"):
             calculator.directory = str(directory)
         atoms.calc = calculator
@@ -88,6 +89,11 @@ class ASEInterface:
             code_version=f"ase {ase.__version__}",
             computed=getattr(calculator, "atoms", None),
         )
+
+    @cached_property
+    def _made(self) -> Any:
+        """One for all steps of a relaxation."""
+        return self._load()(**self.parameters)
 
     def _stress(self, atoms: Atoms) -> np.ndarray | None:
         from ase.calculators.calculator import PropertyNotImplementedError

@@ -8,10 +8,14 @@ import os
 import sys
 import threading
 from pathlib import Path
+from typing import Any
+
+from ase import Atoms
 
 from qm_interfaces.exchange import atoms_from_dict, result_to_dict, write_json
-from qm_interfaces.interface import CodeFailed, QMError
+from qm_interfaces.interface import CodeFailed, QMError, QMInterface, QMResult
 from qm_interfaces.registry import get_interface
+from qm_interfaces.relaxation import RelaxationSettings
 from qm_interfaces.session import kill_session
 
 
@@ -31,7 +35,11 @@ def main(directory: Path, lifeline: int) -> None:
     task = json.loads((directory / "task.json").read_text(encoding="utf-8"))
     try:
         interface = get_interface(task["interface"], **task["options"])
-        result = interface.compute(atoms_from_dict(task["structure"]), directory, attempt=task["attempt"])
+        atoms, attempt = atoms_from_dict(task["structure"]), task["attempt"]
+        if "relaxation" in task:
+            result = _relax(interface, atoms, directory, task["relaxation"], attempt)
+        else:
+            result = interface.compute(atoms, directory, attempt=attempt)
         outcome = {"result": result_to_dict(result)}
     except QMError as error:
         outcome = {"error": error.to_dict()}
@@ -40,6 +48,14 @@ def main(directory: Path, lifeline: int) -> None:
             raise
         outcome = {"error": CodeFailed(f"the disk is full: {error.filename or directory}").to_dict()}
     write_json(directory / "outcome.json", outcome)
+
+
+def _relax(
+    interface: QMInterface, atoms: Atoms, directory: Path, settings: dict[str, Any], attempt: int
+) -> QMResult:
+    from qm_interfaces.relaxation_driver import relax  # keeps the start of a static label short
+
+    return relax(interface, atoms, directory, RelaxationSettings(**settings), attempt=attempt)
 
 
 if __name__ == "__main__":

@@ -59,6 +59,7 @@ def result_to_dict(result: QMResult) -> dict[str, Any]:
         "wall_time_s": result.wall_time_s,
         "details": result.details,
         "computed": None if result.computed is None else atoms_to_dict(result.computed),
+        "relaxed": None if result.relaxed is None else atoms_to_dict(result.relaxed),
     }
 
 
@@ -77,4 +78,5 @@ def result_from_dict(data: dict[str, Any]) -> QMResult:
         wall_time_s=float(data["wall_time_s"]),
         details=dict(data["details"]),
         computed=None if data["computed"] is None else atoms_from_dict(data["computed"]),
+        relaxed=None if data["relaxed"] is None else atoms_from_dict(data["relaxed"]),
     )

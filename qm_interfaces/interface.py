@@ -84,6 +84,8 @@ class QMResult:
         Plain values worth keeping: iterations, grid, ...
     computed
         The structure as the code reports to have computed it, for the check that it is the one asked for.
+    relaxed
+        Of a relaxation, the structure that energy, forces and stress belong to; None for a static label.
     """
 
     energy_eV: float
@@ -94,6 +96,7 @@ class QMResult:
     wall_time_s: float = 0.0
     details: dict[str, Any] = field(default_factory=dict)
     computed: Atoms | None = None
+    relaxed: Atoms | None = None
 
 
 class QMInterface(Protocol):

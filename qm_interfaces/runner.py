@@ -1,4 +1,4 @@
-"""One label in a session of its own: nothing that a QM code does can harm or outlive its caller."""
+"""One label or relaxation in its own session: nothing that a code does can harm or outlive its caller."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import sys
 import time
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -20,6 +20,7 @@ from ase import Atoms
 
 from qm_interfaces.exchange import atoms_to_dict, result_from_dict, write_json
 from qm_interfaces.interface import CodeFailed, QMError, QMResult, SettingsError, TimedOut
+from qm_interfaces.relaxation import RelaxationSettings
 from qm_interfaces.session import kill_session, resident_memory_GB
 
 LABEL_SCRATCH = "ALFLOW_LABEL_SCRATCH"
@@ -69,13 +70,68 @@ def run_label(
         The error of the interface; TimedOut; CodeFailed where the child died, needed too much memory, or
         wrote what is no result.
     """
-    directory = Path(directory).absolute()
-    task = {
+    task = _task(interface_name, options, atoms, attempt)
+    return _run(task, Path(directory).absolute(), timeout_s, threads, memory_limit_GB)
+
+
+def run_relaxation(
+    interface_name: str,
+    options: Mapping[str, Any],
+    atoms: Atoms,
+    directory: str | Path,
+    *,
+    fmax_eV_A: float,
+    smax_eV_A3: float,
+    steps: int,
+    pressure_GPa: float = 0.0,
+    timeout_s: float,
+    attempt: int = 1,
+    threads: int | None = None,
+    memory_limit_GB: float | None = None,
+) -> QMResult:
+    """Relax `atoms`, and their cell where it is periodic in all directions, in a process as of `run_label`.
+
+    Parameters
+    ----------
+    fmax_eV_A, smax_eV_A3
+        Largest force on an atom, and largest component of stress + pressure, of a relaxed structure.
+    steps
+        Largest number of steps.
+    timeout_s
+        Wall time of the whole relaxation.
+
+    Returns
+    -------
+    QMResult
+        Energy, forces and stress of `relaxed`, which has the species and order of `atoms`;
+        `details["evaluations"]` is the number of energies with forces that were computed.
+
+    Raises
+    ------
+    QMError
+        As `run_label`; NotConverged, too, where `steps` do not suffice; SettingsError naming the setting.
+    """
+    settings = RelaxationSettings(fmax_eV_A, smax_eV_A3, steps, pressure_GPa)
+    task = _task(interface_name, options, atoms, attempt) | {"relaxation": asdict(settings)}
+    return _run(task, Path(directory).absolute(), timeout_s, threads, memory_limit_GB)
+
+
+def _task(interface_name: str, options: Mapping[str, Any], atoms: Atoms, attempt: int) -> dict[str, Any]:
+    return {
         "interface": interface_name,
         "options": dict(options),
         "structure": atoms_to_dict(atoms),
         "attempt": attempt,
     }
+
+
+def _run(
+    task: dict[str, Any],
+    directory: Path,
+    timeout_s: float,
+    threads: int | None,
+    memory_limit_GB: float | None,
+) -> QMResult:
     start = time.monotonic()
     try:
         _prepare(directory, task)
@@ -90,7 +146,8 @@ def run_label(
         raise CodeFailed(
             f"the label process {_describe_end(return_code)}{_last_line(directory / 'stderr.txt')}{full}"
         )
-    return replace(_read_outcome(directory / "outcome.json", len(atoms)), wall_time_s=wall_time_s)
+    atom_count = len(task["structure"]["numbers"])
+    return replace(_read_outcome(directory / "outcome.json", atom_count), wall_time_s=wall_time_s)
 
 
 def _prepare(directory: Path, task: dict[str, Any]) -> None:

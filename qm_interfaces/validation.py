@@ -51,7 +51,11 @@ class Reference:
 def validate(
     atoms: Atoms, result: QMResult, limits: LabelLimits, reference: Sequence[Reference] = ()
 ) -> list[str]:
-    """Reasons to reject `result` as the label of `atoms`; an empty list if there is none."""
+    """Reasons to reject `result` as the label of `atoms`, or of what they relaxed to; [] if there is none."""
+    if result.relaxed is not None:
+        if swapped := _species_reasons(atoms, result.relaxed):
+            return swapped
+        atoms = result.relaxed
     reasons = _structure_reasons(atoms, result.computed)
     stress = np.zeros(6) if result.stress_eV_A3 is None else result.stress_eV_A3
     if not (
@@ -84,10 +88,8 @@ def validate(
 def _structure_reasons(asked: Atoms, computed: Atoms | None) -> list[str]:
     if computed is None:
         return []
-    if sorted(computed.numbers) != sorted(asked.numbers):
-        return [f"the code computed {computed.get_chemical_formula()}, not {asked.get_chemical_formula()}"]
-    if (computed.numbers != asked.numbers).any():
-        return ["the code changed the order of the species"]
+    if swapped := _species_reasons(asked, computed):
+        return swapped
     reasons = []
     if np.abs(computed.cell.array - asked.cell.array).max() > POSITION_TOLERANCE_A:
         reasons.append("the code changed the cell")
@@ -98,6 +100,14 @@ def _structure_reasons(asked: Atoms, computed: Atoms | None) -> list[str]:
     if np.abs(shift).max(initial=0.0) > POSITION_TOLERANCE_A:
         reasons.append("the code moved or reordered the atoms")
     return reasons
+
+
+def _species_reasons(asked: Atoms, computed: Atoms) -> list[str]:
+    if sorted(computed.numbers) != sorted(asked.numbers):
+        return [f"the code computed {computed.get_chemical_formula()}, not {asked.get_chemical_formula()}"]
+    if (computed.numbers != asked.numbers).any():
+        return ["the code changed the order of the species"]
+    return []
 
 
 def shortest_distance_A(atoms: Atoms, cutoff_A: float) -> float | None:
