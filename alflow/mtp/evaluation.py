@@ -106,6 +106,17 @@ class FlatStructures:
     def __len__(self) -> int:
         return len(self.cells)
 
+    def part(self, begin: int, end: int) -> FlatStructures:
+        """The structures from `begin` to before `end`."""
+        atoms = slice(self.offsets[begin], self.offsets[end])
+        return FlatStructures(
+            self.positions[atoms],
+            self.numbers[atoms],
+            self.cells[begin:end],
+            self.periodic[begin:end],
+            self.offsets[begin : end + 1] - self.offsets[begin],
+        )
+
     def for_kernel(self, potential: MomentTensorPotential) -> tuple[NDArray[np.generic], ...]:
         """In the order of the kernel's arguments."""
         return self.positions, potential.types_of(self.numbers), self.cells, self.periodic, self.offsets

@@ -61,14 +61,14 @@ class MDSettings:
                 f"ensemble is {self.ensemble!r}, but must be one of {', '.join(get_args(Ensemble))}"
             )
         for name in ("timestep_fs", "friction_per_fs", "barostat_time_fs"):
-            _require(name, getattr(self, name), above=0.0)
+            require(name, getattr(self, name), above=0.0)
         if self.ensemble == "nve":
-            _require("temperature_K", self.temperature_K, at_least=0.0)
+            require("temperature_K", self.temperature_K, at_least=0.0)
         else:
-            _require("temperature_K", self.temperature_K, above=0.0)
-        _require("pressure_GPa", self.pressure_GPa)
-        _require("steps", self.steps, at_least=0)
-        _require("seed", self.seed, at_least=0)
+            require("temperature_K", self.temperature_K, above=0.0)
+        require("pressure_GPa", self.pressure_GPa)
+        require("steps", self.steps, at_least=0)
+        require("seed", self.seed, at_least=0)
 
 
 @dataclass(frozen=True)
@@ -98,9 +98,9 @@ class GradeControl:
     max_saved: int = 200
 
     def __post_init__(self) -> None:
-        _require("gamma_save", self.gamma_save, above=0.0)
-        _require("gamma_break", self.gamma_break, at_least=self.gamma_save)
-        _require("max_saved", self.max_saved, at_least=1)
+        require("gamma_save", self.gamma_save, above=0.0)
+        require("gamma_break", self.gamma_break, at_least=self.gamma_save)
+        require("max_saved", self.max_saved, at_least=1)
 
 
 @dataclass(frozen=True)
@@ -130,10 +130,10 @@ class Guards:
         for name in ("min_distance_A", "max_temperature_K", "max_volume_change"):
             value = getattr(self, name)
             if value is not None:
-                _require(name, value, above=0.0)
+                require(name, value, above=0.0)
 
 
-def _require(name: str, value: float, *, above: float | None = None, at_least: float | None = None) -> None:
+def require(name: str, value: float, *, above: float | None = None, at_least: float | None = None) -> None:
     if not math.isfinite(value):
         raise InputError(f"{name} is {value}, but must be a finite number")
     if above is not None and not value > above:

@@ -1,0 +1,141 @@
+"""Positions and cells of many structures as one vector to minimise over.
+
+A structure of N atoms has N + 3 rows of three numbers. The first N are z, the positions in its starting cell;
+the last three are s F with the symmetric deformation F, so that its cell is C F and its positions are z F
+(Tadmor et al., Phys. Rev. B 59, 235, 1999, without rotations). With s = √N (V/N)^(1/3) the cell is about as
+stiff as an atom, whatever the number of atoms, and a supercell relaxes in the steps of its primitive cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from alflow.mtp import FlatStructures
+
+Array = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class BatchCoordinates:
+    """The map between the rows of n structures and their positions and cells.
+
+    Attributes
+    ----------
+    sizes : (n,) int
+        Atoms of each structure.
+    numbers : (N,) int
+        Atomic numbers.
+    start_cells : (n, 3, 3)
+        C, Å.
+    """
+
+    sizes: NDArray[np.int64]
+    numbers: NDArray[np.int64]
+    start_cells: Array
+
+    @classmethod
+    def of(cls, structures: Sequence[Atoms]) -> BatchCoordinates:
+        """Coordinates that start at these structures, which are periodic in three directions."""
+        return cls(
+            sizes=np.array([len(atoms) for atoms in structures], dtype=np.int64),
+            numbers=np.concatenate([np.empty(0, np.int64), *(atoms.numbers for atoms in structures)]),
+            start_cells=np.array([atoms.cell.array for atoms in structures]).reshape(-1, 3, 3),
+        )
+
+    def joined(self, other: BatchCoordinates) -> BatchCoordinates:
+        """Of these structures and the other ones behind them."""
+        return BatchCoordinates(
+            np.concatenate([self.sizes, other.sizes]),
+            np.concatenate([self.numbers, other.numbers]),
+            np.concatenate([self.start_cells, other.start_cells]),
+        )
+
+    def only(self, keep: NDArray[np.bool_]) -> BatchCoordinates:
+        """Of the structures where `keep` (n,) is true."""
+        return BatchCoordinates(
+            self.sizes[keep], self.numbers[np.repeat(keep, self.sizes)], self.start_cells[keep]
+        )
+
+    @cached_property
+    def offsets(self) -> NDArray[np.int64]:
+        """First atom of each structure, (n + 1,)."""
+        return np.concatenate([[0], np.cumsum(self.sizes)])
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """Numbers in the rows of each structure, 3N + 9."""
+        return 3 * self.sizes + 9
+
+    @cached_property
+    def start_volumes_A3(self) -> Array:
+        """Volume of each starting cell, (n,)."""
+        return np.abs(np.linalg.det(self.start_cells))
+
+    @cached_property
+    def stiffness_length_A(self) -> Array:
+        """(V/N)^(1/3), (n,)."""
+        return np.cbrt(self.start_volumes_A3 / self.sizes)
+
+    @cached_property
+    def cell_scale(self) -> Array:
+        """s, (n, 1, 1)."""
+        return (np.sqrt(self.sizes) * self.stiffness_length_A)[:, None, None]
+
+    @cached_property
+    def _owners(self) -> NDArray[np.int64]:
+        return np.repeat(np.arange(len(self.sizes)), self.sizes)
+
+    @cached_property
+    def _atom_rows(self) -> NDArray[np.int64]:
+        return np.arange(len(self.numbers)) + 3 * self._owners
+
+    @cached_property
+    def _cell_rows(self) -> NDArray[np.int64]:
+        return (self.offsets[1:] + 3 * np.arange(len(self.sizes)))[:, None] + np.arange(3)
+
+    def start(self, structures: Sequence[Atoms]) -> Array:
+        """The vector of the starting structures, (Σ (3N + 9),)."""
+        positions = np.concatenate([np.empty((0, 3)), *(atoms.positions for atoms in structures)])
+        return self._vector(positions, self.cell_scale * np.eye(3))
+
+    def structures(self, vector: Array) -> FlatStructures:
+        """The structures at a vector."""
+        rows = vector.reshape(-1, 3)
+        deformation = self._deformation(rows)
+        return FlatStructures(
+            positions=np.matmul(rows[self._atom_rows, None, :], deformation[self._owners])[:, 0],
+            numbers=self.numbers,
+            cells=self.start_cells @ deformation,
+            periodic=np.ones((len(self.sizes), 3), dtype=bool),
+            offsets=self.offsets,
+        )
+
+    def gradient(self, vector: Array, forces: Array, virials: Array) -> Array:
+        """Derivative of the energy with respect to the vector, from forces (N, 3) and virials (n, 3, 3)."""
+        deformation = self._deformation(vector.reshape(-1, 3))
+        of_deformation = virials @ np.linalg.inv(deformation)
+        symmetric = (of_deformation + of_deformation.transpose(0, 2, 1)) / 2
+        of_positions = -np.matmul(forces[:, None, :], deformation[self._owners])[:, 0]
+        return self._vector(of_positions, symmetric / self.cell_scale)
+
+    def longest_move_A(self, step: Array) -> Array:
+        """Length (n,) of a step as the largest of its rows; those of a cell as an atom at its surface feels
+        them."""
+        lengths = np.linalg.norm(step.reshape(-1, 3), axis=1)
+        lengths[self._cell_rows] /= np.sqrt(self.sizes)[:, None]
+        return np.maximum.reduceat(lengths, self.offsets[:-1] + 3 * np.arange(len(self.sizes)))
+
+    def _deformation(self, rows: Array) -> Array:
+        return rows[self._cell_rows] / self.cell_scale
+
+    def _vector(self, positions: Array, cells: Array) -> Array:
+        rows = np.empty((len(self.numbers) + 3 * len(self.sizes), 3))
+        rows[self._atom_rows] = positions
+        rows[self._cell_rows] = cells
+        return rows.ravel()
