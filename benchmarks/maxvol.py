@@ -1,10 +1,10 @@
-"""MAXVOL of alflow beside motep's on the same rows: seconds and ln |det|.
+"""MAXVOL of alflow beside motep's on the same neighbourhood rows: seconds and ln |det|.
 
-    python benchmarks/maxvol.py --rows 100000 --columns 125
+    taskset -c 1 python benchmarks/maxvol.py
 
-The rows are normally distributed; with --structures N they are those of N displaced bcc crystals of 128 atoms
-under a random level-16
-potential instead (114 coordinates of the range), as an active set sees them.
+The rows are those of displaced bcc crystals of 128 atoms, in the coordinates in which an active set sees them: a
+pure metal with 125 coordinates and an alloy of three species with 400. `--normal` adds normal random numbers.
+motep exchanges rows of the whole matrix one by one: its 400 columns take minutes.
 """
 
 from __future__ import annotations
@@ -23,47 +23,60 @@ from alflow.mtp import MomentTensorPotential
 from alflow.selection import maxvol, parameter_range, rows
 from alflow.selection.maxvol import SWAP_TOLERANCE
 
+ELEMENTS = ["Mo", "Nb", "Ta"]
 
-def crystal_rows(count: int) -> NDArray[np.float64]:
-    """Rows of displaced crystals in the coordinates of the potential's range."""
-    potential = MomentTensorPotential.random(["Mo"], 16, 5.2, min_distance_A=1.9)
-    rng = np.random.default_rng(0)
-    crystals = [bulk("Mo", "bcc", a=3.17, cubic=True).repeat(4) for _ in range(count)]
+
+def crystal_rows(
+    species: int, radial_basis_size: int, count: int, level: int = 16, seed: int = 0
+) -> NDArray[np.float64]:
+    """Rows (count, r) of displaced random alloys in the coordinates of the potential's range."""
+    potential = MomentTensorPotential.random(
+        ELEMENTS[:species], level, 5.2, min_distance_A=1.9, radial_basis_size=radial_basis_size
+    )
+    rng = np.random.default_rng(seed)
+    crystals = [bulk("Mo", "bcc", a=3.17, cubic=True).repeat(4) for _ in range(-(-count // 128))]
     for atoms in crystals:
+        atoms.set_chemical_symbols(rng.choice(ELEMENTS[:species], len(atoms)))
         atoms.positions += 0.15 * rng.normal(size=atoms.positions.shape)
-    return rows(potential, crystals) @ parameter_range(potential)
+    return rows(potential, crystals)[:count] @ parameter_range(potential)
 
 
 def timed(search: Callable[[], Any]) -> tuple[Any, float]:
-    """Result and seconds."""
-    begin = time.perf_counter()
+    """Result and CPU seconds."""
+    begin = time.process_time()
     result = search()
-    return result, time.perf_counter() - begin
+    return result, time.process_time() - begin
+
+
+def compare(name: str, matrix: NDArray[np.float64]) -> None:
+    """Print one line of the table."""
+    own, seconds = timed(lambda: maxvol(matrix))
+    peer, peer_seconds = timed(
+        lambda: MaxVol(threshold=SWAP_TOLERANCE, init_method=InitMethod.QR).run(matrix)
+    )
+    count, columns = matrix.shape
+    print(
+        f"| {count:,} × {columns}, {name} | {seconds:.2f} | {peer_seconds:.1f} | {peer_seconds / seconds:.1f} "
+        f"| {own.log_volume:.2f} | {np.linalg.slogdet(peer.submatrix)[1]:.2f} |",
+        flush=True,
+    )
 
 
 def main() -> None:
-    """Print one line a program."""
+    """Print the table."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--rows", type=int, default=100_000)
-    parser.add_argument("--columns", type=int, default=125)
-    parser.add_argument("--structures", type=int, help="rows of this many crystals instead")
+    parser.add_argument("--normal", action="store_true", help="also rows of normal random numbers")
     arguments = parser.parse_args()
-    if arguments.structures:
-        matrix = crystal_rows(arguments.structures)
-    else:
-        matrix = np.random.default_rng(0).normal(size=(arguments.rows, arguments.columns))
-
-    own, own_seconds = timed(lambda: maxvol(matrix))
-    peer, peer_seconds = timed(
-        lambda: MaxVol(threshold=SWAP_TOLERANCE, init_method=InitMethod.QR).run(matrix)
+    print(
+        "| rows | alflow, s | motep, s | ratio | ln det, alflow | ln det, motep |\n|---|---|---|---|---|---|"
     )
-    print(f"{len(matrix)} rows, {matrix.shape[1]} columns, stop at |c| ≤ {1 + SWAP_TOLERANCE}")
-    print(f"{'':8}{'seconds':>10}{'swaps':>8}{'ln |det|':>12}")
-    print(f"{'alflow':8}{own_seconds:10.2f}{own.swaps:8d}{own.log_volume:12.3f}")
-    print(f"{'motep':8}{peer_seconds:10.2f}{peer.nit:8d}{np.linalg.slogdet(peer.submatrix)[1]:12.3f}")
-    print(f"alflow is {peer_seconds / own_seconds:.1f} times as fast")
+    if arguments.normal:
+        compare("random numbers", np.random.default_rng(0).normal(size=(arguments.rows, 125)))
+    compare("crystals of one species", crystal_rows(1, 11, arguments.rows))
+    compare("alloys of three species", crystal_rows(3, 9, arguments.rows))
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from __future__ import annotations
 import io
 import zipfile
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -30,6 +30,8 @@ PSEUDO_ROW_SIZE = 1e-12
 """Length of a pseudo-row, relative to the longest training row. As small as double
 precision lets one resolve, so that it decides nothing: directions in which training rows reach further than
 this count as spanned, and the grade no longer knows of pseudo-rows."""
+ATOMS_AT_ONCE = 65_536
+"""Atoms whose rows are in memory at a time: some hundred megabytes."""
 FORMAT = "alflow active set 1"
 
 
@@ -70,6 +72,9 @@ class ActiveSet:
     ) -> ActiveSet:
         """The active set of training structures.
 
+        No more than the rows of `ATOMS_AT_ONCE` atoms are held at a time; where there are more, passes over
+        all of them are repeated until one leaves the active set as it is.
+
         Raises
         ------
         InputError
@@ -77,7 +82,19 @@ class ActiveSet:
         """
         if not len(structures):
             raise InputError("an active set needs at least one training structure, but there is none")
-        return cls.from_rows(potential, rows(potential, structures, mode), mode)
+        first, *others = parts = _parts(structures)
+        active = cls.from_rows(potential, rows(potential, first, mode), mode)
+        for part in others:
+            active = active.add(rows(potential, part, mode))
+        while others:
+            before, first_row = active.origins, 0
+            for part in parts:
+                part_rows = rows(potential, part, mode)
+                active = active._with(part_rows @ active.basis, first_row)
+                first_row += len(part_rows)
+            if np.array_equal(active.origins, before):
+                break
+        return active
 
     @classmethod
     def from_rows(
@@ -98,24 +115,23 @@ class ActiveSet:
             origins=np.full(rank, -1),
             row_count=0,
         )
-        return empty._with(coordinates, start=None)
+        return empty._with(coordinates, first_row=0)
 
     def add(self, new_rows: NDArray[np.float64]) -> ActiveSet:
         """The active set after these training rows (n, m) are added; starts from the present one."""
-        return self._with(new_rows @ self.basis, start=np.arange(len(self.matrix)))
+        return self._with(new_rows @ self.basis, first_row=self.row_count)
 
-    def _with(self, coordinates: NDArray[np.float64], start: NDArray[np.intp] | None) -> ActiveSet:
+    def _with(self, coordinates: NDArray[np.float64], first_row: int) -> ActiveSet:
+        """The active set after exchanges with training rows of which the first one is number `first_row`."""
         candidates = np.vstack([self.matrix, coordinates])
-        origins = np.concatenate([self.origins, self.row_count + np.arange(len(coordinates))])
+        origins = np.concatenate([self.origins, first_row + np.arange(len(coordinates))])
+        start = np.arange(len(self.matrix)) if self.row_count else None
         chosen = maxvol(candidates, start=start).indices
-        return ActiveSet(
-            mode=self.mode,
-            species=self.species,
-            potential_numbers=self.potential_numbers,
-            basis=self.basis,
+        return replace(
+            self,
             matrix=candidates[chosen],
             origins=origins[chosen],
-            row_count=self.row_count + len(coordinates),
+            row_count=max(self.row_count, first_row + len(coordinates)),
         )
 
     @property
@@ -235,6 +251,12 @@ class ActiveSet:
         except OSError as error:
             raise InputError(f"the active set {path} cannot be read: {error.strerror}") from None
         return cls.from_bytes(data, str(path))
+
+
+def _parts(structures: Sequence[Atoms]) -> list[list[Atoms]]:
+    """Structures in parts of about `ATOMS_AT_ONCE` atoms."""
+    part = np.cumsum([len(atoms) for atoms in structures]) // ATOMS_AT_ONCE
+    return [[structures[i] for i in np.flatnonzero(part == k).tolist()] for k in np.unique(part)]
 
 
 def _numbers(potential: MomentTensorPotential) -> NDArray[np.float64]:

@@ -8,20 +8,25 @@ until none exceeds one.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import qr
+from scipy.linalg import qr, solve_triangular
 
 Rows = NDArray[np.float64]
 
 SWAP_TOLERANCE = 1e-3
 """A swap must raise |det| by this fraction at least (MLIP-3 uses the same)."""
-BLOCK_SIZE = 4096
+BLOCK_SIZE = 1024
 """Rows whose coefficients are held at once: large enough for matrix products, small enough for the cache."""
 WORKING_SET = 2048
 """How many rows of the largest grades are considered between two sweeps over all rows."""
+SAMPLE_PER_COLUMN = 64
+"""Rows a column that tell how far rows reach: fewer leave the start a few tenths of ln |det| smaller."""
+SHORTEST_REACH = 1e-12
+"""Relative to the largest number among the rows: what is smaller may be rounding."""
 
 
 @dataclass(frozen=True)
@@ -97,9 +102,35 @@ def pivot_rows(rows: Rows) -> NDArray[np.intp]:
     """The r rows that QR with pivoting takes, (r,): each adds the largest volume to those before it.
 
     A better start than Gaussian elimination with pivoting: the volume ends up larger by 2 to 8 % a dimension.
+    What a row adds is its length in the complement of the rows chosen so far, which only shrinks. So the
+    next rows are sought among the `WORKING_SET` longest, up to where one of the others might be longer.
     """
-    _, order = qr(rows.T, mode="r", pivoting=True, check_finite=False)
-    return np.asarray(order[: rows.shape[1]], dtype=np.intp)
+    rank = rows.shape[1]
+    chosen = np.empty(0, np.intp)
+    scaling = complement = _equal_reach(rows)
+    while len(chosen) < rank:
+        lengths = _by_blocks(_lengths, rows, complement)
+        longest, others = _largest(lengths)
+        bound = lengths[others].max(initial=0.0)
+        triangle, order = qr((rows[longest] @ complement).T, mode="r", pivoting=True, check_finite=False)
+        certain = (np.abs(triangle.diagonal()) >= bound).cumprod().sum()
+        chosen = np.concatenate([chosen, longest[order[: max(1, certain)]]])
+        complement = scaling @ qr((rows[chosen] @ scaling).T, check_finite=False)[0][:, len(chosen) :]
+    return chosen
+
+
+def _equal_reach(rows: Rows) -> Rows:
+    """Coordinates (r, r) in which a sample of the rows reaches equally far in all directions.
+
+    The volume does not depend on coordinates, but what QR takes does: of neighbourhoods of a crystal it takes
+    a seven times larger volume in these, and in a quarter of the sweeps. Directions that the sample lacks
+    are not stretched beyond `SHORTEST_REACH`.
+    """
+    rank = rows.shape[1]
+    sample = rows[:: max(1, len(rows) // (SAMPLE_PER_COLUMN * rank))]
+    floor = SHORTEST_REACH * (np.abs(sample).max() or 1.0) * np.eye(rank)
+    triangle = qr(np.vstack([sample, floor]), mode="r", check_finite=False)[0][:rank]
+    return np.asarray(solve_triangular(triangle, np.eye(rank), check_finite=False))
 
 
 def grades(rows: Rows, inverse: Rows) -> NDArray[np.float64]:
@@ -119,14 +150,33 @@ def _result(rows: Rows, indices: NDArray[np.intp], swaps: int) -> MaxvolResult:
     return MaxvolResult(indices.copy(), inverse, log_volume, swaps)
 
 
+def _by_blocks(
+    measure: Callable[[Rows, Rows], NDArray[np.float64]], rows: Rows, matrix: Rows
+) -> NDArray[np.float64]:
+    """`measure(rows, matrix)`, (n,), without intermediate results larger than the cache."""
+    return np.concatenate(
+        [measure(rows[begin : begin + BLOCK_SIZE], matrix) for begin in range(0, len(rows), BLOCK_SIZE)]
+    )
+
+
+def _lengths(rows: Rows, matrix: Rows) -> NDArray[np.float64]:
+    transformed = rows @ matrix
+    return np.asarray(np.sqrt(np.einsum("ij,ij->i", transformed, transformed)))
+
+
+def _largest(values: NDArray[np.float64]) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Indices of the `WORKING_SET` largest values, the largest first, and all other indices."""
+    if len(values) > WORKING_SET:
+        first, others = np.split(np.argpartition(-values, WORKING_SET), [WORKING_SET])
+    else:
+        first, others = np.arange(len(values)), np.empty(0, np.intp)
+    return first[np.argsort(-values[first], kind="stable")], others
+
+
 def _most_extrapolative(rows: Rows, inverse: Rows, limit: float) -> NDArray[np.intp]:
     """Indices of the `WORKING_SET` rows with the largest grades, none if no grade is above `limit`."""
-    gamma = np.concatenate(
-        [grades(rows[begin : begin + BLOCK_SIZE], inverse) for begin in range(0, len(rows), BLOCK_SIZE)]
-    )
-    if gamma.max() <= limit:
-        return np.empty(0, np.intp)
-    return np.argsort(-gamma, kind="stable")[:WORKING_SET]
+    gamma = _by_blocks(grades, rows, inverse)
+    return _largest(gamma)[0] if gamma.max() > limit else np.empty(0, np.intp)
 
 
 def _exchange(

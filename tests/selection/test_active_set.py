@@ -43,6 +43,21 @@ def test_volume_is_numpys_determinant() -> None:
     assert ACTIVE.log_volume == pytest.approx(log_volume, abs=1e-4)
 
 
+@pytest.mark.parametrize("mode", MODES)
+def test_rows_that_are_never_held_at_once_are_all_within_the_active_set(
+    mode: active_set.Mode, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    structures = several(0.2, range(60), repeat=2)
+    training_rows = rows(POTENTIAL, structures, mode)
+    whole = ActiveSet.from_rows(POTENTIAL, training_rows, mode)
+    monkeypatch.setattr(active_set, "ATOMS_AT_ONCE", 100)
+    streamed = ActiveSet.from_structures(POTENTIAL, structures, mode)
+    assert streamed.row_count == len(training_rows)
+    assert streamed.grades(training_rows).max() <= 1 + SWAP_TOLERANCE + 1e-5
+    np.testing.assert_allclose(streamed.grades(training_rows[streamed.origins]), 1, atol=1e-5)
+    assert streamed.log_volume == pytest.approx(whole.log_volume, abs=0.1 * len(whole.matrix))
+
+
 def test_pseudo_rows_decide_nothing_once_training_spans_the_range(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(active_set, "PSEUDO_ROW_SIZE", 1e-9)
     candidates = rows(POTENTIAL, several(0.3, range(10, 14)))
