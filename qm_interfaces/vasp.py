@@ -26,9 +26,18 @@ from qm_interfaces.interface import (
     SettingsError,
 )
 from qm_interfaces.kpoints import KPoints
-from qm_interfaces.vasp_inputs import incar_option, potcar_option, right_handed, write_inputs
+from qm_interfaces.relaxation import RelaxationSettings
+from qm_interfaces.vasp_inputs import (
+    incar_option,
+    potcar_option,
+    relaxation_keys,
+    right_handed,
+    write_inputs,
+)
 from qm_interfaces.vasp_level import VaspInputs, level_changes, level_of_incar, restore
 from qm_interfaces.vasp_results import read_result
+
+TURNS = 5  # of relaxation and static run; two do where the cell changes little
 
 
 @dataclass(frozen=True)
@@ -60,6 +69,12 @@ class VaspWorker:
             )
         return cls(tuple(words), cls._walltime_s(environment.get("ALFLOW_VASP_WALLTIME_S")))
 
+    def after(self, start: float) -> VaspWorker:
+        """The worker with the wall time that is left of the label begun at `start` (of `time.monotonic`)."""
+        if self.walltime_s is None:
+            return self
+        return replace(self, walltime_s=max(0.0, self.walltime_s - (time.monotonic() - start)))
+
     @staticmethod
     def _walltime_s(value: str | None) -> float | None:
         if value is None:
@@ -74,7 +89,7 @@ class VaspWorker:
 
 
 class VaspInterface:
-    """VASP, static labels.
+    """VASP, static labels and relaxations.
 
     Parameters
     ----------
@@ -114,15 +129,46 @@ class VaspInterface:
     def compute(self, atoms: Atoms, directory: Path, *, attempt: int = 1) -> QMResult:
         worker = VaspWorker.from_environment()
         _require_pymatgen()
-        folder = directory / f"vasp-{attempt}"
-        shutil.rmtree(folder, ignore_errors=True)  # a run that was killed leaves half-written orbitals
-        folder.mkdir(parents=True)
-        order = self.write(atoms, folder, attempt=attempt)
-        details = self._run(folder, worker)
-        return self._in_order(atoms, folder, order, details)
+        return self._static(atoms, _empty(directory / f"vasp-{attempt}"), worker, attempt)
 
-    def write(self, atoms: Atoms, folder: Path, *, attempt: int = 1) -> list[int]:
-        """Write the input files; `result[order]` is in the order of `atoms`. Retries get more steps."""
+    def relax(
+        self, atoms: Atoms, directory: Path, settings: RelaxationSettings, *, attempt: int = 1
+    ) -> QMResult:
+        """Relax by VASP itself, then label the structure that came out.
+
+        VASP keeps the plane waves and k-points of the cell that it starts from. The static run has those of
+        the relaxed cell and the level of theory asked for; it alone decides whether the structure is relaxed,
+        and where it is not, VASP goes on from there. So no correction on the way can do harm.
+        """
+        worker, start = VaspWorker.from_environment(), time.monotonic()
+        _require_pymatgen()
+        folder = _empty(directory / f"vasp-{attempt}")
+        moving, steps, evaluations = atoms.copy(), settings.steps, 0
+        corrections: list[Any] = []
+        for turn in range(1, TURNS + 1):
+            # VASP's own measure of the end is another: each turn asks for half as much.
+            keys = relaxation_keys(settings.fmax_eV_A / 2 ** (turn - 1), settings.pressure_GPa, steps)
+            moved = self._moved(moving, folder / f"relax-{turn}", worker.after(start), keys, attempt)
+            moving.set_cell(moved.cell)
+            moving.positions = moved.positions
+            static = self._static(moving, folder / f"static-{turn}", worker.after(start), attempt)
+            corrections += moved.info["corrections"] + static.details["corrections"]
+            steps -= moved.info["ionic_steps"]
+            evaluations += moved.info["ionic_steps"] + 1
+            if settings.reached(static.forces_eV_A, static.stress_eV_A3):
+                facts = {"corrections": corrections, "evaluations": evaluations}
+                return replace(static, relaxed=moving, details=static.details | facts)
+            if steps <= 0:
+                break
+        raise settings.not_reached(static.forces_eV_A, static.stress_eV_A3)
+
+    def write(
+        self, atoms: Atoms, folder: Path, *, attempt: int = 1, moves: dict[str, Any] | None = None
+    ) -> list[int]:
+        """Write the input files; `result[order]` is in the order of `atoms`. Retries get more steps.
+
+        `moves` are INCAR keys of a relaxation.
+        """
         missing = sorted(set(atoms.symbols) - set(self.potcar))
         if missing:
             raise SettingsError(f"option 'potcar' has no TITEL for {', '.join(missing)}")
@@ -132,7 +178,7 @@ class VaspInterface:
             cell,
             folder,
             xc=self.xc,
-            incar=self.incar | more,
+            incar=self.incar | more | (moves or {}),
             mesh=self.kpoints.divisions(cell),
             gamma=self.kpoints.gamma,
             potcar=self.potcar,
@@ -162,6 +208,31 @@ class VaspInterface:
             raise LevelChanged(f"{folder} has another level of theory: {'; '.join(changes)}")
         return result.computed, result
 
+    def _static(self, atoms: Atoms, folder: Path, worker: VaspWorker, attempt: int) -> QMResult:
+        folder.mkdir(parents=True, exist_ok=True)
+        order = self.write(atoms, folder, attempt=attempt)
+        details = self._run(folder, worker)
+        return self._in_order(atoms, folder, order, details)
+
+    def _moved(
+        self,
+        atoms: Atoms,
+        folder: Path,
+        worker: VaspWorker,
+        moves: dict[str, Any],
+        attempt: int,
+    ) -> Atoms:
+        """Where a relaxation by VASP ended; `info` has its corrections and number of ionic steps."""
+        from qm_interfaces.vasp_run import run_vasp
+
+        folder.mkdir()
+        order = self.write(atoms, folder, attempt=attempt, moves=moves)
+        corrections = run_vasp(folder, worker.command, walltime_s=worker.walltime_s, moving=True)
+        last = self._in_order(atoms, folder, order, {"corrections": corrections})
+        assert last.computed is not None  # _in_order gives it
+        last.computed.info = {key: last.details[key] for key in ("corrections", "ionic_steps")}
+        return last.computed
+
     def _run(self, folder: Path, worker: VaspWorker) -> dict[str, Any]:
         """Run VASP until the last run had the level that was asked for; what happened on the way."""
         from qm_interfaces.vasp_run import run_vasp
@@ -173,9 +244,8 @@ class VaspInterface:
         if changes:
             restore(requested, folder)
             said = f"corrections changed the level of theory ({'; '.join(changes)})"
-            left_s = worker.walltime_s and max(0.0, worker.walltime_s - (time.monotonic() - start))
             try:
-                run_vasp(folder, worker.command, walltime_s=left_s, correct=False)
+                run_vasp(folder, worker.command, walltime_s=worker.after(start).walltime_s, correct=False)
             except (CodeFailed, NotConverged) as error:
                 raise LevelChanged(f"{said}, and at the level asked for: {error.reason}") from error
             left = level_changes(requested, VaspInputs.read(folder))
@@ -203,6 +273,13 @@ class VaspInterface:
             computed=computed,
             details=result.details | details,
         )
+
+
+def _empty(folder: Path) -> Path:
+    """`folder`, made anew: a run that was killed leaves half-written orbitals."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder
 
 
 def _require_pymatgen() -> None:

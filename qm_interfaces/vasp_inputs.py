@@ -1,4 +1,4 @@
-"""The four input files of a static VASP run, written by ASE."""
+"""The four input files of VASP, written by ASE."""
 
 from __future__ import annotations
 
@@ -36,6 +36,17 @@ def incar_option(value: Any) -> dict[str, Any]:
         if key not in incar:
             raise SettingsError(f"option 'incar' lacks {key}: {why}")
     return {"ISPIN": 1} | incar
+
+
+def relaxation_keys(fmax_eV_A: float, pressure_GPa: float, steps: int) -> dict[str, Any]:
+    """INCAR keys of a relaxation of atoms and cell by conjugate gradients."""
+    return {
+        "NSW": steps,
+        "IBRION": 2,
+        "ISIF": 3,
+        "EDIFFG": -fmax_eV_A,
+        "PSTRESS": 10 * pressure_GPa,  # kbar
+    }
 
 
 def potcar_option(value: Any) -> dict[str, str]:

@@ -83,8 +83,13 @@ def _from_vasprun(file: Path) -> tuple[Atoms, dict[str, Any], bool]:
         allowed = 60 if limit is None or limit.text is None else int(limit.text)
     except UNREADABLE as error:
         raise _Broken(f"vasprun.xml is unreadable ({error})") from error
-    found = "" if version is None or version.text is None else version.text.strip()
-    return atoms, {"source": "vasprun.xml", "version": found, "electronic_steps": steps}, steps < allowed
+    facts = {
+        "source": "vasprun.xml",
+        "version": "" if version is None or version.text is None else version.text.strip(),
+        "electronic_steps": steps,
+        "ionic_steps": len(calculations),
+    }
+    return atoms, facts, steps < allowed
 
 
 def _from_outcar(file: Path, text: str) -> tuple[Atoms, dict[str, Any], bool]:
@@ -96,12 +101,10 @@ def _from_outcar(file: Path, text: str) -> tuple[Atoms, dict[str, Any], bool]:
         atoms = next(iread(file, index=-1, format="vasp-out"))
     except UNREADABLE as error:
         raise _Broken(f"OUTCAR is unreadable ({error})") from error
-    steps = re.findall(r"Iteration\s+\d+\(\s*(\d+)\)", text)
-    return (
-        atoms,
-        {"source": "OUTCAR", "version": "", "electronic_steps": int(steps[-1]) if steps else 0},
-        False,
-    )
+    iterations = re.findall(r"Iteration\s+(\d+)\(\s*(\d+)\)", text)
+    ionic, electronic = map(int, iterations[-1] if iterations else (0, 0))
+    facts = {"source": "OUTCAR", "version": "", "electronic_steps": electronic, "ionic_steps": ionic}
+    return atoms, facts, False
 
 
 def _outcar_text(folder: Path) -> str:

@@ -11,6 +11,7 @@ from typing import Any
 import psutil
 from custodian.custodian import Custodian, CustodianError, ErrorHandler
 from custodian.vasp.handlers import StdErrHandler, UnconvergedErrorHandler, VaspErrorHandler
+from custodian.vasp.io import load_vasprun
 from custodian.vasp.jobs import VaspJob
 from custodian.vasp.validators import VaspFilesValidator
 from monty.json import jsanitize
@@ -30,9 +31,8 @@ IGNORED_MESSAGES = {
     "symprec_noise": "a warning about the symmetry of a structure that MD has distorted",
     "elf_ncl": "output that no label needs",
     "triple_product": "would swap vectors of the cell; cells are written right-handed",
-    "brions": "a step of moving atoms; labels are static",
-    "zbrent": "a line search of moving atoms; labels are static",
 }
+MOVING_MESSAGES = {"brions", "zbrent"}  # steps and line searches of relaxations; nothing moves in static runs
 
 # Why the other handlers of custodian are left out.
 EXCLUDED_HANDLERS = {
@@ -45,7 +45,7 @@ EXCLUDED_HANDLERS = {
     "ScanMetalHandler": "changes the k-mesh and smearing",
     "LrfCommutatorHandler": "for linear response",
     "PotimErrorHandler": "for moving atoms",
-    "NonConvergingErrorHandler": "acts after ten ionic steps; a label has one",
+    "NonConvergingErrorHandler": "acts after ten ionic steps; changes the mixing of all that follow",
     "PositiveEnergyErrorHandler": "a compressed cell may have a positive energy",
     "FrozenJobErrorHandler": "the time limit of the label ends a frozen run",
     "WalltimeHandler": "stops VASP before self-consistency, which is no label",
@@ -90,14 +90,28 @@ def _signal(send: Any) -> None:
         return
 
 
-def handlers() -> list[ErrorHandler]:
+class UnconvergedElectronsHandler(UnconvergedErrorHandler):
+    """custodian's, without its answer to relaxations that are not at their end: the caller goes on."""
+
+    def check(self, directory: str = "./") -> bool:
+        vasprun = Path(directory) / self.output_filename
+        return super().check(directory) and not load_vasprun(vasprun).converged_electronic
+
+
+def handlers(moving: bool = False) -> list[ErrorHandler]:
     """The corrections that are allowed, in the order in which they are tried."""
-    messages = [name for name in VaspErrorHandler.error_msgs if name not in IGNORED_MESSAGES]
-    return [VaspErrorHandler(errors_subset_to_catch=messages), StdErrHandler(), UnconvergedErrorHandler()]
+    ignored = IGNORED_MESSAGES.keys() | (set() if moving else MOVING_MESSAGES)
+    messages = [name for name in VaspErrorHandler.error_msgs if name not in ignored]
+    return [VaspErrorHandler(errors_subset_to_catch=messages), StdErrHandler(), UnconvergedElectronsHandler()]
 
 
 def run_vasp(
-    folder: Path, command: Sequence[str], *, walltime_s: float | None, correct: bool = True
+    folder: Path,
+    command: Sequence[str],
+    *,
+    walltime_s: float | None,
+    correct: bool = True,
+    moving: bool = False,
 ) -> list[dict[str, Any]]:
     """Run VASP on the inputs in `folder` until it ends without an error.
 
@@ -107,6 +121,8 @@ def run_vasp(
         For all runs together.
     correct
         Whether errors are corrected; otherwise the first one ends it.
+    moving
+        Whether it is a relaxation.
 
     Returns
     -------
@@ -121,7 +137,7 @@ def run_vasp(
         raise TimedOut("the wall time of this worker is over")
     job = LabelJob(command, auto_gamma=False, backup=False)
     custodian = Custodian(
-        handlers(),
+        handlers(moving),
         [job],
         validators=[VaspFilesValidator()],
         max_errors=MAX_CORRECTIONS if correct else 1,

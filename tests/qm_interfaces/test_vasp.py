@@ -300,7 +300,7 @@ def test_a_handler_that_changes_the_level(
 ) -> None:
     energy = right()
     broken("planted")
-    monkeypatch.setattr("qm_interfaces.vasp_run.handlers", lambda: [Meddler(actions)])
+    monkeypatch.setattr("qm_interfaces.vasp_run.handlers", lambda moving: [Meddler(actions)])
     result = get_interface("vasp", **settings()).compute(alloy, tmp_path / "label")
     plain = json.loads(json.dumps(actions))  # details are plain values: a tuple is a list there
     assert result.details["corrections"] == [{"errors": ["planted"], "actions": plain}]
