@@ -1,7 +1,7 @@
 """A stand-in for Gaussian: reads an input from stdin, computes with PySCF, and prints a log as Gaussian does.
 
-FAKE_G16 in the environment says what happens: right, unconverged (unless scf=xqc is asked for), crash,
-truncated, reordered or nothing.
+FAKE_G16 in the environment says what happens: right, unconverged (with -once: unless scf=xqc is asked for),
+crash, hang, truncated, reordered or nothing; or it is a plan (`planted.py`).
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from pathlib import Path
 import numpy as np
 from ase import Atoms
 from ase.units import Bohr, Hartree
+from planted import planted_mode
 
 from qm_interfaces import get_interface
 
@@ -30,9 +31,15 @@ UNCONVERGED = """ >>>>>>>>>> Convergence criterion not met.
 """
 
 
+def blocks(text: str) -> tuple[str, str]:
+    """Route and molecule."""
+    route, _, molecule = re.split(r"\n\s*\n", text)[:3]
+    return route, molecule
+
+
 def read_input(text: str) -> tuple[str, str, int, int, Atoms]:
     """Method, basis, charge, multiplicity and molecule of an input."""
-    route, _, molecule = re.split(r"\n\s*\n", text)[:3]
+    route, molecule = blocks(text)
     found = re.search(r"#P (\S+?)/(\S+)", route)
     assert found and {"force", "nosymm"} <= set(route.split())
     first, *rows = molecule.splitlines()
@@ -47,13 +54,13 @@ def table(numbers: np.ndarray, rows: np.ndarray, kind: str, digits: int) -> str:
     return "\n".join(a + b for a, b in zip(lines, values, strict=True))
 
 
-def log(text: str) -> str:
+def log(text: str, reordered: bool = False) -> str:
     method, basis, charge, multiplicity, atoms = read_input(text)
     interface = get_interface(
         "pyscf", method=method, basis=basis, charge=charge, unpaired_electrons=multiplicity - 1
     )
     result = interface.compute(atoms, Path(os.environ["GAUSS_SCRDIR"]))
-    order = slice(None, None, -1 if os.environ["FAKE_G16"] == "reordered" else 1)
+    order = slice(None, None, -1 if reordered else 1)
     numbers, forces = atoms.numbers[order], result.forces_eV_A[order] / Hartree * Bohr
     return f"""{HEAD}                          Input orientation:
 {RULE}
@@ -73,19 +80,22 @@ def log(text: str) -> str:
 
 
 def main(text: str) -> None:
-    match os.environ["FAKE_G16"]:
+    mode = planted_mode(os.environ["FAKE_G16"], blocks(text)[1])
+    match mode:
         case "crash":
             os.kill(os.getpid(), signal.SIGSEGV)
+        case "hang":
+            signal.pause()
         case "nothing":
             return
-        case "unconverged" if "xqc" not in text:
+        case "unconverged" | "unconverged-once" if mode == "unconverged" or "xqc" not in text:
             print(HEAD + UNCONVERGED)
             raise SystemExit(1)
         case "truncated":
             whole = log(text)
             print(whole[: whole.index("Forces (Hartrees")])
         case _:
-            print(log(text))
+            print(log(text, mode == "reordered"))
 
 
 if __name__ == "__main__":

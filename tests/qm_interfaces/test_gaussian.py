@@ -66,7 +66,7 @@ def test_a_label_is_what_the_program_computed(water: Atoms, g16: pytest.MonkeyPa
 def test_no_self_consistency_is_an_error_and_the_next_attempt_is_steadier(
     water: Atoms, g16: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    g16.setenv("FAKE_G16", "unconverged")
+    g16.setenv("FAKE_G16", "unconverged-once")
     interface = get_interface("gaussian", scf=["tight"], **OPTIONS)
     with pytest.raises(NotConverged, match="l502; its last words: 'Convergence failure -- run terminated"):
         interface.compute(water, tmp_path)
