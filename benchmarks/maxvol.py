@@ -2,8 +2,8 @@
 
     taskset -c 1 python benchmarks/maxvol.py
 
-The rows are those of displaced bcc crystals of 128 atoms, in the coordinates in which an active set sees them: a
-pure metal with 125 coordinates and an alloy of three species with 400. `--normal` adds normal random numbers.
+The rows are those of displaced bcc crystals of 128 atoms, in the coordinates in which an active set sees
+them: a metal with 126 coordinates and an alloy with 408. `--normal` adds normal random numbers.
 motep exchanges rows of the whole matrix one by one: its 400 columns take minutes.
 """
 
@@ -55,8 +55,9 @@ def compare(name: str, matrix: NDArray[np.float64]) -> None:
         lambda: MaxVol(threshold=SWAP_TOLERANCE, init_method=InitMethod.QR).run(matrix)
     )
     count, columns = matrix.shape
+    ratio = peer_seconds / seconds
     print(
-        f"| {count:,} × {columns}, {name} | {seconds:.2f} | {peer_seconds:.1f} | {peer_seconds / seconds:.1f} "
+        f"| {count:,} × {columns}, {name} | {seconds:.2f} | {peer_seconds:.1f} | {ratio:.1f} "
         f"| {own.log_volume:.2f} | {np.linalg.slogdet(peer.submatrix)[1]:.2f} |",
         flush=True,
     )

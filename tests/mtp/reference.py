@@ -35,7 +35,8 @@ def basis(potential: MomentTensorPotential, atoms: Atoms) -> NDArray[np.float64]
 
     moments = np.zeros((potential.tables.moment_count, len(atoms)))
     for index, (mu, *powers) in enumerate(potential.tables.basic):
-        np.add.at(moments[index], centers, radial[:, mu] * np.prod(units**powers, axis=1))
+        terms = radial[:, mu] * np.prod(units**powers, axis=1)
+        moments[index] = np.bincount(centers, terms, len(atoms))
     for left, right, factor, out in potential.tables.times:
         moments[out] += factor * moments[left] * moments[right]
     return moments[potential.tables.scalars].T
