@@ -194,6 +194,13 @@ class Limits(Section):
     energy_scale_floor_eV: float = Field(
         default=0.02, gt=0, le=10, description="least spread of energies assumed in that score, eV per atom"
     )
+    volume_outlier_score: float = Field(
+        default=15.0,
+        ge=3,
+        le=1e6,
+        description="robust z-score of the logarithm of the volume per atom among the labels so far; "
+        "15 lets a factor of 4 pass, raise it for vacuum",
+    )
 
 
 class QM(Section):
@@ -205,6 +212,20 @@ class QM(Section):
         default=3600.0, ge=0.1, le=10_000_000, description="limit of the first attempt, s"
     )
     retries: int = Field(default=2, ge=0, le=10, description="further attempts, each with twice the time")
+    memory_limit_GB: float | None = Field(
+        default=None, ge=0.1, le=100_000, description="memory of all processes of a label together, 10⁹ bytes"
+    )
+    concurrency: int | None = Field(
+        default=None,
+        ge=1,
+        le=100_000,
+        description="labels of this interface that run at a time, over all workers and campaigns of the "
+        "database; default: as many as there are workers",
+    )
+    keep: Literal["none", "failed", "all"] = Field(
+        default="failed",
+        description="labels whose folder is kept, compressed: none, failed and rejected ones, or all",
+    )
     limits: Limits = Field(default=Limits(), description="checks of a converged label")
 
 

@@ -12,6 +12,7 @@ from qm_interfaces.interface import QMResult
 
 FEWEST_REFERENCES = 10  # below this a median absolute deviation says little
 POSITION_TOLERANCE_A = 1e-3  # codes print positions and cells with few digits
+VOLUME_SCALE_FLOOR = 0.1  # of its logarithm: campaigns explore, young training sets are strained crystals
 
 
 @dataclass(frozen=True)
@@ -31,6 +32,8 @@ class LabelLimits:
         configurations are what is labelled.
     energy_scale_floor_eV
         Least spread of the energy per atom assumed in that score; a young training set has nearly none.
+    volume_outlier_score
+        Robust z-score of the logarithm of the volume per atom of a periodic configuration.
     """
 
     max_force_eV_A: float = 50.0
@@ -38,14 +41,21 @@ class LabelLimits:
     min_distance_A: float = 0.7
     energy_outlier_score: float = 20.0
     energy_scale_floor_eV: float = 0.02
+    volume_outlier_score: float = 15.0
 
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A configuration of the training set: atomic numbers (N,) and total energy."""
+    """A configuration of the training set: atomic numbers (N,), total energy, volume if it is periodic."""
 
     numbers: np.ndarray
     energy_eV: float
+    volume_A3: float | None = None
+
+    @classmethod
+    def of(cls, atoms: Atoms) -> Reference:
+        """A labelled structure, that is, one with an energy."""
+        return cls(atoms.numbers, atoms.get_potential_energy(), _volume_A3(atoms))
 
 
 def validate(
@@ -76,13 +86,27 @@ def validate(
     distance = shortest_distance_A(atoms, limits.min_distance_A)
     if distance is not None:
         reasons.append(f"two atoms are {distance:.3g} Å apart, closer than {limits.min_distance_A:g} Å")
-    score = energy_score(atoms.numbers, result.energy_eV, reference, limits.energy_scale_floor_eV)
-    if score is not None and abs(score) > limits.energy_outlier_score:
-        reasons.append(
-            f"the energy of {result.energy_eV / len(atoms):.6g} eV/atom is an outlier of the training set "
-            f"(robust z-score {score:.3g}, limit {limits.energy_outlier_score:g})"
-        )
-    return reasons
+    return reasons + _outlier_reasons(atoms, result.energy_eV, limits, reference)
+
+
+def _outlier_reasons(
+    atoms: Atoms, energy_eV: float, limits: LabelLimits, reference: Sequence[Reference]
+) -> list[str]:
+    volume_A3 = _volume_A3(atoms)
+    per_atom = [(f"energy of {energy_eV / len(atoms):.6g} eV", limits.energy_outlier_score)]
+    scores = [energy_score(atoms.numbers, energy_eV, reference, limits.energy_scale_floor_eV)]
+    if volume_A3 is not None:
+        per_atom.append((f"volume of {volume_A3 / len(atoms):.3g} Å³", limits.volume_outlier_score))
+        scores.append(volume_score(atoms.numbers, volume_A3, reference))
+    return [
+        f"the {what} per atom is an outlier of the training set (robust z-score {score:.3g}, limit {limit:g})"
+        for (what, limit), score in zip(per_atom, scores, strict=True)
+        if score is not None and abs(score) > limit
+    ]
+
+
+def _volume_A3(atoms: Atoms) -> float | None:
+    return atoms.get_volume() if atoms.pbc.all() and atoms.cell.rank == 3 else None
 
 
 def _structure_reasons(asked: Atoms, computed: Atoms | None) -> list[str]:
@@ -121,28 +145,48 @@ def shortest_distance_A(atoms: Atoms, cutoff_A: float) -> float | None:
 def energy_score(
     numbers: np.ndarray, energy_eV: float, reference: Sequence[Reference], scale_floor_eV: float
 ) -> float | None:
-    """Modified z-score of the energy per atom (Iglewicz & Hoaglin 1993), species energies taken out.
+    """`outlier_score` of the energy per atom."""
+    known = [(entry.numbers, entry.energy_eV / len(entry.numbers)) for entry in reference]
+    return outlier_score(numbers, energy_eV / len(numbers), known, scale_floor_eV)
 
-    One energy per species is fitted robustly to `reference`; what is left per atom is compared with its
-    median and median absolute deviation. None where `reference` is too small or lacks a species.
+
+def volume_score(numbers: np.ndarray, volume_A3: float, reference: Sequence[Reference]) -> float | None:
+    """`outlier_score` of the logarithm of the volume per atom, among periodic configurations."""
+    known = [
+        (entry.numbers, np.log(entry.volume_A3 / len(entry.numbers)))
+        for entry in reference
+        if entry.volume_A3 is not None
+    ]
+    return outlier_score(numbers, np.log(volume_A3 / len(numbers)), known, VOLUME_SCALE_FLOOR)
+
+
+def outlier_score(
+    numbers: np.ndarray, value: float, known: Sequence[tuple[np.ndarray, float]], scale_floor: float
+) -> float | None:
+    """Modified z-score (Iglewicz & Hoaglin 1993) of a value per atom, with what species explain taken out.
+
+    One value per species is fitted robustly to the configurations that are `known` (atomic numbers and
+    value); what is left of each is compared with its median and median absolute deviation. None where too
+    few are known, or none has one of the species.
     """
     from scipy.optimize import least_squares  # keeps the start of a label process short
 
-    species = np.unique(np.concatenate([entry.numbers for entry in reference])) if reference else np.array([])
-    if len(reference) < FEWEST_REFERENCES or not np.isin(numbers, species).all():
+    species = np.unique(np.concatenate([elements for elements, _ in known])) if known else np.array([])
+    if len(known) < FEWEST_REFERENCES or not np.isin(numbers, species).all():
         return None
-    counts = np.array([[np.count_nonzero(entry.numbers == z) for z in species] for entry in reference])
-    energies = np.array([entry.energy_eV for entry in reference])
-    fractions = counts / counts.sum(axis=1, keepdims=True)
-    per_atom = energies / counts.sum(axis=1)
-    start = np.full(len(species), np.median(per_atom))
+    fractions = np.array([_fractions(elements, species) for elements, _ in known])
+    values = np.array([entry for _, entry in known])
+    start = np.full(len(species), np.median(values))
 
-    def left_over(species_energies: np.ndarray) -> np.ndarray:
-        return per_atom - fractions @ species_energies
+    def left_over(species_values: np.ndarray) -> np.ndarray:
+        return values - fractions @ species_values
 
-    species_energies = least_squares(left_over, start, loss="soft_l1", f_scale=scale_floor_eV).x
-    left = left_over(species_energies)
-    mine = np.array([np.count_nonzero(numbers == z) for z in species]) / len(numbers)
-    deviation = energy_eV / len(numbers) - mine @ species_energies - np.median(left)
+    species_values = least_squares(left_over, start, loss="soft_l1", f_scale=scale_floor).x
+    left = left_over(species_values)
+    deviation = value - _fractions(numbers, species) @ species_values - np.median(left)
     mad = np.median(np.abs(left - np.median(left)))
-    return float(deviation / max(1.4826 * mad, scale_floor_eV))
+    return float(deviation / max(1.4826 * mad, scale_floor))
+
+
+def _fractions(numbers: np.ndarray, species: np.ndarray) -> np.ndarray:
+    return np.count_nonzero(numbers[:, None] == species, axis=0) / len(numbers)

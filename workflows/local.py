@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Any
 
 import psutil
 from fireworks import FWorker, LaunchPad
@@ -20,7 +21,9 @@ from pymongo.errors import PyMongoError
 
 from alflow.store import Store
 from alflow.store.campaigns import RUNNING
+from alflow.store.slots import Slots
 from workflows.recovery import LOCAL_PATIENCE_S, recover
+from workflows.tasks.label import KEPT_VARIABLE
 
 ROLES = ("explore", "label", "train")
 IDLE_S = (0.02, 0.5)  # first and longest pause of a worker that finds nothing to do
@@ -34,18 +37,20 @@ def work(launchpad: LaunchPad, roles: Sequence[str], *, keep_going: Callable[[],
     """Run fireworks of these roles in this process and directory; how many were run."""
     rocket.ROCKET_STREAM_LOGLEVEL = "ERROR"
     rocket.PRINT_FW_JSON = False
-    worker = FWorker(name=f"{socket.gethostname()}-{os.getpid()}", category=list(roles))
+    name = f"{socket.gethostname()}-{os.getpid()}"
     count, pause = 0, IDLE_S[0]
     directory = Path.cwd()
+    slots = Slots(launchpad.db)
     while keep_going():
         try:
+            worker = FWorker(name=name, category=list(roles), query=_without_waiting(slots))
             ran = launch_rocket(launchpad, worker, strm_lvl="ERROR")
         except (
             PyMongoError,
             ValueError,
             RuntimeError,
         ) as error:  # the database is away, or a round was set aside
-            print(f"{worker.name}: {error}", file=sys.stderr, flush=True)
+            print(f"{name}: {error}", file=sys.stderr, flush=True)
             ran = False
         os.chdir(directory)
         count += ran
@@ -53,6 +58,13 @@ def work(launchpad: LaunchPad, roles: Sequence[str], *, keep_going: Callable[[],
         if not ran:
             time.sleep(pause)
     return count
+
+
+def _without_waiting(slots: Slots) -> dict[str, Any]:
+    """Query: what can run at once; labels that would wait for a slot leave the worker to other work."""
+    if not (waiting := slots.campaigns_without()):
+        return {}
+    return {"$or": [{"spec.campaign": {"$nin": waiting}}, {"spec.label": {"$exists": False}}]}
 
 
 def run_to_the_end(
@@ -117,7 +129,8 @@ class _Crew:
                 stdout=log,
                 stderr=log,
                 cwd=scratch,
-                env=os.environ
+                env={KEPT_VARIABLE: str(self.directory / "labels")}
+                | os.environ
                 | dict.fromkeys(THREADS, "1")
                 | {"PYTHONPATH": os.pathsep.join(filter(None, sys.path))},
                 start_new_session=True,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import socket
 from collections.abc import Mapping
 from typing import Any
 
@@ -14,7 +15,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
-from alflow.store.arrays import decode_array, decode_atoms, encode, encode_array
+from alflow.store.arrays import decode_array, decode_atoms, encode, encode_array, encode_atoms
 from alflow.store.lease import break_dead_leases, free, new_lease, now
 
 WAITING, RUNNING, DONE, FAILED, REJECTED = STATES = ("waiting", "running", "done", "failed", "rejected")
@@ -30,9 +31,12 @@ def level_hash(level_of_theory: Mapping[str, Any]) -> str:
 class Labels:
     """One document a label.
 
-    ``configuration, level_hash, level, state, reason, failures, attempts, requests, energy_eV, forces_eV_A,
-    stress_eV_A3, wall_time_s, code, code_version, lease``; `requests` names the campaigns that asked, with
-    round and number. waiting → running → done | rejected | failed, each step a compare-and-set.
+    ``configuration, level_hash, level, state, reason, failures, attempts, relaxation, timeout_s, requests,
+    energy_eV, forces_eV_A, stress_eV_A3, relaxed, wall_time_s, host, code, code_version, details, folder,
+    lease``; `requests` names the campaigns that asked, with round and number; `timeout_s`, where it is set,
+    goes before the campaign's; `wall_time_s` is that of all attempts, `folder` where their files are kept on
+    `host`.
+    waiting → running → done | rejected | failed, each step a compare-and-set.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
@@ -42,9 +46,20 @@ class Labels:
         self.collection.create_index([("requests.campaign", 1), ("state", 1)])
 
     def request(
-        self, configuration: ObjectId, level: Mapping[str, Any], *, campaign: str, round_: int, number: int
+        self,
+        configuration: ObjectId,
+        level: Mapping[str, Any],
+        *,
+        campaign: str,
+        round_: int,
+        number: int,
+        relaxation: Mapping[str, Any] | None = None,
+        timeout_s: float | None = None,
     ) -> ObjectId:
-        """Ask for a label; the one that exists is shared. Idempotent."""
+        """Ask for a label; the one that exists is shared. Idempotent.
+
+        With `relaxation` (its settings) the label is of what the configuration relaxes to.
+        """
         key = {"configuration": configuration, "level_hash": level_hash(level)}
         document = self.collection.find_one_and_update(
             key,
@@ -55,6 +70,8 @@ class Labels:
                     "reason": None,
                     "failures": [],
                     "attempts": 0,
+                    "relaxation": None if relaxation is None else dict(relaxation),
+                    "timeout_s": timeout_s,
                     "requests": [],
                     "lease": None,
                     "created": now(),
@@ -80,7 +97,7 @@ class Labels:
     def find(self, campaign: str, **where: Any) -> list[dict[str, Any]]:
         """A campaign's labels without their arrays, in the order in which they were asked for."""
         documents = self.collection.find(
-            {"requests.campaign": campaign, **where}, {"forces_eV_A": 0, "stress_eV_A3": 0}
+            {"requests.campaign": campaign, **where}, {"forces_eV_A": 0, "stress_eV_A3": 0, "relaxed": 0}
         )
         for document in (found := list(documents)):
             asked = next(r for r in document["requests"] if r["campaign"] == campaign)
@@ -104,7 +121,16 @@ class Labels:
         lease = new_lease()
         document = self.collection.find_one_and_update(
             {"_id": label, "state": {"$in": [WAITING, RUNNING]}, **free()},
-            {"$set": {"state": RUNNING, "lease": lease, "started": now()}, "$inc": {"attempts": 1}},
+            {
+                "$set": {
+                    "state": RUNNING,
+                    "lease": lease,
+                    "started": now(),
+                    "host": socket.gethostname(),
+                    "folder": None,
+                },
+                "$inc": {"attempts": 1},
+            },
             return_document=ReturnDocument.AFTER,
         )
         if document is None or document["attempts"] - len(document["failures"]) <= MAX_DEATHS:
@@ -130,6 +156,7 @@ class Labels:
         forces_eV_A: np.ndarray,
         stress_eV_A3: np.ndarray | None,
         rejections: list[str],
+        relaxed: Atoms | None = None,
         **facts: Any,
     ) -> bool:
         """Store a result: done, or rejected with the reasons. False if the lease was lost meanwhile."""
@@ -137,14 +164,15 @@ class Labels:
             "energy_eV": float(energy_eV),
             "forces_eV_A": encode_array(forces_eV_A),
             "stress_eV_A3": None if stress_eV_A3 is None else encode_array(stress_eV_A3),
+            "relaxed": None if relaxed is None else encode_atoms(relaxed),
             **encode(facts),
         }
         state = REJECTED if rejections else DONE
         return self._end(label, token, state, "; ".join(rejections) or None, result)
 
-    def fail(self, label: ObjectId, token: str, reason: str) -> bool:
+    def fail(self, label: ObjectId, token: str, reason: str, **facts: Any) -> bool:
         """Give a label up, with a reason a person can read. False if the lease was lost meanwhile."""
-        return self._end(label, token, FAILED, reason, {})
+        return self._end(label, token, FAILED, reason, encode(facts))
 
     def _end(self, label: ObjectId, token: str, state: str, reason: str | None, more: dict[str, Any]) -> bool:
         found = self.collection.find_one_and_update(
@@ -153,11 +181,16 @@ class Labels:
         )
         return found is not None
 
-    def retry(self, label: ObjectId) -> bool:
-        """Set a failed or rejected label waiting again; False if it was neither."""
+    def retry(self, label: ObjectId, timeout_s: float | None = None) -> bool:
+        """Set a failed or rejected label waiting again; False if it was neither.
+
+        With `timeout_s`, this is the time limit of its first attempt, whatever the campaign says.
+        """
+        changes = {"state": WAITING, "reason": None, "failures": [], "attempts": 0}
+        if timeout_s is not None:
+            changes["timeout_s"] = timeout_s
         found = self.collection.find_one_and_update(
-            {"_id": label, "state": {"$in": [FAILED, REJECTED]}},
-            {"$set": {"state": WAITING, "reason": None, "failures": [], "attempts": 0}},
+            {"_id": label, "state": {"$in": [FAILED, REJECTED]}}, {"$set": changes}
         )
         return found is not None
 
@@ -200,7 +233,10 @@ class Labels:
         return label
 
     def structures(self, labels: list[ObjectId]) -> list[Atoms]:
-        """Labelled structures (with a SinglePointCalculator) of finished labels, in the order given."""
+        """Labelled structures (with a SinglePointCalculator) of finished labels, in the order given.
+
+        Of relaxations they are the relaxed ones.
+        """
         documents = {d["_id"]: d for d in self.collection.find({"_id": {"$in": labels}})}
         ids = [documents[label]["configuration"] for label in labels]
         atoms = {
@@ -216,10 +252,13 @@ class Labels:
         return break_dead_leases(self.collection, {"requests.campaign": campaign, "state": RUNNING})
 
 
-def _labelled(atoms: Atoms, document: dict[str, Any]) -> Atoms:
+def _labelled(asked: Atoms, document: dict[str, Any]) -> Atoms:
+    atoms = asked if document.get("relaxed") is None else decode_atoms(document["relaxed"])
     results = {"energy": document["energy_eV"], "forces": decode_array(document["forces_eV_A"])}
     if document["stress_eV_A3"] is not None:
         results["stress"] = decode_array(document["stress_eV_A3"])
     atoms.calc = SinglePointCalculator(atoms, **results)
     atoms.info["label"] = str(document["_id"])
+    atoms.info["level_of_theory"] = document["level_hash"]
+    atoms.info |= {key: document[key] for key in ("code", "code_version") if document.get(key)}
     return atoms

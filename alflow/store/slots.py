@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from alflow.store.lease import break_dead_leases, free, new_lease, now
+from alflow.store.campaigns import RUNNING
+from alflow.store.lease import break_dead_leases, free, new_lease, now, renewed
+
+POLL_S = 0.5
 
 
 class Slots:
@@ -15,6 +21,21 @@ class Slots:
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self.collection = database["slots"]
+        self.campaigns = database["campaigns"]
+
+    @contextmanager
+    def held(self, interface: str, count: int | None) -> Iterator[None]:
+        """Wait for a slot and hold it for as long as the block runs; without a `count`, no slot is needed."""
+        if count is None:
+            yield
+            return
+        while (slot := self.take(interface, count)) is None:
+            time.sleep(POLL_S)
+        try:
+            with renewed(self.collection, slot["_id"], slot["lease"]["token"]):
+                yield
+        finally:
+            self.give_back(slot)
 
     def take(self, interface: str, count: int) -> dict[str, Any] | None:
         """Take one of the slots 1 … `count` of an interface; None if all are taken."""
@@ -37,6 +58,14 @@ class Slots:
         self.collection.update_one(
             {"_id": slot["_id"], "lease.token": slot["lease"]["token"]}, {"$set": {"lease": None}}
         )
+
+    def campaigns_without(self) -> list[str]:
+        """Names of running campaigns that have a limit and whose labels would have to wait for a slot."""
+        limited = self.campaigns.find({"state": RUNNING, "config.qm.concurrency": {"$ne": None}})
+        limits = {
+            c["name"]: (c["config"]["qm"]["interface"], c["config"]["qm"]["concurrency"]) for c in limited
+        }
+        return [name for name, limit in limits.items() if self.all_taken(*limit)]
 
     def all_taken(self, interface: str, count: int) -> bool:
         """Whether the slots 1 … `count` of an interface are taken."""

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from ase import Atoms
 from ase.build import bulk
+from ase.calculators.singlepoint import SinglePointCalculator
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -29,7 +30,8 @@ def references(count: int, spread_eV: float = 0.01) -> list[Reference]:
     for _ in range(count):
         numbers = draws.choice([29, 79], size=8)
         energy = np.where(numbers == 29, -3.0, -4.0).sum() + 8 * draws.normal(scale=spread_eV)
-        chosen.append(Reference(numbers, energy))
+        volume = np.where(numbers == 29, 11.8, 17.0).sum() * draws.uniform(0.9, 1.1)
+        chosen.append(Reference(numbers, energy, volume))
     return chosen
 
 
@@ -89,6 +91,26 @@ def test_energy_outlier() -> None:
     assert (
         validate(ATOMS, shifted, LIMITS, [Reference(np.array([29]), -3.0)] * 20) == []
     )  # no gold among them
+
+
+@pytest.mark.parametrize(("scale", "good_label"), [(0.65, True), (1.5, True), (0.55, False), (1.8, False)])
+def test_volume_outlier(scale: float, good_label: bool) -> None:
+    atoms = ATOMS.copy()
+    atoms.set_cell(atoms.cell.array * scale, scale_atoms=True)
+    limits = replace(LIMITS, min_distance_A=0.1)
+    reasons = validate(atoms, good(atoms), limits, references(50))
+    assert reasons == [] if good_label else "volume" in reasons[0]
+    atoms.pbc = False
+    assert validate(atoms, good(atoms), limits, references(50)) == []
+
+
+def test_a_labelled_structure_is_a_reference() -> None:
+    for pbc, volume_A3 in ((True, ATOMS.get_volume()), ((True, True, False), None)):
+        atoms = ATOMS.copy()
+        atoms.pbc = pbc
+        atoms.calc = SinglePointCalculator(atoms, energy=-14.0)
+        entry = Reference.of(atoms)
+        assert (entry.energy_eV, entry.volume_A3) == (-14.0, volume_A3)
 
 
 def test_the_score_is_robust_to_bad_references() -> None:

@@ -92,7 +92,7 @@ def labels_in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     computed: list[str] = []
 
     def run_label(
-        interface: str, options: dict, atoms: Any, directory: Path, *, timeout_s: float, attempt: int
+        interface: str, options: dict, atoms: Any, directory: Path, *, attempt: int, **limits: Any
     ) -> QMResult:
         computed.append(Path(directory).name)
         return get_interface(interface, **options).compute(atoms, directory, attempt=attempt)
