@@ -10,7 +10,7 @@ import typer
 from alflow.cli.database_options import CampaignArgument, LaunchpadOption, UriOption, connected
 from alflow.cli.output import JsonOption, print_json, print_note, print_table
 
-app = typer.Typer(no_args_is_help=True, help="List, show, retry, drop or import the labels of a campaign.")
+app = typer.Typer(no_args_is_help=True, help="List, show, retry, drop, import or export labels.")
 
 LabelArgument = Annotated[str, typer.Argument(help="Label as in the list: round.number, e.g. 3.2")]
 COLUMNS = ("label", "state", "attempts", "wall_time_s", "energy_eV", "reason")
@@ -50,7 +50,7 @@ def show(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """All that is known about one label: result, level of theory, origin, failures."""
+    """All that is known about one label: result, level of theory, origin, failures, where its files are."""
     with connected(campaign, uri, launchpad) as connection:
         found = _find(connection.store, connection.campaign, label)
         configuration = connection.store.configurations.get(found["configuration"])
@@ -59,8 +59,9 @@ def show(
             "source": configuration["source"],
             "failures": found["failures"],
             "level_of_theory": found["level"],
-            "code": found.get("code"),
-            "code_version": found.get("code_version"),
+        }
+        facts |= {
+            key: found.get(key) for key in ("timeout_s", "code", "code_version", "details", "host", "folder")
         }
     if json:
         print_json(facts)
@@ -72,21 +73,28 @@ def show(
 def retry(
     campaign: CampaignArgument,
     label: Annotated[
-        list[str] | None, typer.Argument(help="Labels (round.number); default: all failed ones.")
+        list[str] | None, typer.Argument(help="Labels (round.number).", show_default=False)
+    ] = None,
+    failed: Annotated[bool, typer.Option("--failed", help="All failed labels of the campaign.")] = False,
+    timeout_s: Annotated[
+        float | None,
+        typer.Option(min=0.1, help="Time limit of the first attempt, s; default: the campaign's."),
     ] = None,
     uri: UriOption = None,
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
     """Set failed or rejected labels waiting again; a campaign that ended for want of them goes on."""
+    from alflow.errors import InputError
     from workflows.active_learning import try_again
 
+    if not label and not failed:
+        raise InputError("no label is named: give some (round.number), or --failed for all failed ones")
     with connected(campaign, uri, launchpad) as connection:
         store, name = connection.store, connection.campaign
-        chosen = (
-            [_find(store, name, one) for one in label] if label else store.labels.find(name, state="failed")
-        )
-        again = [_number(one) for one in chosen if store.labels.retry(one["_id"])]
+        chosen = [_find(store, name, one) for one in label or []]
+        chosen += store.labels.find(name, state="failed") if failed else []
+        again = [_number(one) for one in chosen if store.labels.retry(one["_id"], timeout_s)]
         if again:
             try_again(store, name)
     _report(again, "waiting again", json)
@@ -107,6 +115,33 @@ def drop(
         chosen = [_find(store, connection.campaign, one) for one in label]
         dropped = [_number(one) for one in chosen if store.labels.drop(one["_id"], reason)]
     _report(dropped, "dropped", json)
+
+
+@app.command()
+def export(
+    campaign: CampaignArgument,
+    output: Annotated[Path, typer.Option("--output", "-o", help="File: .extxyz, or MLIP's .cfg.")],
+    rejected: Annotated[bool, typer.Option("--rejected", help="Rejected labels, too.")] = False,
+    uri: UriOption = None,
+    launchpad: LaunchpadOption = None,
+    json: JsonOption = False,
+) -> None:
+    """Write finished labels to a file; extended XYZ also holds code and level of theory."""
+    from alflow.store.labels import DONE, REJECTED
+    from alflow.structure_files import write_structures
+
+    with connected(campaign, uri, launchpad) as connection:
+        store, name = connection.store, connection.campaign
+        states = [DONE, REJECTED] if rejected else [DONE]
+        found = store.labels.find(name, state={"$in": states})
+        structures = store.labels.structures([one["_id"] for one in found])
+        for one, atoms in zip(found, structures, strict=True):
+            atoms.info |= {"number": _number(one), "state": one["state"]}
+        write_structures(output, structures, species=store.campaigns.config(name).species)
+    if json:
+        print_json({"file": str(output), "labels": [_number(one) for one in found]})
+    else:
+        print_note(f"{len(found)} labels written to {output}")
 
 
 @app.command("import")

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import socket
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from typer.testing import CliRunner, Result
 from alflow.cli import app
 from alflow.config import parse_campaign
 from alflow.store import Store
+from alflow.structure_files import read_structures
 from workflows.active_learning import submit
 from workflows.launchpad import open_launchpad, write_launchpad_file
 
@@ -56,8 +58,9 @@ def _fill(store: Store) -> None:
             store.labels.fail(label, token, "the node has gone")
         else:
             why = ["forces absurd"] if number == 3 else []
+            code = {"code": "x", "code_version": "x 7.1"}
             result = {"energy_eV": -1.0, "forces_eV_A": np.zeros((1, 3)), "stress_eV_A3": None}
-            store.labels.finish(label, token, rejections=why, wall_time_s=2.5, **result)
+            store.labels.finish(label, token, rejections=why, wall_time_s=2.5, **result, **code)
 
 
 def test_status(command: Callable[..., Result]) -> None:
@@ -87,8 +90,26 @@ def test_one_label_is_shown_whole(command: Callable[..., Result]) -> None:
     assert facts["energy_eV"] == -1.0
 
 
+def test_export(command: Callable[..., Result], tmp_path: Path) -> None:
+    done = json.loads(command("labels", "export", "cu", "-o", "labels.extxyz", "--json").stdout)
+    assert done == {"file": "labels.extxyz", "labels": ["0.1"]}
+    (atoms,) = read_structures(tmp_path / "labels.extxyz", labelled=True)
+    assert atoms.get_potential_energy() == -1.0
+    assert (atoms.info["state"], atoms.info["code"], atoms.info["code_version"]) == ("done", "x", "x 7.1")
+    assert len(atoms.info["level_of_theory"]) == 64
+    both = json.loads(command("labels", "export", "cu", "-o", "labels.cfg", "--rejected", "--json").stdout)
+    assert both["labels"] == ["0.1", "0.3"]
+    assert len(read_structures(tmp_path / "labels.cfg", labelled=True, species=["Cu"])) == 2
+
+
+def test_retry_with_a_longer_limit(command: Callable[..., Result]) -> None:
+    command("labels", "retry", "cu", "--failed", "--timeout-s", "7200")
+    facts = json.loads(command("labels", "show", "cu", "0.2", "--json").stdout)
+    assert (facts["state"], facts["timeout_s"], facts["host"]) == ("waiting", 7200, socket.gethostname())
+
+
 def test_retry_and_drop(command: Callable[..., Result]) -> None:
-    assert json.loads(command("labels", "retry", "cu", "--json").stdout) == ["0.2"]
+    assert json.loads(command("labels", "retry", "cu", "--failed", "--json").stdout) == ["0.2"]
     assert json.loads(command("labels", "retry", "cu", "0.3", "--json").stdout) == ["0.3"]
     assert json.loads(command("labels", "drop", "cu", "0.1", "--json").stdout) == ["0.1"]
     counts = json.loads(command("status", "cu", "--json").stdout)["labels"]
@@ -101,6 +122,8 @@ def test_retry_and_drop(command: Callable[..., Result]) -> None:
         (("status", "nu"), "campaign 'nu' is not in this database; it has: cu"),
         (("labels", "show", "cu", "9.9"), "campaign 'cu' has no label '9.9'"),
         (("labels", "list", "cu", "--state", "lost"), "--state is 'lost', but must be one of"),
+        (("labels", "retry", "cu"), "no label is named: give some (round.number), or --failed"),
+        (("labels", "export", "cu", "-o", "labels.txt"), "labels.txt"),
         (("submit", "nowhere.yaml"), "nowhere.yaml: there is no such file"),
     ],
 )
