@@ -1,4 +1,4 @@
-"""The campaign file: one strict schema, from which the documentation is made.
+"""The campaign file of molecular dynamics: one strict schema, from which the documentation is made.
 
 Units are part of the names. Every number has bounds that a mistake of a factor of 100 leaves.
 """
@@ -10,10 +10,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from ase.data import chemical_symbols
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, model_validator
 
-from alflow.config_errors import load_yaml, sentence
-from alflow.errors import InputError
 from alflow.mtp.fitting import FitSettings
 from alflow.mtp.potential import DEFAULT_RADIAL_BASIS_SIZE
 
@@ -257,11 +255,10 @@ class Fit(Section):
     seed: int = Field(default=0, ge=0, description="seed of the random starts")
 
 
-class Initial(Section):
-    """What the first potential is fitted to: a labelled file, or displaced and strained starts."""
+class Displacements(Section):
+    """Structures to begin with: given ones in turn, displaced and strained at random."""
 
-    file: str | None = Field(default=None, description="labelled structures (extended XYZ); default: none")
-    count: int = Field(default=6, ge=1, le=1000, description="structures to make and label")
+    count: int = Field(default=6, ge=1, le=10_000, description="structures to make and label")
     displacement_A: float = Field(
         default=0.08, ge=0, le=1, description="standard deviation of displacements, Å"
     )
@@ -269,12 +266,26 @@ class Initial(Section):
     seed: int = Field(default=0, ge=0, description="seed of displacements and strains")
 
 
-class Stop(Section):
-    """When the campaign ends before its explorers do."""
+class Initial(Displacements):
+    """What the first potential is fitted to: a labelled file, or displaced and strained starts."""
+
+    file: str | None = Field(default=None, description="labelled structures (extended XYZ); default: none")
+
+
+class Budget(Section):
+    """What a campaign may use before it ends unfinished."""
 
     max_rounds: int = Field(default=200, ge=1, le=100_000, description="rounds")
     max_labels: int = Field(default=10_000, ge=1, le=10_000_000, description="finished labels")
     max_cpu_hours: float | None = Field(default=None, gt=0, le=1e8, description="time spent by all tasks, h")
+    barren_rounds: int = Field(
+        default=3, ge=1, le=100, description="give up after so many rounds without a label"
+    )
+
+
+class Stop(Budget):
+    """When the campaign ends before its explorers do."""
+
     force_rmse_change_eV_A: float | None = Field(
         default=None,
         gt=0,
@@ -286,9 +297,6 @@ class Stop(Section):
         ge=0,
         le=100,
         description="repeat the finished explorers until so many passes find nothing new",
-    )
-    barren_rounds: int = Field(
-        default=3, ge=1, le=100, description="give up after so many rounds without a label"
     )
 
 
@@ -344,6 +352,23 @@ class Campaign(Section):
                     )
         return self
 
+    def resolved(self, folder: Path) -> Campaign:
+        """The same with all paths taken from this folder."""
+        structures = [
+            s if s.file is None else s.model_copy(update={"file": str(folder / s.file)})
+            for s in self.structures
+        ]
+        initial = self.initial
+        if initial.file is not None:
+            initial = initial.model_copy(update={"file": str(folder / initial.file)})
+        return self.model_copy(update={"structures": structures, "initial": initial})
+
+    def files(self) -> list[tuple[str, str]]:
+        """The files that it names, each after the field that names it."""
+        named = [("initial.file", self.initial.file)]
+        named += [(f"structure {s.name!r}", s.file) for s in self.structures]
+        return [(field, file) for field, file in named if file is not None]
+
     def trajectories(self) -> list[Trajectory]:
         """All runs of all explorers, in the order of the file; the list index is the run's identity."""
         runs: list[Trajectory] = []
@@ -376,50 +401,3 @@ class Campaign(Section):
 
 def _as_list(value: Any) -> list[Any]:
     return list(value) if isinstance(value, list) else [value]
-
-
-def parse_campaign(data: object, source: str = "campaign") -> Campaign:
-    """Check plain data (as from YAML or the store) against the schema.
-
-    Raises
-    ------
-    InputError
-        One sentence on the first thing that is wrong.
-    """
-    if not isinstance(data, dict):
-        raise InputError(
-            f"{source}: a campaign file is a set of keys such as `name` and `species`, not {data!r:.60}"
-        )
-    try:
-        return Campaign.model_validate(data)
-    except ValidationError as error:
-        raise InputError(f"{source}: {sentence(error, Campaign)}") from None
-
-
-def load_campaign(path: str | Path) -> Campaign:
-    """Read a campaign file; relative paths in it are resolved against its folder.
-
-    Raises
-    ------
-    InputError
-        One sentence that names the file, the key, the value and what would be right.
-    """
-    path = Path(path)
-    campaign = parse_campaign(load_yaml(path), str(path))
-    folder = path.resolve().parent
-    structures = [
-        s if s.file is None else s.model_copy(update={"file": str(folder / s.file)})
-        for s in campaign.structures
-    ]
-    initial = campaign.initial
-    if initial.file is not None:
-        initial = initial.model_copy(update={"file": str(folder / initial.file)})
-    resolved = campaign.model_copy(update={"structures": structures, "initial": initial})
-    for field, file in [("initial.file", initial.file)] + [
-        (f"structure {s.name!r}", s.file) for s in structures
-    ]:
-        if file is not None and not Path(file).is_file():
-            raise InputError(
-                f"{path}: {field} names {file}, which does not exist; give a path relative to {folder}"
-            )
-    return resolved

@@ -6,7 +6,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 
-from alflow.config import Build, Campaign, Initial, Structure
+from alflow.config import Build, Campaign, Displacements, Structure
 from alflow.errors import InputError
 from alflow.structure_files import read_structures
 
@@ -62,7 +62,7 @@ def _read(structure: Structure, species: list[str]) -> Atoms:
     return Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
 
 
-def displaced(starts: list[Atoms], settings: Initial) -> list[Atoms]:
+def displaced(starts: list[Atoms], settings: Displacements) -> list[Atoms]:
     """Starting structures, in turn, with random normal displacements and a random symmetric strain.
 
     Parameters

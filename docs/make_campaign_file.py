@@ -1,8 +1,7 @@
-"""Write docs/campaign_file.md from the schema of the campaign file."""
+"""Write docs/campaign_file.md and docs/screening_file.md from the schemas of the campaign files."""
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 from typing import Any, get_args
 
@@ -12,6 +11,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
 from alflow.config import Campaign
+from alflow.config_screening import Screening
 
 HERE = Path(__file__).resolve().parent
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "multiple of"}
@@ -59,27 +59,31 @@ def tables(model: type[BaseModel], path: str) -> list[str]:
     return lines + inner
 
 
-def main() -> None:
-    """Write the file, or print it with --print."""
-    example = (HERE.parent / "examples" / "cu_emt.yaml").read_text().strip()
+def page(title: str, example: str, model: type[BaseModel]) -> str:
+    """A file of documentation: an example, then every key."""
     lines = [
-        "# The campaign file",
+        f"# {title}",
         "",
         "Made from the schema by `python docs/make_campaign_file.py`; do not edit.",
         "",
         "Unknown keys are errors, paths are relative to the file, and units are part of the names.",
         "",
         "```yaml",
-        example,
+        (HERE.parent / "examples" / example).read_text().strip(),
         "```",
-        *tables(Campaign, ""),
+        *tables(model, ""),
     ]
-    text = "\n".join(lines) + "\n"
-    if "--print" in sys.argv:
-        sys.stdout.write(text)
-    else:
-        (HERE / "campaign_file.md").write_text(text)
+    return "\n".join(lines) + "\n"
+
+
+def pages() -> dict[Path, str]:
+    """The files with their text."""
+    return {
+        HERE / "campaign_file.md": page("The campaign file", "cu_emt.yaml", Campaign),
+        HERE / "screening_file.md": page("The campaign file of a screening", "cu_pd_hull.yaml", Screening),
+    }
 
 
 if __name__ == "__main__":
-    main()
+    for path, text in pages().items():
+        path.write_text(text)

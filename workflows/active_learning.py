@@ -1,126 +1,140 @@
-"""The active-learning loop: a campaign's rounds, one workflow each.
+"""Active learning on the fly: molecular dynamics until the potential would have to guess.
 
-A round is explorers → select → labels (detours of select) → train; round 0 has no explorers, as there is no
-potential yet. The store decides what there is to do, FireWorks does it; a round's workflow can be set aside
-and built again from the store at any time.
+Each round runs the explorers on, labels the best of what they met, and refits; round 0 has no explorers, as
+there is no potential yet.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
 from typing import Any
 
 from ase import Atoms
-from fireworks import Firework, LaunchPad, Workflow
+from fireworks import Firework
 
 from alflow.config import Campaign
 from alflow.errors import InputError
+from alflow.selection import fingerprint, select
 from alflow.store import Store
-from alflow.store import campaigns as state
 from alflow.structure_files import read_structures
-from alflow.structures import starting_structures
-from qm_interfaces import get_interface
-from workflows.launchpad import HOT_ROUNDS, archive
+from alflow.structures import displaced, starting_structures
+from workflows.labelling import last_failure, request_labels
+from workflows.stop_rules import ExplorerProgress, why_stop
 from workflows.tasks.base import firework
+from workflows.training import read_active_set, read_potential, refit
 
 FIXED = ("species", "structures", "potential", "initial")  # what a running campaign cannot change
+REASONS_KEPT = 20  # of refused candidates: there may be thousands, for the same few reasons
 
 
-@dataclass(frozen=True)
-class Beginning:
-    """What a campaign starts from: structures by name, and labelled structures if it has some."""
-
-    starts: dict[str, Atoms]
-    labelled: list[Atoms]
-
-
-def check(campaign: Campaign) -> Beginning:
-    """Read the files of a campaign and find everything that can be wrong with it before it begins.
+def check(config: Campaign) -> None:
+    """Read the structures and labelled files of a campaign.
 
     Raises
     ------
     InputError
-        If a structure or labelled file is wrong.
-    qm_interfaces.SettingsError
-        If the QM interface refuses its options.
+        If one of them is wrong.
     """
-    get_interface(campaign.qm.interface, **campaign.qm.options)
-    file = campaign.initial.file
-    labelled = read_structures(file, labelled=True, species=campaign.species) if file is not None else []
-    return Beginning(starting_structures(campaign), labelled)
+    starting_structures(config)
+    _labelled(config)
 
 
-def submit(store: Store, launchpad: LaunchPad, campaign: Campaign) -> None:
-    """Put a campaign on the LaunchPad, or take up the one of this name; what is refused leaves no trace.
+def check_changes(store: Store, old: dict[str, Any], config: Campaign, changed: Sequence[str]) -> None:
+    """Only limits and settings can change; explorers can be added at the end.
 
     Raises
     ------
     InputError
-        If it changes what a campaign that has begun cannot change.
-
-    And what `check` raises.
+        If anything else has changed.
     """
-    beginning = check(campaign)
-    if campaign.name in store.campaigns.names():
-        _apply_changes(store, campaign)
-        try_again(store, campaign.name)
-    runs = [(run, beginning.starts[run.structure]) for run in campaign.trajectories()]
-    store.campaigns.create(campaign)
-    store.explorers.create(campaign.name, runs)
-    if beginning.labelled:
-        _import_labels(store, campaign, beginning.labelled)
-    ensure_round(store, launchpad, campaign.name)
+    for key in changed:
+        if key in FIXED:
+            raise InputError(
+                f"`{key}` of campaign {config.name!r} cannot change once it has begun; "
+                "give the campaign a new name"
+            )
+    if "explorers" in changed:
+        runs = {run["index"]: run["settings"] for run in store.explorers.all(config.name)}
+        now = {run.index: run.model_dump(mode="json") for run in config.trajectories()}
+        if any(now.get(index) != settings for index, settings in runs.items()):
+            raise InputError(
+                f"`explorers` of campaign {config.name!r} can only be added at the end once it has begun; "
+                "give the campaign a new name"
+            )
 
 
-def try_again(store: Store, name: str) -> bool:
-    """Set a failed campaign, and its explorers that broke, going again; False if it had not failed."""
-    if not store.campaigns.reopen(name, state.FAILED):
-        return False
-    store.explorers.retry_failed(name)
-    return True
+def begin(store: Store, config: Campaign) -> None:
+    """Store the runs, and labels that were computed elsewhere."""
+    starts = starting_structures(config)
+    store.explorers.create(config.name, [(run, starts[run.structure]) for run in config.trajectories()])
+    labelled = _labelled(config)
+    if labelled:
+        _import_labels(store, config, labelled)
 
 
-def ensure_round(store: Store, launchpad: LaunchPad, name: str) -> bool:
-    """Add the workflow of a running campaign's present round unless it is there; whether it was added.
-
-    Does nothing while another process holds the campaign: that one does it.
-    """
-    with store.campaigns.leased(name) as mine:
-        return mine and add_round(store, launchpad, name)
-
-
-def add_round(store: Store, launchpad: LaunchPad, name: str) -> bool:
-    """`ensure_round` for who holds the campaign's lease."""
-    document = store.campaigns.get(name)
-    round_ = document["round"]
-    in_round = {"metadata.campaign": name, "metadata.round": round_}
-    if document["state"] != state.RUNNING or launchpad.workflows.find_one(in_round, {"_id": 1}):
-        return False
-    launchpad.add_wf(build_round(name, round_, store.explorers.unfinished(name) if round_ else []))
-    archive(launchpad, {"metadata.campaign": name, "metadata.round": {"$lt": round_ - HOT_ROUNDS}})
-    return True
-
-
-def build_round(name: str, round_: int, explorers: list[dict[str, Any]]) -> Workflow:
-    """The workflow of a round for these explorers."""
-    # FireWorks numbers fireworks from the last that was made to the first.
-    train, select = (firework(task, task, campaign=name, round_=round_) for task in ("train", "select"))
-    explore = [
-        firework("explore", run["name"], campaign=name, round_=round_, explorer=run["index"])
-        for run in reversed(explorers)
+def explorations(store: Store, config: Campaign, round_: int) -> list[Firework]:
+    """One firework for each run that has further to go."""
+    runs = store.explorers.unfinished(config.name) if round_ else []
+    return [
+        firework("explore", run["name"], campaign=config.name, round_=round_, explorer=run["index"])
+        for run in reversed(runs)
     ]
-    links: dict[Firework, list[Firework]] = {run: [select] for run in explore}
-    return Workflow(
-        [*explore, select, train],
-        links | {select: [train]},
-        name=f"{name} · round {round_}",
-        metadata={"campaign": name, "round": round_},
+
+
+def choose(store: Store, config: Campaign, round_: int) -> dict[str, Any]:
+    """Ask for labels: of displaced starts in round 0, later of the most extrapolative frames."""
+    if round_ == 0:
+        structures = displaced(store.explorers.starts(config.name), config.initial)
+        labels = request_labels(store, config, round_, structures, {"kind": "initial"})
+        return {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
+    return _choose_extrapolative(store, config, round_)
+
+
+def conclude(store: Store, config: Campaign, round_: int) -> None:
+    """Refit if there are new labels, apply the stop rules, advance."""
+    name = config.name
+    document = store.campaigns.get(name)
+    learned = refit(
+        store,
+        name,
+        round_,
+        species=config.species,
+        potential=config.potential,
+        settings=config.fit,
+        mode=config.selection.mode,
     )
+    explorers = store.explorers.all(name)
+    waiting = [run for run in explorers if run["state"] in ("ready", "paused")]
+    barren = document["barren"] + 1 if waiting and not learned and round_ > 0 else 0
+    quiet = document["quiet"] + 1 if not waiting and not learned else 0
+    progress = ExplorerProgress(
+        round=round_,
+        labels=store.labels.counts(name)["done"],
+        explorer_states=[run["state"] for run in explorers],
+        force_rmse_eV_A=[p["errors"]["force_rmse_eV_A"] for p in store.potentials.history(name)],
+        cpu_hours=document["cpu_seconds"] / 3600,
+        barren=barren,
+        quiet=quiet,
+        last_failure=last_failure(store, name, round_) or _pause(waiting),
+    )
+    end = why_stop(config.stop, progress)
+    if end is not None:
+        store.events.add(name, f"ended-{round_}", "ended", round_, state=end[0], reason=end[1])
+        store.campaigns.end(name, *end)
+        return
+    if not waiting:
+        store.explorers.start_again(name, passes=1 + max(run["passes"] for run in explorers))
+    store.campaigns.advance(name, round_, barren=barren, quiet=quiet)
 
 
-def _import_labels(store: Store, campaign: Campaign, structures: list[Atoms]) -> None:
+def _labelled(config: Campaign) -> list[Atoms]:
+    file = config.initial.file
+    return [] if file is None else read_structures(file, labelled=True, species=config.species)
+
+
+def _import_labels(store: Store, config: Campaign, structures: list[Atoms]) -> None:
     """Store labels that were computed elsewhere as the choice of round 0. Idempotent."""
-    name, file = campaign.name, campaign.initial.file
+    name, file = config.name, config.initial.file
     if store.events.get(name, "selected-0") is not None:
         return
     labels = []
@@ -133,37 +147,40 @@ def _import_labels(store: Store, campaign: Campaign, structures: list[Atoms]) ->
     store.events.add(name, "selected-0", "selected", 0, **facts)
 
 
-def _apply_changes(store: Store, campaign: Campaign) -> None:
-    """Take over an edited campaign file, as far as a campaign that has begun can change."""
-    document = store.campaigns.get(campaign.name)
-    old, new = document["config"], campaign.model_dump(mode="json")
-    changed = [key for key in new if new[key] != old.get(key)]
-    for key in changed:
-        if key in FIXED:
-            raise InputError(
-                f"`{key}` of campaign {campaign.name!r} cannot change once it has begun; "
-                "give the campaign a new name"
-            )
-    if "qm" in changed and _level(campaign.qm.interface, campaign.qm.options) != _level(
-        old["qm"]["interface"], old["qm"]["options"]
-    ):
-        raise InputError(
-            f"`qm` of campaign {campaign.name!r} would change the level of theory of its labels; "
-            "give the campaign a new name"
-        )
-    if "explorers" in changed:
-        runs = {run["index"]: run["settings"] for run in store.explorers.all(campaign.name)}
-        now = {run.index: run.model_dump(mode="json") for run in campaign.trajectories()}
-        if any(now.get(index) != settings for index, settings in runs.items()):
-            raise InputError(
-                f"`explorers` of campaign {campaign.name!r} can only be added at the end once it has begun; "
-                "give the campaign a new name"
-            )
-    if changed and store.campaigns.replace_config(campaign, document["config_hash"]):
-        key = f"config-{document['config_hash'][:12]}-{document['round']}"
-        store.events.add(campaign.name, key, "config changed", document["round"], keys=changed)
-        store.campaigns.reopen(campaign.name, state.STOPPED, state.FINISHED)
+def _choose_extrapolative(store: Store, config: Campaign, round_: int) -> dict[str, Any]:
+    name = config.name
+    candidates = store.explorers.candidates(name, round_)
+    # What a killed attempt at this very choice has asked for must not change the choice.
+    asked = [label for label in store.labels.find(name) if label["round"] < round_]
+    budget = min(config.selection.labels_per_round, config.stop.max_labels - len(asked))
+    if not candidates or budget <= 0:
+        return {"candidates": len(candidates), "labels": [], "refused": [], "grades": []}
+    version = store.potentials.latest(name)["version"]  # type: ignore[index]
+    known = store.configurations.atoms([label["configuration"] for label in asked])
+    selection = select(
+        read_potential(store, name, config.species, version),
+        read_active_set(store, name, version),
+        candidates,
+        budget,
+        known=[fingerprint(atoms) for atoms in known],
+        min_distance_A=config.qm.limits.min_distance_A,
+        gamma_select=config.selection.gamma_save,
+    )
+    chosen = [candidates[i] for i in selection.chosen]
+    labels = request_labels(store, config, round_, chosen, {"kind": "extrapolative", "potential": version})
+    refused = [f"{_origin(candidates[i])}: {why}" for i, why in selection.rejected.items()][:REASONS_KEPT]
+    grades = [frame.info["extrapolation_grade"] for frame in candidates]
+    return {"candidates": len(candidates), "labels": labels, "refused": refused, "grades": _extremes(grades)}
 
 
-def _level(interface: str, options: dict[str, Any]) -> dict[str, Any]:
-    return get_interface(interface, **options).level_of_theory()
+def _origin(frame: Atoms) -> str:
+    return f"{frame.info['explorer']} step {frame.info['step']}"
+
+
+def _extremes(grades: list[float]) -> list[float]:
+    return [min(grades), max(grades)] if grades else []
+
+
+def _pause(waiting: list[dict[str, Any]]) -> str:
+    reasons = [f"{run['name']} waits since {run['reason']}" for run in waiting if run["reason"]]
+    return reasons[0].rstrip(".") if reasons else ""

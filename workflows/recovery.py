@@ -15,8 +15,8 @@ from fireworks import LaunchPad
 from alflow.store import Store
 from alflow.store.campaigns import RUNNING
 from alflow.store.lease import LEASE_SECONDS
-from workflows.active_learning import add_round
 from workflows.launchpad import set_aside
+from workflows.rounds import add_round
 
 LOCAL_PATIENCE_S = 5.0  # FireWorks' own bookkeeping between two tasks takes well under a second
 CLUSTER_PATIENCE_S = 1.5 * LEASE_SECONDS
@@ -33,7 +33,10 @@ def recover(store: Store, launchpad: LaunchPad, name: str, *, patience_s: float 
         How long a state that belongs between two steps of a live worker may last: seconds if all workers are
         local (their death is seen at once), beyond the lease if they are not; 0 if there are none.
     """
-    freed = sum(part.break_dead_leases(name) for part in (store.labels, store.explorers, store.campaigns))
+    freed = sum(
+        part.break_dead_leases(name)
+        for part in (store.labels, store.explorers, store.chunks, store.campaigns)
+    )
     document = store.campaigns.get(name)
     if document["state"] != RUNNING:
         return False
@@ -84,6 +87,8 @@ def _has_live_worker(store: Store, launchpad: LaunchPad, firework: dict[str, Any
         holder = store.explorers.collection.find_one(
             {"campaign": spec["campaign"], "index": spec["explorer"]}
         )
+    elif "chunk" in spec:
+        holder = store.chunks.get(spec["campaign"], spec["round"], spec["chunk"])
     else:
         return False  # select and train hold the campaign's lease, which the caller holds
     lease = holder["lease"] if holder else None

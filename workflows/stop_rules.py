@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alflow.config import Stop
+from alflow.config import Budget, Stop
 from alflow.store.campaigns import FAILED, FINISHED, STOPPED
 
 STEADY_ROUNDS = 3  # refits over which the error must have settled
@@ -13,7 +13,7 @@ STEADY_ROUNDS = 3  # refits over which the error must have settled
 
 @dataclass(frozen=True)
 class Progress:
-    """What the rules look at.
+    """What the rules of every campaign look at.
 
     Attributes
     ----------
@@ -21,37 +21,42 @@ class Progress:
         The round that has just ended.
     labels : int
         Finished labels of the campaign.
-    explorer_states : sequence of str
-    force_rmse_eV_A : sequence of float
-        Training error of every version of the potential, oldest first.
     cpu_hours : float
     barren : int
-        Rounds in a row, this one included, that brought no label although some run waits for one.
-    quiet : int
-        Passes in a row, this one included, that found nothing new.
+        Rounds in a row, this one included, that brought no label although something waits for one.
     last_failure : str
         Why the latest label failed, or else why a run is paused, for the reason that a person reads.
     """
 
     round: int
     labels: int
-    explorer_states: Sequence[str]
-    force_rmse_eV_A: Sequence[float]
     cpu_hours: float
     barren: int
-    quiet: int
     last_failure: str
 
 
-def why_stop(rules: Stop, progress: Progress) -> tuple[str, str] | None:
-    """The end state and the reason in a sentence, or None to go on."""
+@dataclass(frozen=True)
+class ExplorerProgress(Progress):
+    """What the rules of explorers look at besides.
+
+    Attributes
+    ----------
+    explorer_states : sequence of str
+    force_rmse_eV_A : sequence of float
+        Training error of every version of the potential, oldest first.
+    quiet : int
+        Passes in a row, this one included, that found nothing new.
+    """
+
+    explorer_states: Sequence[str]
+    force_rmse_eV_A: Sequence[float]
+    quiet: int
+
+
+def over_budget(rules: Budget, progress: Progress) -> tuple[str, str] | None:
+    """The end state of a campaign that has used up what it may, and the reason; None to go on."""
     if progress.labels == 0:
         return FAILED, f"no label of the first round succeeded{_because(progress)}"
-    if progress.round > 0 and set(progress.explorer_states) == {"failed"}:
-        return FAILED, "every explorer failed; `alflow status` shows why"
-    if not {"ready", "paused"} & set(progress.explorer_states) and progress.quiet >= rules.quiet_rounds:
-        failed = list(progress.explorer_states).count("failed")
-        return FINISHED, "all explorers finished" + (f" but {failed}, which failed" if failed else "")
     if progress.barren >= rules.barren_rounds:
         return FAILED, f"{progress.barren} rounds in a row brought no label{_because(progress)}"
     if progress.round + 1 > rules.max_rounds:
@@ -60,6 +65,20 @@ def why_stop(rules: Stop, progress: Progress) -> tuple[str, str] | None:
         return STOPPED, f"max_labels = {rules.max_labels} is reached"
     if rules.max_cpu_hours is not None and progress.cpu_hours >= rules.max_cpu_hours:
         return STOPPED, f"max_cpu_hours = {rules.max_cpu_hours:g} is reached"
+    return None
+
+
+def why_stop(rules: Stop, progress: ExplorerProgress) -> tuple[str, str] | None:
+    """The end state of a campaign of explorers and the reason in a sentence, or None to go on."""
+    if progress.labels == 0:
+        return over_budget(rules, progress)
+    if progress.round > 0 and set(progress.explorer_states) == {"failed"}:
+        return FAILED, "every explorer failed; `alflow status` shows why"
+    if not {"ready", "paused"} & set(progress.explorer_states) and progress.quiet >= rules.quiet_rounds:
+        failed = list(progress.explorer_states).count("failed")
+        return FINISHED, "all explorers finished" + (f" but {failed}, which failed" if failed else "")
+    if (end := over_budget(rules, progress)) is not None:
+        return end
     recent = progress.force_rmse_eV_A[-STEADY_ROUNDS - 1 :]
     limit = rules.force_rmse_change_eV_A
     if limit is not None and len(recent) > STEADY_ROUNDS and max(recent) - min(recent) < limit:

@@ -60,9 +60,8 @@ def show(
             "failures": found["failures"],
             "level_of_theory": found["level"],
         }
-        facts |= {
-            key: found.get(key) for key in ("timeout_s", "code", "code_version", "details", "host", "folder")
-        }
+        more = ("timeout_s", "code", "code_version", "details", "host", "folder")
+        facts |= {key: found.get(key) for key in more}
     if json:
         print_json(facts)
     else:
@@ -86,7 +85,7 @@ def retry(
 ) -> None:
     """Set failed or rejected labels waiting again; a campaign that ended for want of them goes on."""
     from alflow.errors import InputError
-    from workflows.active_learning import try_again
+    from workflows.submission import try_again
 
     if not label and not failed:
         raise InputError("no label is named: give some (round.number), or --failed for all failed ones")

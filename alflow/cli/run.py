@@ -33,9 +33,9 @@ def run(
     Safe to interrupt, or to be killed: the same command goes on where it was. Results go to the folder runs/
     beside the campaign file: the potential (.mtp), report.html, my_launchpad.yaml for FireWorks' commands.
     """
-    from alflow.config import load_campaign
+    from alflow.campaign_file import load_campaign
     from alflow.store import overview
-    from workflows.active_learning import check, submit
+    from workflows.submission import check, submit
     from workflows.local import run_to_the_end
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a queue's end of time is an interrupt

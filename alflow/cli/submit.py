@@ -21,22 +21,22 @@ def submit(
 
     Submitting a campaign again applies changes of its file, and mends what lost workers have left behind.
     """
-    from alflow.config import load_campaign
+    from alflow.campaign_file import load_campaign
     from alflow.errors import InputError
     from alflow.store import Store, overview
-    from workflows import active_learning
+    from workflows import submission
     from workflows.launchpad import configured_launchpad
     from workflows.recovery import recover
 
     config = load_campaign(campaign)
-    active_learning.check(config)
+    submission.check(config)
     pad = configured_launchpad(uri, launchpad)
     if pad is None:
         raise InputError(
             "no database is named: give --uri, --launchpad or ALFLOW_MONGO_URI, or use `alflow run`"
         )
     store = Store(pad.db)
-    active_learning.submit(store, pad, config)
+    submission.submit(store, pad, config)
     recover(store, pad, config.name)
     facts = overview(store, config.name)
     if json:

@@ -12,14 +12,14 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from alflow.config import Campaign, parse_campaign
+from alflow.campaign_file import AnyCampaign, parse_campaign
 from alflow.errors import InputError
 from alflow.store.lease import break_dead_leases, free, new_lease, now, renewed
 
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 
 
-def config_hash(campaign: Campaign) -> str:
+def config_hash(campaign: AnyCampaign) -> str:
     """Hash of a resolved configuration."""
     text = json.dumps(campaign.model_dump(mode="json"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -35,7 +35,7 @@ class Campaigns:
         self.collection = database["campaigns"]
         self.collection.create_index("name", unique=True)
 
-    def create(self, campaign: Campaign) -> bool:
+    def create(self, campaign: AnyCampaign) -> bool:
         """Insert a new campaign at round 0; False if the name exists already."""
         try:
             self.collection.insert_one(
@@ -71,7 +71,7 @@ class Campaigns:
             raise InputError(f"campaign {name!r} is not in this database; it has: {known}")
         return document
 
-    def config(self, name: str) -> Campaign:
+    def config(self, name: str) -> AnyCampaign:
         """The configuration of a campaign as it is stored."""
         return parse_campaign(self.get(name)["config"], name)
 
@@ -79,7 +79,7 @@ class Campaigns:
         """Names of all campaigns, oldest first."""
         return [d["name"] for d in self.collection.find({}, {"name": 1}).sort("created", 1)]
 
-    def replace_config(self, campaign: Campaign, expected_hash: str) -> bool:
+    def replace_config(self, campaign: AnyCampaign, expected_hash: str) -> bool:
         """Compare-and-set the configuration; False if somebody else changed it meanwhile."""
         update = {"config": campaign.model_dump(mode="json"), "config_hash": config_hash(campaign)}
         found = self.collection.find_one_and_update(
@@ -87,11 +87,14 @@ class Campaigns:
         )
         return found is not None
 
-    def advance(self, name: str, round_: int, *, barren: int, quiet: int) -> bool:
-        """Compare-and-set the round from `round_` to the next; False if it had been advanced already."""
+    def advance(self, name: str, round_: int, **progress: Any) -> bool:
+        """Compare-and-set the round from `round_` to the next, and what else tells how far the loop is.
+
+        False if it had been advanced already.
+        """
         found = self.collection.find_one_and_update(
             {"name": name, "round": round_, "state": RUNNING},
-            {"$set": {"round": round_ + 1, "barren": barren, "quiet": quiet, "advanced": now()}},
+            {"$set": {"round": round_ + 1, **progress, "advanced": now()}},
         )
         return found is not None
 

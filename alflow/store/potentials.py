@@ -59,9 +59,9 @@ class Potentials:
             return False
         return True
 
-    def latest(self, campaign: str) -> dict[str, Any] | None:
+    def latest(self, campaign: str, **where: Any) -> dict[str, Any] | None:
         """The newest version's document, or None."""
-        return self.collection.find_one({"campaign": campaign}, sort=[("version", -1)])
+        return self.collection.find_one({"campaign": campaign, **where}, sort=[("version", -1)])
 
     def history(self, campaign: str) -> list[dict[str, Any]]:
         """All versions without their label lists, oldest first."""

@@ -8,6 +8,8 @@ from pymongo import MongoClient
 from pymongo.database import Database
 
 from alflow.store.campaigns import Campaigns
+from alflow.store.candidates import Candidates
+from alflow.store.chunks import Chunks
 from alflow.store.configurations import Configurations
 from alflow.store.events import Events
 from alflow.store.explorers import Explorers
@@ -28,6 +30,8 @@ class Store:
         self.slots = Slots(database)
         self.potentials = Potentials(database)
         self.explorers = Explorers(database)
+        self.candidates = Candidates(database)
+        self.chunks = Chunks(database)
         self.events = Events(database)
         self.files = Files(database)
 

@@ -14,10 +14,10 @@ from pymongo.database import Database
 from typer.testing import CliRunner, Result
 
 from alflow.cli import app
-from alflow.config import parse_campaign
+from alflow.campaign_file import parse_campaign
 from alflow.store import Store
 from alflow.structure_files import read_structures
-from workflows.active_learning import submit
+from workflows.submission import submit
 from workflows.launchpad import open_launchpad, write_launchpad_file
 
 CAMPAIGN = """

@@ -14,10 +14,10 @@ from test_vasp import settings, worker
 from typer.testing import CliRunner
 
 from alflow.cli import app
-from alflow.config import parse_campaign
+from alflow.campaign_file import parse_campaign
 from alflow.store import Store
 from qm_interfaces.vasp import VaspInterface
-from workflows.active_learning import submit
+from workflows.submission import submit
 from workflows.launchpad import open_launchpad, write_launchpad_file
 
 __all__ = ["worker"]  # a fixture

@@ -9,7 +9,8 @@ from ase import Atoms
 from ase.build import bulk
 from pymongo.database import Database
 
-from alflow.config import Campaign, parse_campaign
+from alflow.campaign_file import parse_campaign
+from alflow.config import Campaign
 from alflow.errors import InputError
 from alflow.mtp import MomentTensorPotential, evaluate, mtp_from_text, mtp_to_text
 from alflow.report import build_report, gather

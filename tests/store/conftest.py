@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from alflow.config import Campaign, parse_campaign
+from alflow.campaign_file import parse_campaign
+from alflow.config import Campaign
 from alflow.store import Store
 
 

@@ -10,7 +10,8 @@ import pytest
 from fireworks import LaunchPad
 from pymongo.database import Database
 
-from alflow.config import Campaign, parse_campaign
+from alflow.campaign_file import parse_campaign
+from alflow.config import Campaign
 from alflow.store import Store
 from qm_interfaces import QMResult, get_interface
 from workflows.launchpad import open_launchpad

@@ -13,7 +13,7 @@ from alflow.errors import InputError
 from alflow.store import overview
 from alflow.structures import displaced, starting_structures
 from qm_interfaces import CodeFailed, SettingsError
-from workflows.active_learning import submit
+from workflows.submission import submit
 from workflows.launchpad import HOT_ROUNDS
 
 Make = Callable[..., Campaign]
@@ -151,7 +151,7 @@ def test_a_broken_task_ends_the_campaign_with_its_words(
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("workflows.tasks.train.fit", broken)
+    monkeypatch.setattr("workflows.training.fit", broken)
     submit(stage.store, stage.launchpad, make_campaign())
     end = stage.work()
     assert (end["state"], end["reason"]) == ("failed", "train of round 0 broke: ZeroDivisionError: a bug")

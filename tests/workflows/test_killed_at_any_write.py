@@ -14,7 +14,7 @@ from pymongo import monitoring
 
 from alflow.config import Campaign
 from alflow.store import Store
-from workflows.active_learning import submit
+from workflows.submission import submit
 from workflows.launchpad import open_launchpad
 from workflows.local import ROLES, work
 from workflows.recovery import recover

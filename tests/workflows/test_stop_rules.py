@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from alflow.config import Stop
-from workflows.stop_rules import Progress, why_stop
+from workflows.stop_rules import ExplorerProgress, why_stop
 
-ONGOING = Progress(
+ONGOING = ExplorerProgress(
     round=3,
     labels=20,
     explorer_states=["finished", "paused"],

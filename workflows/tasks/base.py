@@ -13,6 +13,8 @@ from alflow.store.campaigns import FAILED
 
 ROLES = {
     "explore": "explore",
+    "gather": "explore",
+    "relax": "explore",
     "select": "train",
     "label": "label",
     "train": "train",
@@ -47,7 +49,7 @@ class CampaignTask(FiretaskBase):
 
 
 def firework(task: str, title: str, *, campaign: str, round_: int, **parameters: Any) -> Firework:
-    """A firework of one task (explore, select, label, train) with its category, readable on the dashboard."""
+    """A firework of one of the tasks in `ROLES` with its category, readable on the dashboard."""
     class_name = f"workflows.tasks.{task}.{task.capitalize()}Task"
     fire_task = load_object(
         {"_fw_name": f"{{{{{class_name}}}}}", "campaign": campaign, "round": round_, **parameters}

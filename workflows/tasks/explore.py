@@ -9,13 +9,13 @@ from ase import Atoms
 from fireworks import FWAction, explicit_serialize
 
 from alflow.config import Campaign, Trajectory
-from alflow.mtp import MTPCalculator, mtp_from_text
-from alflow.selection import ActiveSet
+from alflow.mtp import MTPCalculator
 from alflow.simulation import Checkpoint, GradeControl, Guards, MDResult, MDSettings, run_md
 from alflow.store import Store
 from alflow.store.explorers import FAILED, FINISHED, PAUSED
 from alflow.store.lease import renewed
 from workflows.tasks.base import CampaignTask
+from workflows.training import read_active_set, read_potential
 
 POLL_S = 0.5
 PASS_SEED_STEP = 1_000_003  # passes over the same explorers differ in their seeds
@@ -34,7 +34,9 @@ class ExploreTask(CampaignTask):
                 return FWAction()
             time.sleep(POLL_S)
         with renewed(store.explorers.collection, run["_id"], run["lease"]["token"]):
-            result = self._run(store, store.campaigns.config(campaign), run, round_)
+            config = store.campaigns.config(campaign)
+            assert isinstance(config, Campaign)
+            result = self._run(store, config, run, round_)
             state = FINISHED if result.state == "finished" else PAUSED
             store.explorers.complete(run, round_, state, result.reason or None)
         facts = {
@@ -71,7 +73,7 @@ class ExploreTask(CampaignTask):
 
         result = run_md(
             start,
-            calculator(store, config),
+            _calculator(store, config),
             _md_settings(plan, run["passes"]),
             control=GradeControl(config.selection.gamma_save, config.selection.gamma_break),
             guards=Guards(**plan.guards.model_dump()),
@@ -87,16 +89,14 @@ class ExploreTask(CampaignTask):
             store.explorers.complete(run, self["round"], FAILED, message)
 
 
-def calculator(store: Store, config: Campaign) -> MTPCalculator:
-    """The newest potential of a campaign with its active set."""
+def _calculator(store: Store, config: Campaign) -> MTPCalculator:
     newest = store.potentials.latest(config.name)
     if newest is None:
         raise RuntimeError("there is no potential yet")
     version = newest["version"]
-    text = store.potentials.mtp(config.name, version)
-    potential = mtp_from_text(text, config.species, f"version {version}")
     return MTPCalculator(
-        potential, active_set=ActiveSet.from_bytes(store.potentials.active_set(config.name, version))
+        read_potential(store, config.name, config.species, version),
+        active_set=read_active_set(store, config.name, version),
     )
 
 

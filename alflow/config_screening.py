@@ -1,0 +1,160 @@
+"""The campaign file of a convex-hull screening: which candidates, through which stages, to which hull."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from alflow.config import QM, Budget, Displacements, Fit, Name, Potential, Section, Selection, Symbol
+
+Volume = Annotated[float, Field(ge=1, le=200)]
+
+
+class Source(Section):
+    """Where candidates come from: derivative structures of a lattice, files, or prototypes."""
+
+    name: Name = Field(description="name by which candidates are called, e.g. fcc-00012")
+    lattice: Literal["fcc", "bcc", "hcp"] | None = Field(
+        default=None, description="all symmetry-inequivalent decorations of supercells of this lattice"
+    )
+    parent: str | None = Field(
+        default=None, description="or of the crystal in this file; relative to the campaign file"
+    )
+    min_atoms: int = Field(default=1, ge=1, le=40, description="atoms per cell of derivative structures")
+    max_atoms: int = Field(default=6, ge=1, le=40, description="atoms per cell of derivative structures")
+    files: str | None = Field(default=None, description="or structures of a file or of all files of a folder")
+    prototypes: list[str] | None = Field(
+        default=None, min_length=1, description="or prototypes (Strukturbericht, e.g. L1_2), all decorations"
+    )
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> Source:
+        kinds = ("lattice", "parent", "files", "prototypes")
+        given = [kind for kind in kinds if getattr(self, kind) is not None]
+        if len(given) != 1:
+            raise ValueError(
+                f"source {self.name!r} needs exactly one of {', '.join(f'`{kind}`' for kind in kinds)}"
+            )
+        if self.min_atoms > self.max_atoms:
+            raise ValueError(f"min_atoms = {self.min_atoms} must not exceed max_atoms = {self.max_atoms}")
+        return self
+
+
+class Relaxation(Section):
+    """When a relaxation is done, or given up."""
+
+    max_force_eV_A: float = Field(default=0.01, gt=0, le=1, description="largest force on an atom, eV/Å")
+    max_stress_GPa: float = Field(
+        default=0.1, gt=0, le=10, description="largest component of the stress, GPa"
+    )
+    steps: int = Field(default=500, ge=1, le=100_000, description="steps, at most")
+
+
+class Screen(Section):
+    """How candidates are relaxed with a potential, and what puts one aside."""
+
+    relaxation: Relaxation = Field(default=Relaxation(), description="when a relaxation is done")
+    max_volume_change: float = Field(
+        default=0.5, ge=0.01, le=10, description="relative change of volume that puts a candidate aside"
+    )
+    min_distance_A: float = Field(
+        default=1.0, ge=0.1, le=5, description="distance of two atoms that puts a candidate aside, Å"
+    )
+    pressure_GPa: float = Field(default=0.0, ge=-50, le=1000, description="target pressure, GPa")
+    chunk: int = Field(default=2000, ge=1, le=100_000, description="candidates relaxed by one firework")
+    first_sample: int = Field(
+        default=500,
+        ge=1,
+        le=1_000_000,
+        description="candidates of a stage's first round; each round takes twice as many as the one before",
+    )
+
+
+class Stage(Section):
+    """A potential that relaxes all candidates it is given and keeps those near the hull."""
+
+    potential: Potential = Field(description="the stage's moment tensor potential")
+    fit: Fit = Field(default=Fit(), description="weights and settings of its fit")
+    selection: Selection = Field(default=Selection(labels_per_round=20), description="grades and selection")
+    validation: int = Field(
+        default=30,
+        ge=5,
+        le=10_000,
+        description="relaxed candidates that are labelled to measure the error σ, and not trained on",
+    )
+    keep_sigmas: float = Field(
+        default=4.0, gt=0, le=100, description="candidates within so many σ of the hull are kept"
+    )
+
+
+class Final(Section):
+    """The relaxation by quantum mechanics, of which the hull is made."""
+
+    relaxation: Relaxation = Field(default=Relaxation(), description="when a relaxation is done")
+    timeout_s: float = Field(
+        default=86_400.0, ge=0.1, le=10_000_000, description="limit of the first attempt of a relaxation, s"
+    )
+    per_round: int = Field(default=200, ge=1, le=10_000, description="QM relaxations of one workflow")
+    metastable_eV: float = Field(
+        default=0.025,
+        ge=0,
+        le=1,
+        description="distance to the hull up to which results are listed, eV per atom",
+    )
+
+
+class Screening(Section):
+    """A screening: candidate crystals, the stages that sift them, and the QM code that has the last word."""
+
+    name: Name = Field(description="name of the campaign; unique in its database")
+    species: list[Symbol] = Field(
+        min_length=1, max_length=10, description="chemical symbols, in the potential's order"
+    )
+    candidates: list[Source] = Field(min_length=1, description="where the candidates come from")
+    volumes_A3: dict[Symbol, Volume] | None = Field(
+        default=None,
+        description="volume per atom of each element, Å³, which Vegard's law mixes for lattices and "
+        "prototypes; default: of ASE's reference states",
+    )
+    stages: list[Stage] = Field(min_length=1, max_length=10, description="from the coarsest to the finest")
+    screen: Screen = Field(default=Screen(), description="how candidates are relaxed with a potential")
+    qm: QM = Field(description="who labels, and relaxes what is left at the end")
+    final: Final = Field(default=Final(), description="the relaxation by quantum mechanics")
+    initial: Displacements = Field(
+        default=Displacements(count=30, displacement_A=0.05),
+        description="candidates at random that the first potential is fitted to",
+    )
+    stop: Budget = Field(default=Budget(), description="what it may use before it ends unfinished")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Screening:
+        for what, names in (("species", list(self.species)), ("source", [s.name for s in self.candidates])):
+            twice = [name for name in names if names.count(name) > 1]
+            if twice:
+                raise ValueError(f"{what} {twice[0]!r} is given twice, names must be unique")
+        if self.volumes_A3 is not None and set(self.volumes_A3) != set(self.species):
+            raise ValueError(
+                f"volumes_A3 is given for {', '.join(self.volumes_A3)}, "
+                f"it must be for {', '.join(self.species)}"
+            )
+        return self
+
+    def resolved(self, folder: Path) -> Screening:
+        """The same with all paths taken from this folder."""
+        return self.model_copy(
+            update={"candidates": [_resolved(source, folder) for source in self.candidates]}
+        )
+
+    def files(self) -> list[tuple[str, str]]:
+        """The files that it names, each after the field that names it."""
+        named = [(f"source {s.name!r}", file) for s in self.candidates for file in (s.parent, s.files)]
+        return [(field, file) for field, file in named if file is not None]
+
+
+def _resolved(source: Source, folder: Path) -> Source:
+    paths: dict[str, Any] = {
+        key: str(folder / value) for key in ("parent", "files") if (value := getattr(source, key)) is not None
+    }
+    return source.model_copy(update=paths)

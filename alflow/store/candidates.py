@@ -1,0 +1,145 @@
+"""Candidates of a convex-hull screening: one small document each."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from bson import ObjectId
+from pymongo import ASCENDING, UpdateOne
+from pymongo.database import Database
+from pymongo.errors import BulkWriteError
+
+from alflow.store.arrays import decode_atoms, encode_atoms
+from alflow.store.lease import now
+
+WAITING, PAUSED, RELAXED, DROPPED, FINAL = STATES = ("waiting", "paused", "relaxed", "dropped", "final")
+_DUPLICATE_KEY = 11000
+
+
+def order_of(name: str) -> int:
+    """Place of a candidate in the shuffled order: the same in every run, unrelated to how it was made."""
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest(), "big")
+
+
+class Candidates:
+    """One document a candidate.
+
+    ``campaign, name, formula, fractions, atoms, order, stage, state, reason, round, version, steps,
+    extrapolation_grade, energies, above_hull, label``. `atoms` is the structure as far as it is relaxed,
+    `energies` eV per atom after each stage (in the present one with that `version` of its potential),
+    `label` its QM relaxation.
+
+    In each stage: waiting → (paused →) relaxed; then waiting in the next stage, or dropped with a reason.
+    After the last stage of potentials: waiting → final, with a QM energy.
+    """
+
+    def __init__(self, database: Database[dict[str, Any]]) -> None:
+        self.collection = database["candidates"]
+        self.collection.create_index([("campaign", ASCENDING), ("name", ASCENDING)], unique=True)
+        self.collection.create_index(
+            [(field, ASCENDING) for field in ("campaign", "stage", "state", "order")]
+        )
+
+    def add(self, campaign: str, candidates: Iterable[dict[str, Any]]) -> int:
+        """Insert those (``name, fractions, atoms, reason``) that are not there yet; how many."""
+        documents = [_document(campaign, **candidate) for candidate in candidates]
+        if not documents:
+            return 0
+        try:
+            self.collection.insert_many(documents, ordered=False)
+        except BulkWriteError as error:
+            errors = error.details["writeErrors"]
+            if any(e["code"] != _DUPLICATE_KEY for e in errors):
+                raise
+            return len(documents) - len(errors)
+        return len(documents)
+
+    def counts(self, campaign: str) -> dict[int, dict[str, int]]:
+        """Number of candidates by stage and state."""
+        groups = self.collection.aggregate(
+            [
+                {"$match": {"campaign": campaign}},
+                {"$group": {"_id": {"stage": "$stage", "state": "$state"}, "count": {"$sum": 1}}},
+            ]
+        )
+        counts: dict[int, dict[str, int]] = {}
+        for group in groups:
+            counts.setdefault(group["_id"]["stage"], {})[group["_id"]["state"]] = group["count"]
+        return dict(sorted(counts.items()))
+
+    def has(self, campaign: str, **where: Any) -> bool:
+        """Whether there is such a candidate."""
+        return self.collection.find_one({"campaign": campaign, **where}, {"_id": 1}) is not None
+
+    def ids(self, campaign: str, stage: int, state: str, limit: int = 0, **where: Any) -> list[ObjectId]:
+        """Candidates of a stage in a state, in the shuffled order; all of them, or the first `limit`."""
+        query = {"campaign": campaign, "stage": stage, "state": state, **where}
+        found = self.collection.find(query, {"_id": 1}).sort("order", ASCENDING).limit(limit)
+        return [document["_id"] for document in found]
+
+    def get(self, candidates: list[ObjectId]) -> list[dict[str, Any]]:
+        """Documents of ids, in the order of the ids, with `atoms` as Atoms."""
+        found = {d["_id"]: _decoded(d) for d in self.collection.find({"_id": {"$in": candidates}})}
+        return [found[key] for key in candidates]
+
+    def find(self, campaign: str, **where: Any) -> Iterator[dict[str, Any]]:
+        """Documents of a campaign in the shuffled order, with `atoms` as Atoms; one at a time."""
+        cursor = self.collection.find({"campaign": campaign, **where}).sort("order", ASCENDING)
+        return map(_decoded, cursor)
+
+    def energies(self, campaign: str, stage: int) -> tuple[list[ObjectId], np.ndarray, np.ndarray]:
+        """Ids, fractions (n, species) and energies (n,), eV per atom, of all that a stage has relaxed."""
+        field = f"energies.{stage}"
+        found = list(
+            self.collection.find(
+                {"campaign": campaign, field: {"$exists": True}}, {"fractions": 1, field: 1}
+            ).sort("order", ASCENDING)
+        )
+        ids = [document["_id"] for document in found]
+        fractions = np.array([document["fractions"] for document in found], dtype=float)
+        return ids, fractions, np.array([document["energies"][str(stage)] for document in found], dtype=float)
+
+    def write(self, updates: Iterable[tuple[ObjectId, dict[str, Any]]]) -> None:
+        """Set fields of candidates; `atoms` is given as Atoms."""
+        operations = [UpdateOne({"_id": key}, {"$set": _encoded(fields)}) for key, fields in updates]
+        if operations:
+            self.collection.bulk_write(operations, ordered=False)
+
+
+def _document(
+    campaign: str,
+    *,
+    name: str,
+    fractions: list[float],
+    atoms: Atoms | None,
+    reason: str | None,
+) -> dict[str, Any]:
+    return {
+        "campaign": campaign,
+        "name": name,
+        "formula": "" if atoms is None else atoms.get_chemical_formula(),
+        "fractions": fractions,
+        "atoms": None if atoms is None else encode_atoms(atoms),
+        "order": order_of(name),
+        "stage": 0,
+        "state": WAITING if reason is None else DROPPED,
+        "reason": reason,
+        "round": 0,
+        "version": None,
+        "energies": {},
+        "created": now(),
+    }
+
+
+def _encoded(fields: dict[str, Any]) -> dict[str, Any]:
+    return {key: encode_atoms(value) if isinstance(value, Atoms) else value for key, value in fields.items()}
+
+
+def _decoded(document: dict[str, Any]) -> dict[str, Any]:
+    if document["atoms"] is not None:
+        document["atoms"] = decode_atoms(document["atoms"])
+    return document

@@ -1,0 +1,79 @@
+"""Final: quantum mechanics relaxes what is left, and the hull is made of its energies."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ase import units
+from bson import ObjectId
+from fireworks import Firework
+
+from alflow.config_screening import Screening
+from alflow.errors import InputError
+from alflow.hull import hull_distances
+from alflow.store import Store
+from alflow.store.campaigns import FAILED, FINISHED
+from alflow.store.candidates import DROPPED, FINAL, WAITING
+from alflow.store.labels import DONE
+from workflows.hull_screening.phase import choice
+from workflows.labelling import request_labels
+
+
+def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
+    """None: relaxations by quantum mechanics are labels."""
+    return []
+
+
+def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
+    """The next candidates to relax."""
+    members = store.candidates.ids(config.name, document["stage"], WAITING, limit=config.final.per_round)
+    frames = [candidate["atoms"] for candidate in store.candidates.get(members)]
+    goal = config.final.relaxation
+    relaxation = {
+        "fmax_eV_A": goal.max_force_eV_A,
+        "smax_eV_A3": goal.max_stress_GPa * units.GPa,
+        "steps": goal.steps,
+        "pressure_GPa": config.screen.pressure_GPa,
+    }
+    source = {"kind": "final"}
+    labels = request_labels(
+        store, config, document["round"], frames, source, relaxation, config.final.timeout_s
+    )
+    return choice(frames, labels, members=members)
+
+
+def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
+    """Final energies; once all are there, the hull and the end."""
+    name, stage = config.name, document["stage"]
+    event = store.events.get(name, f"selected-{document['round']}")
+    assert event is not None  # conclusion follows choice
+    store.candidates.write(
+        (candidate, _relaxed(store, stage, label))
+        for candidate, label in zip(event["members"], event["labels"], strict=True)
+    )
+    if store.candidates.ids(name, stage, WAITING, limit=1):
+        return {}
+    ids, fractions, energies_eV = store.candidates.energies(name, stage)
+    try:
+        distances_eV = hull_distances(fractions, energies_eV)
+    except InputError as error:
+        return {"end": (FAILED, f"there is no hull: {error}")}
+    store.candidates.write(
+        (key, {"above_hull": float(distance_eV)}) for key, distance_eV in zip(ids, distances_eV, strict=True)
+    )
+    stable = int((distances_eV == 0).sum())
+    return {"end": (FINISHED, f"{stable} structures are on the hull; `alflow hull` shows them")}
+
+
+def _relaxed(store: Store, stage: int, label: ObjectId) -> dict[str, Any]:
+    document = store.labels.get(label)
+    if document["state"] != DONE:
+        reason = f"relaxation by quantum mechanics {document['state']}: {document['reason']}"
+        return {"state": DROPPED, "reason": reason, "label": label}
+    (atoms,) = store.labels.structures([label])
+    return {
+        "state": FINAL,
+        "atoms": atoms,
+        f"energies.{stage}": document["energy_eV"] / len(atoms),
+        "label": label,
+    }

@@ -1,0 +1,49 @@
+"""Gathering: candidates into the store, and what the first potential is fitted to."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from fireworks import Firework
+
+from alflow.config_screening import Screening
+from alflow.store import Store
+from alflow.store.campaigns import FAILED
+from alflow.store.candidates import WAITING
+from alflow.structures import displaced
+from workflows.hull_screening.phase import choice, chunk_fireworks, enter_learning, refit_stage
+from workflows.labelling import request_labels
+
+
+def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
+    """One firework for all sources, as a candidate of one may be a duplicate of another's."""
+    return chunk_fireworks(store, document, "gather", [[]])
+
+
+def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
+    """Candidates at random, the elements among them, displaced and strained; none if there is a potential."""
+    name = config.name
+    if store.potentials.latest(name) is not None:
+        return choice([], [])
+    ids = [
+        key
+        for index in range(len(config.species))
+        for key in store.candidates.ids(name, 0, WAITING, limit=1, **{f"fractions.{index}": 1.0})
+    ]
+    ids += store.candidates.ids(name, 0, WAITING, limit=config.initial.count)
+    ids = list(dict.fromkeys(ids))[: config.initial.count]
+    starts = [candidate["atoms"] for candidate in store.candidates.get(ids)]
+    structures = displaced(starts, config.initial) if starts else []
+    return choice(
+        structures, request_labels(store, config, document["round"], structures, {"kind": "initial"})
+    )
+
+
+def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
+    """The first potential, or the end where an element is missing."""
+    for index, symbol in enumerate(config.species):
+        if not store.candidates.has(config.name, **{f"fractions.{index}": 1.0, "reason": None}):
+            reason = f"no candidate is pure {symbol}, and the hull needs all elements; add a source of it"
+            return {"end": (FAILED, reason)}
+    refit_stage(store, config, document, stage=0)
+    return {"gathered": len(config.candidates)} | enter_learning(config, stage=0)

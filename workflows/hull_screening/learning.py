@@ -1,0 +1,87 @@
+"""Learning: relax the candidates of a stage, label where its potential would have to guess, refit."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from bson import ObjectId
+from fireworks import Firework
+
+from alflow.config_screening import Screening
+from alflow.selection import fingerprint, select
+from alflow.store import Store
+from alflow.store.candidates import DROPPED, PAUSED, RELAXED, WAITING
+from workflows.hull_screening.phase import Phase, choice, chunk_fireworks, refit_stage, stage_version
+from workflows.labelling import request_labels
+from workflows.training import read_active_set, read_potential
+
+COMPARED = 1000  # paused candidates that a selection looks at: it takes a handful of them
+REASONS_KEPT = 20  # in the event; candidates that are put aside keep their own
+
+
+def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
+    """Chunks of candidates to relax."""
+    members, size = to_relax(store, document), config.screen.chunk
+    chunks = [members[start : start + size] for start in range(0, len(members), size)]
+    return chunk_fireworks(store, document, "relax", chunks)
+
+
+def to_relax(store: Store, document: dict[str, Any]) -> list[ObjectId]:
+    """What a round relaxes: paused and a sample of new ones; once there are none, outdated ones."""
+    name, stage = document["name"], document["stage"]
+    unrelaxed = store.candidates.ids(name, stage, PAUSED)
+    unrelaxed += store.candidates.ids(name, stage, WAITING, limit=document["sample"])
+    outdated = {"version": {"$lt": stage_version(store, document)}}
+    return unrelaxed or store.candidates.ids(name, stage, RELAXED, **outdated)
+
+
+def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
+    """The most extrapolative of the paused candidates."""
+    name, round_ = config.name, document["round"]
+    stage = config.stages[document["stage"]]
+    ids = store.candidates.ids(name, document["stage"], PAUSED, limit=COMPARED)
+    # What a killed attempt at this very choice has asked for must not change the choice.
+    asked = [label for label in store.labels.find(name) if label["round"] < round_]
+    if not ids:
+        return choice(ids, [])
+    paused = store.candidates.get(ids)
+    frames = [candidate["atoms"] for candidate in paused]
+    version = stage_version(store, document)
+    known = store.configurations.atoms([label["configuration"] for label in asked])
+    selection = select(
+        read_potential(store, name, config.species, version),
+        read_active_set(store, name, version),
+        frames,
+        stage.selection.labels_per_round,
+        known=[fingerprint(atoms) for atoms in known],
+        min_distance_A=config.qm.limits.min_distance_A,
+        gamma_select=stage.selection.gamma_save,
+    )
+    source = {"kind": "extrapolative", "potential": version}
+    labels = request_labels(store, config, round_, [frames[i] for i in selection.chosen], source)
+    refused = [f"{paused[i]['name']}: {why}" for i, why in selection.rejected.items()]
+    grades = [candidate["extrapolation_grade"] for candidate in paused]
+    return choice(frames, labels, grades, refused=refused[:REASONS_KEPT])
+
+
+def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
+    """Refit; when every candidate of the stage is relaxed with the same version, on to its validation."""
+    name, stage = config.name, document["stage"]
+    learned = refit_stage(store, config, document, stage)
+    paused = store.candidates.ids(name, stage, PAUSED)
+    chosen = store.events.get(name, f"selected-{document['round']}")
+    if paused and chosen is not None and not chosen["labels"]:
+        _give_up(store, paused)  # nothing that could be labelled would let them go on
+        paused = []
+    if to_relax(store, document):
+        barren = document["barren"] + 1 if paused and not learned else 0
+        return {"sample": 2 * document["sample"], "barren": barren}
+    return {"phase": Phase.VALIDATION}
+
+
+def _give_up(store: Store, paused: list[ObjectId]) -> None:
+    updates = [
+        (candidate["_id"], {"state": DROPPED, "reason": f"cannot be labelled: {candidate['reason']}"})
+        for candidate in store.candidates.get(paused)
+    ]
+    store.candidates.write(updates)

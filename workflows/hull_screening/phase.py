@@ -1,0 +1,97 @@
+"""What the phases of a screening have in common."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from typing import Any, Protocol
+
+import numpy as np
+from bson import ObjectId
+from fireworks import Firework
+
+from alflow.config_screening import Screening
+from alflow.store import Store
+from workflows.tasks.base import firework
+from workflows.training import refit
+
+
+class Phase(StrEnum):
+    """Phases by the name that a campaign's document has."""
+
+    GATHERING = "gathering"
+    LEARNING = "learning"
+    VALIDATION = "validation"
+    FINAL = "final"
+
+
+class PhaseModule(Protocol):
+    """What a phase does in a round; `document` is the campaign's. A killed call is repeated."""
+
+    def explorations(self, store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
+        """The fireworks that a round begins with."""
+        ...
+
+    def choose(self, store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
+        """Ask for labels; the facts of the event that makes the choice final."""
+        ...
+
+    def conclude(self, store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
+        """What changes in the campaign's document, or ``end``: end state and reason."""
+        ...
+
+
+def chunk_fireworks(
+    store: Store, document: dict[str, Any], task: str, chunks: list[list[ObjectId]]
+) -> list[Firework]:
+    """Divide a round's work into these chunks, unless that was done before; fireworks of those to do."""
+    name, round_ = document["name"], document["round"]
+    if store.events.get(name, f"divided-{round_}") is None:
+        store.chunks.create(name, round_, chunks)
+        store.events.add(name, f"divided-{round_}", "divided", round_, chunks=len(chunks))
+    return [
+        firework(task, f"{task} {number + 1}", campaign=name, round_=round_, chunk=number)
+        for number in reversed(store.chunks.unfinished(name, round_))
+    ]
+
+
+def choice(
+    candidates: Sequence[Any], labels: list[ObjectId], grades: Sequence[float] = (), **facts: Any
+) -> dict[str, Any]:
+    """The facts of a choice."""
+    extremes = [min(grades), max(grades)] if grades else []
+    return {"candidates": len(candidates), "labels": labels, "refused": [], "grades": extremes, **facts}
+
+
+def refit_stage(store: Store, config: Screening, document: dict[str, Any], stage: int) -> bool:
+    """Fit the next version of a stage's potential; False if there is nothing new."""
+    settings = config.stages[stage]
+    return refit(
+        store,
+        config.name,
+        document["round"],
+        species=config.species,
+        potential=settings.potential,
+        settings=settings.fit,
+        mode=settings.selection.mode,
+        stage=stage,
+    )
+
+
+def stage_version(store: Store, document: dict[str, Any]) -> int:
+    """The newest version of the present stage's potential."""
+    newest = store.potentials.latest(document["name"], stage=document["stage"])
+    if newest is None:
+        raise RuntimeError(f"stage {document['stage'] + 1} has no potential yet")
+    return newest["version"]
+
+
+def enter_learning(config: Screening, stage: int) -> dict[str, Any]:
+    """The campaign's document where a stage begins to learn."""
+    return {"phase": Phase.LEARNING, "stage": stage, "sample": config.screen.first_sample}
+
+
+def lowest_element(fractions: np.ndarray, energies_eV: np.ndarray, species: int) -> int:
+    """Index of the pure element that is lowest in energy."""
+    pure = np.flatnonzero(fractions[:, species] == 1.0)
+    return int(pure[np.argmin(energies_eV[pure])])

@@ -1,0 +1,50 @@
+"""What the two kinds of campaign do differently in the same round: explore → select → label → train."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from fireworks import Firework
+
+from alflow.campaign_file import AnyCampaign
+from alflow.config_screening import Screening
+from alflow.store import Store
+from workflows import active_learning
+
+
+class Procedure(Protocol):
+    """A kind of campaign. From `explorations` on, who calls holds its lease and repeats killed calls."""
+
+    def check(self, config: Any) -> None:
+        """Read its files and find everything that can be wrong before it begins. Raises InputError."""
+        ...
+
+    def check_changes(self, store: Store, old: dict[str, Any], config: Any, changed: Sequence[str]) -> None:
+        """Raise InputError if these keys of a campaign that has begun cannot change so."""
+        ...
+
+    def begin(self, store: Store, config: Any) -> None:
+        """Store what the campaign starts from. Idempotent."""
+        ...
+
+    def explorations(self, store: Store, config: Any, round_: int) -> list[Firework]:
+        """The fireworks that a round begins with."""
+        ...
+
+    def choose(self, store: Store, config: Any, round_: int) -> dict[str, Any]:
+        """Ask for the labels of a round; the facts of the event that makes the choice final."""
+        ...
+
+    def conclude(self, store: Store, config: Any, round_: int) -> None:
+        """End a round once its labels have ended: learn, then advance the campaign or end it."""
+        ...
+
+
+def procedure_of(config: AnyCampaign) -> Procedure:
+    """The procedure of a campaign."""
+    if isinstance(config, Screening):
+        from workflows import hull_screening
+
+        return hull_screening
+    return active_learning

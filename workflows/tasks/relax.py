@@ -1,0 +1,110 @@
+"""Relax: a chunk of candidates, with the newest potential of their stage."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from bson import ObjectId
+from fireworks import FWAction, explicit_serialize
+
+from alflow.config_screening import Screening
+from alflow.simulation import (
+    BatchResult,
+    BatchSettings,
+    GradeControl,
+    Guards,
+    MTPBatchPotential,
+    relax_batch,
+)
+from alflow.store import Store
+from alflow.store.candidates import DROPPED, PAUSED, RELAXED
+from alflow.store.lease import renewed
+from workflows.tasks.base import CampaignTask
+from workflows.training import read_active_set, read_potential
+
+POLL_S = 0.5
+WRITTEN_EVERY_S = 2.0  # what a killed worker has to do again, at most
+
+
+@explicit_serialize
+class RelaxTask(CampaignTask):
+    """One chunk's part in a round; candidates that a killed worker finished are not relaxed again."""
+
+    required_params: ClassVar[list[str]] = ["campaign", "round", "chunk"]
+
+    def work(self, store: Store, campaign: str, round_: int) -> FWAction:
+        while (chunk := store.chunks.claim(campaign, round_, self["chunk"])) is None:
+            if store.chunks.is_finished(campaign, round_, self["chunk"]):
+                return FWAction()
+            time.sleep(POLL_S)
+        config = store.campaigns.config(campaign)
+        assert isinstance(config, Screening)
+        began = time.monotonic()
+        with renewed(store.chunks.collection, chunk["_id"], chunk["lease"]["token"]):
+            counts = dict.fromkeys((RELAXED, PAUSED, DROPPED), 0)
+            updates: list[tuple[ObjectId, dict[str, Any]]] = []
+            written = time.monotonic()
+            for candidate, update in _relaxed(store, config, store.chunks.members(chunk), round_):
+                counts[update["state"]] += 1
+                updates.append((candidate, update))
+                if time.monotonic() - written > WRITTEN_EVERY_S:
+                    store.candidates.write(updates)
+                    updates, written = [], time.monotonic()
+            store.candidates.write(updates)
+            store.chunks.finish(chunk, seconds=time.monotonic() - began, **counts)
+        return FWAction(stored_data=counts)
+
+
+def _relaxed(
+    store: Store, config: Screening, members: list[ObjectId], round_: int
+) -> Iterator[tuple[ObjectId, dict[str, Any]]]:
+    """Candidates of a chunk, as they are done, with what changes in their documents."""
+    name, screen = config.name, config.screen
+    document = store.campaigns.get(name)
+    stage = document["stage"]
+    newest = store.potentials.latest(name, stage=stage)
+    assert newest is not None  # a stage begins with a fit
+    version = newest["version"]
+    candidates = [c for c in store.candidates.get(members) if c["round"] < round_]
+    selection = config.stages[stage].selection
+    results = relax_batch(
+        (candidate["atoms"] for candidate in candidates),
+        MTPBatchPotential(
+            read_potential(store, name, config.species, version), read_active_set(store, name, version)
+        ),
+        settings=BatchSettings(
+            fmax_eV_A=screen.relaxation.max_force_eV_A,
+            max_stress_GPa=screen.relaxation.max_stress_GPa,
+            pressure_GPa=screen.pressure_GPa,
+            steps=screen.relaxation.steps,
+        ),
+        control=GradeControl(selection.gamma_save, selection.gamma_break),
+        guards=Guards(min_distance_A=screen.min_distance_A, max_volume_change=screen.max_volume_change),
+    )
+    for result in results:
+        update = outcome(result, stage, version, selection.gamma_break)
+        yield candidates[result.index]["_id"], update | {"round": round_}
+
+
+def outcome(result: BatchResult, stage: int, version: int, gamma_break: float) -> dict[str, Any]:
+    """What a relaxation changes in the document of its candidate.
+
+    A guard that was exceeded where the potential was guessing says nothing about the candidate: it pauses
+    where it was before.
+    """
+    facts = {"extrapolation_grade": result.extrapolation_grade, "reason": result.reason or None}
+    if result.state == "converged":
+        energy_eV = result.energy_eV / len(result.atoms)
+        return {
+            **facts,
+            "state": RELAXED,
+            "atoms": result.atoms,
+            "version": version,
+            f"energies.{stage}": energy_eV,
+        }
+    if result.state == "paused":
+        return {**facts, "state": PAUSED, "atoms": result.atoms}
+    guessing = result.extrapolation_grade > gamma_break
+    return {**facts, "state": PAUSED if guessing else DROPPED}
