@@ -174,6 +174,10 @@ class Labels:
         """Give a label up, with a reason a person can read. False if the lease was lost meanwhile."""
         return self._end(label, token, FAILED, reason, encode(facts))
 
+    def reject(self, label: ObjectId, token: str, reason: str, **facts: Any) -> bool:
+        """Reject a label whose result was not even stored. False if the lease was lost meanwhile."""
+        return self._end(label, token, REJECTED, reason, encode(facts))
+
     def _end(self, label: ObjectId, token: str, state: str, reason: str | None, more: dict[str, Any]) -> bool:
         found = self.collection.find_one_and_update(
             {"_id": label, "lease.token": token, "state": RUNNING},

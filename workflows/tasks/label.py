@@ -21,6 +21,7 @@ from alflow.store.lease import renewed
 from qm_interfaces import (
     CodeFailed,
     LabelLimits,
+    LevelChanged,
     QMError,
     QMResult,
     Reference,
@@ -72,7 +73,8 @@ def _obtain(store: Store, qm: QM, label: dict[str, Any], campaign: str, round_: 
         result = _compute(store, qm, label, atoms, directory)
     except QMError as error:
         folder = _put_away(directory, archive, keep=qm.keep != "none")
-        store.labels.fail(key, token, error.reason, wall_time_s=time.monotonic() - began, folder=folder)
+        give_up = store.labels.reject if isinstance(error, LevelChanged) else store.labels.fail
+        give_up(key, token, error.reason, wall_time_s=time.monotonic() - began, folder=folder)
         return
     limits = LabelLimits(**qm.limits.model_dump())
     reasons = validate(atoms, result, limits, _references(store, campaign, round_))
