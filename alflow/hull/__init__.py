@@ -1,3 +1,15 @@
 """Convex-hull screening: candidate crystals, the hull, and what to keep near it."""
 
 from __future__ import annotations
+
+from alflow.hull.convex_hull import element_energies, formation_energies, hull_distances
+from alflow.hull.retention import reason_to_drop, retained, sigma_of
+
+__all__ = [
+    "element_energies",
+    "formation_energies",
+    "hull_distances",
+    "reason_to_drop",
+    "retained",
+    "sigma_of",
+]
