@@ -132,7 +132,7 @@ def export(
     with connected(campaign, uri, launchpad) as connection:
         store, name = connection.store, connection.campaign
         states = [DONE, REJECTED] if rejected else [DONE]
-        found = store.labels.find(name, state={"$in": states})
+        found = store.labels.find(name, state={"$in": states}, energy_eV={"$exists": True})
         structures = store.labels.structures([one["_id"] for one in found])
         for one, atoms in zip(found, structures, strict=True):
             atoms.info |= {"number": _number(one), "state": one["state"]}
