@@ -40,9 +40,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
 def test_examples_are_valid_and_their_structures_exist(example: Path) -> None:
-    campaign = load_campaign(example)
-    starts = starting_structures(campaign)
-    assert {run.structure for run in campaign.trajectories()} <= starts.keys()
+    check(load_campaign(example))
 
 
 def test_lists_of_an_explorer_multiply_and_name_the_runs() -> None:
