@@ -10,7 +10,7 @@ from fireworks import Firework
 from alflow.campaign_file import AnyCampaign
 from alflow.config_screening import Screening
 from alflow.store import Store
-from workflows import active_learning
+from workflows import active_learning, hull_screening
 
 
 class Procedure(Protocol):
@@ -43,8 +43,4 @@ class Procedure(Protocol):
 
 def procedure_of(config: AnyCampaign) -> Procedure:
     """The procedure of a campaign."""
-    if isinstance(config, Screening):
-        from workflows import hull_screening
-
-        return hull_screening
-    return active_learning
+    return hull_screening if isinstance(config, Screening) else active_learning

@@ -2,17 +2,46 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, NamedTuple
 
 from fireworks import Firework
 
-from alflow.config_screening import Screening
+from alflow.config_screening import Screening, Source
 from alflow.store import Store
 from alflow.store.campaigns import FAILED
 from alflow.store.candidates import WAITING
 from alflow.structures import displaced
 from workflows.hull_screening.phase import choice, chunk_fireworks, enter_learning, refit_stage
 from workflows.labelling import request_labels
+
+
+class Candidate(NamedTuple):
+    source: str
+    atoms: Any
+    reason: str | None
+
+
+def candidates_of(config: Screening, source: Source) -> Iterator[Candidate]:
+    """The candidates of one source, one at a time."""
+    from alflow.hull.derivative import derivative_structures, parent_lattice
+    from alflow.hull.volumes import atomic_volumes_A3, at_vegard_volume
+    volumes = atomic_volumes_A3(config.species, config.volumes_A3)
+    for atoms in derivative_structures(parent_lattice(source.lattice or source.parent), config.species, source.max_atoms, min_atoms=source.min_atoms):
+        yield Candidate(source.name, at_vegard_volume(atoms, volumes), None)
+
+
+def documents(config: Screening) -> Iterator[dict[str, Any]]:
+    """What the store takes of every candidate."""
+    for source in config.candidates:
+        for number, candidate in enumerate(candidates_of(config, source), start=1):
+            atoms = candidate.atoms
+            yield {
+                "name": f"{source.name}-{number:06d}",
+                "atoms": atoms,
+                "fractions": [float(atoms.symbols.count(s) / len(atoms)) for s in config.species],
+                "reason": candidate.reason,
+            }
 
 
 def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
