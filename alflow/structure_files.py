@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 import ase.io
@@ -41,7 +41,7 @@ def read_structures(
         numbers are so far out that they must be in other units.
     """
     path = Path(path)
-    structures = _read(path, species)
+    structures = list(iterate_structures(path, species))
     for number, atoms in enumerate(structures, start=1):
         if wrong := complaint(atoms, species, labelled):
             raise InputError(f"{path}: frame {number} of {len(structures)} {wrong}")
@@ -86,33 +86,42 @@ def write_structures(
         ) from error
 
 
-def _read(path: Path, species: Sequence[str] | None) -> list[Atoms]:
+def iterate_structures(path: Path, species: Sequence[str] | None = None) -> Iterator[Atoms]:
+    """Read the structures of a file one at a time and unchecked, as `read_structures` does.
+
+    Raises
+    ------
+    InputError
+        The file is missing, empty or of an unknown format, or where it is cut off or broken.
+    """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; give the path of a file with structures")
     if path.stat().st_size == 0:
         raise InputError(f"{path}: is empty; it must hold at least one structure")
-    if path.suffix == ".cfg":
-        if not species:
-            raise InputError(
-                f"{path}: an MLIP .cfg file holds types without names; give the species in their order"
-            )
-        structures = read_cfg(path, species)
+    if path.suffix != ".cfg":
+        structures = _iterate_with_ase(path)
+    elif species:
+        structures = iter(read_cfg(path, species))
     else:
-        structures = _read_with_ase(path)
-    if not structures:
+        raise InputError(
+            f"{path}: an MLIP .cfg file holds types without names; give the species in their order"
+        )
+    empty = True
+    for atoms in structures:
+        yield atoms
+        empty = False
+    if empty:
         raise InputError(f"{path}: holds no structure; it must hold at least one")
-    return structures
 
 
-def _read_with_ase(path: Path) -> list[Atoms]:
+def _iterate_with_ase(path: Path) -> Iterator[Atoms]:
     # readers raise whatever their parsing meets, so that no narrower class will do
     try:
-        found = ase.io.read(path, index=":", format="extxyz" if path.suffix == ".extxyz" else None)
+        yield from ase.io.iread(path, index=":", format="extxyz" if path.suffix == ".extxyz" else None)
     except Exception as error:
         raise InputError(
             f"{path}: cannot be read as structures, it is cut off or broken: {_reason(error)}"
         ) from error
-    return found if isinstance(found, list) else [found]
 
 
 def _reason(error: Exception) -> str:

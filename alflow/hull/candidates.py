@@ -1,0 +1,209 @@
+"""The stream of candidates of a screening: each a crystal, or the reason why there is none."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from ase import Atoms
+from ase.neighborlist import natural_cutoffs, neighbor_list
+
+from alflow.errors import InputError
+from alflow.hull.derivative import PARENTS, derivative_structures, parent_lattice
+from alflow.hull.duplicates import SeenCrystals
+from alflow.hull.prototypes import decorations, prototypes
+from alflow.hull.random_crystals import random_crystals
+from alflow.hull.volumes import at_vegard_volume, atomic_volumes_A3
+from alflow.structure_checks import complaint
+from alflow.structure_files import iterate_structures
+
+OVERLAP = 0.5
+"""Atoms nearer than this part of the sum of their covalent radii overlap; bonds under pressure reach 0.8."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A crystal to screen, or one that is set aside.
+
+    Attributes
+    ----------
+    source
+        Where it is from, for a person.
+    atoms
+        Numbers, positions, cell and periodicity alone; None if it could not be read or made.
+    reason
+        Why it is set aside; None for a good one.
+    """
+
+    source: str
+    atoms: Atoms | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Derivative:
+    """All orderings of the species on a parent lattice: a name of `PARENTS`, or a file."""
+
+    parent: str | Path
+    max_atoms: int
+    min_atoms: int = 1
+
+    def stream(self, species: Sequence[str]) -> Iterator[Candidate]:
+        lattice = parent_lattice(self.parent)
+        structures = derivative_structures(lattice, species, self.max_atoms, min_atoms=self.min_atoms)
+        name = str(self.parent) if self.parent in PARENTS else Path(self.parent).name
+        return (Candidate(name, atoms) for atoms in structures)
+
+
+@dataclass(frozen=True)
+class Files:
+    """Crystals of a file, or of all files in a folder and below, at the volume that they have there."""
+
+    path: Path
+
+    def stream(self, species: Sequence[str]) -> Iterator[Candidate]:
+        if not self.path.exists():
+            raise InputError(f"{self.path}: there is no such file or folder; give one that holds structures")
+        if self.path.is_file():
+            return _read(self.path, self.path.name, species)
+        paths = sorted(path for path in self.path.rglob("*") if path.is_file())
+        if not paths:
+            raise InputError(f"{self.path}: the folder is empty; give one that holds files of structures")
+        return (
+            candidate
+            for path in paths
+            for candidate in _read(path, str(path.relative_to(self.path)), species)
+        )
+
+
+@dataclass(frozen=True)
+class Prototypes:
+    """Known structure types, decorated with the species in all ways; without names all of them."""
+
+    names: tuple[str, ...] = ()
+
+    def stream(self, species: Sequence[str]) -> Iterator[Candidate]:
+        return (
+            Candidate(name, atoms)
+            for name, prototype in prototypes(self.names)
+            for atoms in decorations(prototype, species)
+        )
+
+
+@dataclass(frozen=True)
+class RandomCrystals:
+    """Crystals of random space group, composition and positions, up to `max_atoms` in a primitive cell."""
+
+    count: int
+    max_atoms: int
+    seed: int = 0
+
+    def stream(self, species: Sequence[str]) -> Iterator[Candidate]:
+        found = random_crystals(species, self.max_atoms, self.count, self.seed)
+        return (
+            Candidate(f"random {number}", atoms, None if atoms else "no symmetric crystal was found")
+            for number, atoms in enumerate(found, start=1)
+        )
+
+
+Source = Derivative | Files | Prototypes | RandomCrystals
+
+
+def candidates(
+    sources: Sequence[Source],
+    species: Sequence[str],
+    *,
+    volumes_A3: Mapping[str, float] | None = None,
+    volume_factors: Sequence[float] = (1.0,),
+) -> Iterator[Candidate]:
+    """The crystals of all sources, one at a time and in order, checked and each once.
+
+    Crystals that do not come from files get the volume of Vegard's law. Crystals that are the same but for
+    their volume count as the same.
+
+    Parameters
+    ----------
+    sources
+        In this order; one more at the end leaves what comes before as it is.
+    species
+        Chemical symbols that may occur.
+    volumes_A3
+        Volume per atom of elements; by default that of ASE's reference state.
+    volume_factors
+        Each crystal that is not from a file comes with its volume times each of these.
+
+    Raises
+    ------
+    InputError
+        Before the first candidate, if a source is wrong as a whole.
+    """
+    if wrong := [factor for factor in volume_factors if not factor > 0]:
+        raise InputError(f"volume_factors holds {wrong[0]}; factors of the volume are positive")
+    streams = [(source, source.stream(species)) for source in sources]
+    if not all(isinstance(source, Files) for source in sources):
+        volumes_A3 = atomic_volumes_A3(species, volumes_A3)
+    return _judged(streams, species, volumes_A3 or {}, volume_factors, may_repeat=_may_repeat(sources))
+
+
+def _judged(
+    streams: Sequence[tuple[Source, Iterator[Candidate]]],
+    species: Sequence[str],
+    volumes_A3: Mapping[str, float],
+    volume_factors: Sequence[float],
+    *,
+    may_repeat: bool,
+) -> Iterator[Candidate]:
+    seen = SeenCrystals(species)
+    for source, stream in streams:
+        for candidate in stream:
+            if candidate.atoms is None:
+                yield candidate
+                continue
+            atoms, reason = candidate.atoms, None
+            if not isinstance(source, Files):
+                atoms = at_vegard_volume(atoms, volumes_A3)
+            if not isinstance(source, Derivative):
+                reason = fault(atoms, species)
+            if reason is None and may_repeat and not seen.add(atoms):
+                reason = "is the same crystal as an earlier candidate"
+            if reason or isinstance(source, Files):
+                yield Candidate(candidate.source, atoms, reason)
+            else:
+                for factor in volume_factors:
+                    yield Candidate(candidate.source, at_vegard_volume(atoms, volumes_A3, factor))
+
+
+def fault(atoms: Atoms, species: Sequence[str]) -> str | None:
+    """What is wrong with a crystal, as the rest of a sentence, or None."""
+    if wrong := complaint(atoms, species, labelled=False):
+        return wrong
+    if not atoms.pbc.all():
+        return "is not periodic in three directions; a crystal is"
+    first, second, distances_A = neighbor_list("ijd", atoms, natural_cutoffs(atoms, mult=OVERLAP))
+    if not len(distances_A):
+        return None
+    nearest = int(distances_A.argmin())
+    return (
+        f"has atoms {first[nearest]} and {second[nearest]} {distances_A[nearest]:.3g} Å apart; "
+        f"below {OVERLAP:g} of the sum of their covalent radii they overlap"
+    )
+
+
+def _may_repeat(sources: Sequence[Source]) -> bool:
+    """Orderings of one lattice differ from each other and from those of another lattice."""
+    if len(sources) == 1 and isinstance(sources[0], Derivative):
+        return False
+    parents = {source.parent for source in sources if isinstance(source, Derivative)}
+    return not (parents <= set(PARENTS) and len(parents) == len(sources))
+
+
+def _read(path: Path, name: str, species: Sequence[str]) -> Iterator[Candidate]:
+    """The crystals of a file, and why it cannot be read (further) if so."""
+    number = 0
+    try:
+        for number, atoms in enumerate(iterate_structures(path, species), start=1):
+            bare = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+            yield Candidate(f"{name} frame {number}", bare)
+    except InputError as error:
+        yield Candidate(f"{name} after frame {number}" if number else name, None, str(error))
