@@ -3,43 +3,59 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated
 
 from pydantic import Field, model_validator
 
 from alflow.config import QM, Budget, Displacements, Fit, Name, Potential, Section, Selection, Symbol
+from alflow.hull import PARENTS
 
 Volume = Annotated[float, Field(ge=1, le=200)]
 
 
 class Source(Section):
-    """Where candidates come from: derivative structures of a lattice, files, or prototypes."""
+    """Where candidates come from: derivative structures of a lattice, files, prototypes, or chance."""
 
-    name: Name = Field(description="name by which candidates are called, e.g. fcc-00012")
-    lattice: Literal["fcc", "bcc", "hcp"] | None = Field(
-        default=None, description="all symmetry-inequivalent decorations of supercells of this lattice"
+    lattice: str | None = Field(
+        default=None,
+        description="all orderings of the species on this lattice: fcc, bcc, hcp, sc, diamond, or a file",
     )
-    parent: str | None = Field(
-        default=None, description="or of the crystal in this file; relative to the campaign file"
+    files: str | None = Field(
+        default=None, description="or the structures of a file, or of all files of a folder"
     )
-    min_atoms: int = Field(default=1, ge=1, le=40, description="atoms per cell of derivative structures")
-    max_atoms: int = Field(default=6, ge=1, le=40, description="atoms per cell of derivative structures")
-    files: str | None = Field(default=None, description="or structures of a file or of all files of a folder")
     prototypes: list[str] | None = Field(
-        default=None, min_length=1, description="or prototypes (Strukturbericht, e.g. L1_2), all decorations"
+        default=None, description="or these structure types, decorated in all ways; [] for all that are known"
     )
+    random: int | None = Field(
+        default=None, ge=1, le=1_000_000, description="or so many random crystals of random space group"
+    )
+    min_atoms: int = Field(default=1, ge=1, le=40, description="atoms of the primitive cell of orderings")
+    max_atoms: int = Field(
+        default=6,
+        ge=1,
+        le=40,
+        description="atoms of the primitive cell of orderings and random crystals",
+    )
+    seed: int = Field(default=0, ge=0, description="seed of random crystals")
 
     @model_validator(mode="after")
     def _one_kind(self) -> Source:
-        kinds = ("lattice", "parent", "files", "prototypes")
-        given = [kind for kind in kinds if getattr(self, kind) is not None]
-        if len(given) != 1:
-            raise ValueError(
-                f"source {self.name!r} needs exactly one of {', '.join(f'`{kind}`' for kind in kinds)}"
-            )
+        kinds = ("lattice", "files", "prototypes", "random")
+        if sum(getattr(self, kind) is not None for kind in kinds) != 1:
+            raise ValueError(f"needs exactly one of {', '.join(f'`{kind}`' for kind in kinds)}")
         if self.min_atoms > self.max_atoms:
             raise ValueError(f"min_atoms = {self.min_atoms} must not exceed max_atoms = {self.max_atoms}")
         return self
+
+    @property
+    def path(self) -> str | None:
+        """The file or folder that it names, if it does."""
+        return self.files if self.lattice in (None, *PARENTS) else self.lattice
+
+    def resolved(self, folder: Path) -> Source:
+        """The same with its path taken from this folder."""
+        key = "files" if self.files is not None else "lattice"
+        return self if self.path is None else self.model_copy(update={key: str(folder / self.path)})
 
 
 class Relaxation(Section):
@@ -84,6 +100,9 @@ class Stage(Section):
         le=10_000,
         description="relaxed candidates that are labelled to measure the error σ, and not trained on",
     )
+    sigma_floor_eV: float = Field(
+        default=1e-4, ge=0, le=1, description="least σ assumed: relaxations end at small forces, not at none"
+    )
     keep_sigmas: float = Field(
         default=4.0, gt=0, le=100, description="candidates within so many σ of the hull are kept"
     )
@@ -118,6 +137,11 @@ class Screening(Section):
         description="volume per atom of each element, Å³, which Vegard's law mixes for lattices and "
         "prototypes; default: of ASE's reference states",
     )
+    volume_factors: list[Annotated[float, Field(ge=0.2, le=5)]] = Field(
+        default=[1.0],
+        min_length=1,
+        description="each candidate that is not from a file comes at its volume times these",
+    )
     stages: list[Stage] = Field(min_length=1, max_length=10, description="from the coarsest to the finest")
     screen: Screen = Field(default=Screen(), description="how candidates are relaxed with a potential")
     qm: QM = Field(description="who labels, and relaxes what is left at the end")
@@ -130,10 +154,9 @@ class Screening(Section):
 
     @model_validator(mode="after")
     def _consistent(self) -> Screening:
-        for what, names in (("species", list(self.species)), ("source", [s.name for s in self.candidates])):
-            twice = [name for name in names if names.count(name) > 1]
-            if twice:
-                raise ValueError(f"{what} {twice[0]!r} is given twice, names must be unique")
+        twice = [symbol for symbol in self.species if self.species.count(symbol) > 1]
+        if twice:
+            raise ValueError(f"species {twice[0]!r} is given twice, names must be unique")
         if self.volumes_A3 is not None and set(self.volumes_A3) != set(self.species):
             raise ValueError(
                 f"volumes_A3 is given for {', '.join(self.volumes_A3)}, "
@@ -143,18 +166,9 @@ class Screening(Section):
 
     def resolved(self, folder: Path) -> Screening:
         """The same with all paths taken from this folder."""
-        return self.model_copy(
-            update={"candidates": [_resolved(source, folder) for source in self.candidates]}
-        )
+        return self.model_copy(update={"candidates": [source.resolved(folder) for source in self.candidates]})
 
     def files(self) -> list[tuple[str, str]]:
         """The files that it names, each after the field that names it."""
-        named = [(f"source {s.name!r}", file) for s in self.candidates for file in (s.parent, s.files)]
-        return [(field, file) for field, file in named if file is not None]
-
-
-def _resolved(source: Source, folder: Path) -> Source:
-    paths: dict[str, Any] = {
-        key: str(folder / value) for key in ("parent", "files") if (value := getattr(source, key)) is not None
-    }
-    return source.model_copy(update=paths)
+        paths = [source.path for source in self.candidates]
+        return [(f"candidates[{i}]", path) for i, path in enumerate(paths) if path is not None]

@@ -43,16 +43,15 @@ PHASES: dict[str, PhaseModule] = {
 
 
 def check(config: Screening) -> None:
-    """Make the first candidate of every source.
+    """Make the first candidate.
 
     Raises
     ------
     InputError
-        If a source has none.
+        If a source is wrong as a whole, or there is no candidate.
     """
-    for source in config.candidates:
-        if next(gathering.candidates_of(config, source), None) is None:
-            raise InputError(f"source {source.name!r} of campaign {config.name!r} has no candidate")
+    if next(gathering.documents(config), None) is None:
+        raise InputError(f"the sources of campaign {config.name!r} have no candidate")
 
 
 def check_changes(store: Store, old: dict[str, Any], config: Screening, changed: Sequence[str]) -> None:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any, NamedTuple
+from pathlib import Path
+from typing import Any
 
 from fireworks import Firework
 
 from alflow.config_screening import Screening, Source
+from alflow.hull import Candidate, Derivative, Files, Prototypes, RandomCrystals, candidates
 from alflow.store import Store
 from alflow.store.campaigns import FAILED
 from alflow.store.candidates import WAITING
@@ -16,32 +18,43 @@ from workflows.hull_screening.phase import choice, chunk_fireworks, enter_learni
 from workflows.labelling import request_labels
 
 
-class Candidate(NamedTuple):
-    source: str
-    atoms: Any
-    reason: str | None
-
-
-def candidates_of(config: Screening, source: Source) -> Iterator[Candidate]:
-    """The candidates of one source, one at a time."""
-    from alflow.hull.derivative import derivative_structures, parent_lattice
-    from alflow.hull.volumes import atomic_volumes_A3, at_vegard_volume
-    volumes = atomic_volumes_A3(config.species, config.volumes_A3)
-    for atoms in derivative_structures(parent_lattice(source.lattice or source.parent), config.species, source.max_atoms, min_atoms=source.min_atoms):
-        yield Candidate(source.name, at_vegard_volume(atoms, volumes), None)
-
-
 def documents(config: Screening) -> Iterator[dict[str, Any]]:
-    """What the store takes of every candidate."""
-    for source in config.candidates:
-        for number, candidate in enumerate(candidates_of(config, source), start=1):
-            atoms = candidate.atoms
-            yield {
-                "name": f"{source.name}-{number:06d}",
-                "atoms": atoms,
-                "fractions": [float(atoms.symbols.count(s) / len(atoms)) for s in config.species],
-                "reason": candidate.reason,
-            }
+    """What the store takes of every candidate, one at a time.
+
+    The running number makes a name unique; sources that are added at the end leave it as it is.
+
+    Raises
+    ------
+    InputError
+        Before the first one, if a source is wrong as a whole.
+    """
+    stream = candidates(
+        [_source(source) for source in config.candidates],
+        config.species,
+        volumes_A3=config.volumes_A3,
+        volume_factors=config.volume_factors,
+    )
+    return (_document(config, number, candidate) for number, candidate in enumerate(stream, start=1))
+
+
+def _source(source: Source) -> Derivative | Files | Prototypes | RandomCrystals:
+    if source.files is not None:
+        return Files(Path(source.files))
+    if source.prototypes is not None:
+        return Prototypes(tuple(source.prototypes))
+    if source.random is not None:
+        return RandomCrystals(source.random, source.max_atoms, source.seed)
+    return Derivative(source.lattice or "", source.max_atoms, source.min_atoms)
+
+
+def _document(config: Screening, number: int, candidate: Candidate) -> dict[str, Any]:
+    atoms = candidate.atoms
+    return {
+        "name": f"{candidate.source} {number}",
+        "atoms": atoms,
+        "fractions": [] if atoms is None else [atoms.symbols.count(s) / len(atoms) for s in config.species],
+        "reason": candidate.reason,
+    }
 
 
 def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from bson import ObjectId
@@ -21,8 +22,9 @@ REASONS_KEPT = 20  # in the event; candidates that are put aside keep their own
 
 def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
     """Chunks of candidates to relax."""
-    members, size = to_relax(store, document), config.screen.chunk
-    chunks = [members[start : start + size] for start in range(0, len(members), size)]
+    members = to_relax(store, document)
+    count = max(1, math.ceil(len(members) / config.screen.chunk))
+    chunks = [members[number::count] for number in range(count)]  # as even as they can be
     return chunk_fireworks(store, document, "relax", chunks)
 
 
@@ -31,8 +33,8 @@ def to_relax(store: Store, document: dict[str, Any]) -> list[ObjectId]:
     name, stage = document["name"], document["stage"]
     unrelaxed = store.candidates.ids(name, stage, PAUSED)
     unrelaxed += store.candidates.ids(name, stage, WAITING, limit=document["sample"])
-    outdated = {"version": {"$lt": stage_version(store, document)}}
-    return unrelaxed or store.candidates.ids(name, stage, RELAXED, **outdated)
+    older = {"$lt": stage_version(store, document)}
+    return unrelaxed or store.candidates.ids(name, stage, RELAXED, version=older)
 
 
 def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:

@@ -54,7 +54,8 @@ def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[
     errors_eV = _errors(store, config, document)
     if isinstance(errors_eV, str):
         return {"end": (FAILED, errors_eV)}
-    sigma_eV, k = sigma_of(errors_eV), config.stages[stage].keep_sigmas
+    settings = config.stages[stage]
+    sigma_eV, k = max(sigma_of(errors_eV), settings.sigma_floor_eV), settings.keep_sigmas
     ids, fractions, energies_eV = store.candidates.energies(name, stage)
     distances_eV = hull_distances(fractions, energies_eV)
     keep = retained(distances_eV, sigma_eV, k)

@@ -6,6 +6,7 @@ import os
 import shutil
 import tarfile
 import time
+from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import Any, ClassVar
@@ -99,7 +100,9 @@ def _obtain(store: Store, qm: QM, label: dict[str, Any], campaign: str, round_: 
 def _compute(store: Store, qm: QM, label: dict[str, Any], atoms: Atoms, directory: Path) -> QMResult:
     """The result of the first attempt that has one; raises QMError when none is left."""
     timeout_s = label["timeout_s"] or qm.timeout_s
-    run = partial(run_relaxation, **label["relaxation"]) if label["relaxation"] else run_label
+    run: Callable[..., QMResult] = run_label
+    if label["relaxation"]:
+        run = partial(run_relaxation, **label["relaxation"])
     for attempt in range(len(label["failures"]) + 1, qm.retries + 2):
         try:
             return run(
