@@ -79,14 +79,15 @@ class Files:
 
 @dataclass(frozen=True)
 class Prototypes:
-    """Known structure types, decorated with the species in all ways; without names all of them."""
+    """Known structure types, decorated with the species in all ways; without names all up to `max_atoms`."""
 
     names: tuple[str, ...] = ()
+    max_atoms: int = 24
 
     def stream(self, species: Sequence[str]) -> Iterator[Candidate]:
         return (
             Candidate(name, atoms)
-            for name, prototype in prototypes(self.names)
+            for name, prototype in prototypes(self.names, self.max_atoms)
             for atoms in decorations(prototype, species)
         )
 

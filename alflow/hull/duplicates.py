@@ -6,9 +6,9 @@ mean over the atoms of a few bounded functions of these does not depend on the c
 smooth, so that rounded coordinates in files change little. Crystals that agree in these numbers and in
 composition are taken for the same, as are those that agree within `REACH` of every atom.
 
-Of all orderings of two species on fcc and hcp up to 12 atoms, the nearest two of a lattice differ by 0.003 in
-one of the numbers; displacements of 5·10⁻⁶ Å change them by some 4·10⁻⁵. Near a symmetric structure the
-numbers are quadratic in what breaks the symmetry: a cubic crystal strained by 0.1 % is taken for cubic.
+Of all orderings of two species on fcc, bcc and hcp up to 12 atoms, the nearest two differ by 0.003 in one of
+the numbers; displacements of 5·10⁻⁶ Å change them by some 4·10⁻⁵. Near a symmetric structure the numbers are
+quadratic in what breaks the symmetry: a cubic crystal strained by 0.1 % is taken for cubic.
 """
 
 from __future__ import annotations

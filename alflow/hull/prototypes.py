@@ -5,7 +5,10 @@ The library is that of Mehl et al., Comput. Mater. Sci. 136, S1 (2017).
 
 from __future__ import annotations
 
+import gzip
+import json
 from collections.abc import Iterator, Sequence
+from importlib.resources import files
 from itertools import permutations
 from typing import Any
 
@@ -14,38 +17,35 @@ from ase import Atoms
 from alflow.errors import InputError
 
 
-def prototypes(names: Sequence[str]) -> list[tuple[str, Atoms]]:
-    """Structure types by Strukturbericht symbol (`L1_2`), AFLOW label (`AB3_cP4_221_a_c`) or mineral.
+def prototypes(names: Sequence[str], max_atoms: int) -> list[tuple[str, Atoms]]:
+    """Structure types, as primitive cells with the elements of the type's example.
 
     Parameters
     ----------
     names
-        Empty for all of them, some 290.
-
-    Returns
-    -------
-    list of (name, Atoms)
-        Primitive cells with the elements of the type's example.
+        Strukturbericht symbols (`L1_2`), AFLOW labels (`AB3_cP4_221_a_c`) or minerals (`Cubic Laves`); none
+        for all.
+    max_atoms
+        Leave out larger cells, unless named.
 
     Raises
     ------
     InputError
         If a name is unknown or pymatgen is not installed.
     """
-    try:
-        from pymatgen.analysis.prototypes import AFLOW_PROTOTYPE_LIBRARY
-    except ImportError:
-        raise InputError(
-            "prototypes need pymatgen, which is not installed: pip install 'alflow[hull]'"
-        ) from None
+    library = _library()
     if not names:
-        return [(entry["tags"]["aflow"], _atoms(entry)) for entry in AFLOW_PROTOTYPE_LIBRARY]
+        return [
+            (entry["tags"]["aflow"], _atoms(entry))
+            for entry in library
+            if len(entry["snl"]["sites"]) <= max_atoms
+        ]
     found = []
     for name in names:
         entries = [
             entry
-            for entry in AFLOW_PROTOTYPE_LIBRARY
-            if name in (entry["tags"]["strukturbericht"], entry["tags"]["aflow"], entry["tags"]["mineral"])
+            for entry in library
+            if name in map(entry["tags"].get, ("strukturbericht", "aflow", "mineral"))
         ]
         if not entries:
             raise InputError(
@@ -66,11 +66,23 @@ def decorations(prototype: Atoms, species: Sequence[str]) -> Iterator[Atoms]:
         yield atoms
 
 
+def _library() -> list[dict[str, Any]]:
+    try:
+        # its data file alone: pymatgen's module takes seconds to build its own objects
+        packed = files("pymatgen.analysis") / "prototypes" / "aflow_prototypes.json.gz"
+        library: list[dict[str, Any]] = json.loads(gzip.decompress(packed.read_bytes()))
+    except (ImportError, FileNotFoundError):
+        raise InputError(
+            "prototypes need a recent pymatgen, which is not installed: pip install 'alflow[hull]'"
+        ) from None
+    return library
+
+
 def _atoms(entry: dict[str, Any]) -> Atoms:
-    structure = entry["snl"].structure
+    sites = entry["snl"]["sites"]
     return Atoms(
-        [site.specie.symbol for site in structure],
-        cell=structure.lattice.matrix,
-        scaled_positions=structure.frac_coords,
+        [site["species"][0]["element"] for site in sites],
+        cell=entry["snl"]["lattice"]["matrix"],
+        scaled_positions=[site["abc"] for site in sites],
         pbc=True,
     )
