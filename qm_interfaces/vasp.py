@@ -27,6 +27,7 @@ from qm_interfaces.interface import (
 )
 from qm_interfaces.kpoints import KPoints
 from qm_interfaces.relaxation import RelaxationSettings
+from qm_interfaces.vasp_import import inputs_of_run
 from qm_interfaces.vasp_inputs import (
     incar_option,
     potcar_option,
@@ -163,11 +164,17 @@ class VaspInterface:
         raise settings.not_reached(static.forces_eV_A, static.stress_eV_A3)
 
     def write(
-        self, atoms: Atoms, folder: Path, *, attempt: int = 1, moves: dict[str, Any] | None = None
+        self,
+        atoms: Atoms,
+        folder: Path,
+        *,
+        attempt: int = 1,
+        moves: dict[str, Any] | None = None,
+        only_titles: bool = False,
     ) -> list[int]:
         """Write the input files; `result[order]` is in the order of `atoms`. Retries get more steps.
 
-        `moves` are INCAR keys of a relaxation.
+        `moves` are INCAR keys of a relaxation; `only_titles` as of `write_inputs`.
         """
         missing = sorted(set(atoms.symbols) - set(self.potcar))
         if missing:
@@ -182,6 +189,7 @@ class VaspInterface:
             mesh=self.kpoints.divisions(cell),
             gamma=self.kpoints.gamma,
             potcar=self.potcar,
+            only_titles=only_titles,
         )
 
     def import_folder(self, folder: Path) -> tuple[Atoms, QMResult]:
@@ -190,23 +198,24 @@ class VaspInterface:
         Raises
         ------
         LevelChanged
-            If its INCAR, KPOINTS or POTCAR (which must be there) are not those of this level of theory.
+            If its INCAR, KPOINTS or TITELs of POTCAR are not those of this level of theory.
         QMError
-            If it did not converge or cannot be read, or VASP_PP_PATH has not the POTCAR of this level.
+            If it did not converge, cannot be read, or does not tell its level of theory.
         """
         _require_pymatgen()
-        used = VaspInputs.read(folder)
-        absent = [name for name in ("INCAR", "POTCAR") if name not in used.texts]
-        if absent:
-            raise CodeFailed(f"{folder} has no {' and no '.join(absent)}", retryable=False)
+        used = inputs_of_run(folder)
         result = read_result(folder)
         assert result.computed is not None  # read_result gives it
+        atoms = result.computed.copy()
+        moments = used.incar().get("MAGMOM", [])
+        if len(moments) == len(atoms):
+            atoms.set_initial_magnetic_moments(moments)
         with tempfile.TemporaryDirectory() as scratch:
-            self.write(result.computed, Path(scratch))
-            changes = level_changes(VaspInputs.read(Path(scratch)), used)
-        if changes:
+            self.write(atoms, Path(scratch), only_titles=True)
+            requested = VaspInputs.read(Path(scratch))
+        if changes := level_changes(requested.without_moments(), used.without_moments()):
             raise LevelChanged(f"{folder} has another level of theory: {'; '.join(changes)}")
-        return result.computed, result
+        return atoms, result
 
     def _static(self, atoms: Atoms, folder: Path, worker: VaspWorker, attempt: int) -> QMResult:
         folder.mkdir(parents=True, exist_ok=True)

@@ -75,8 +75,9 @@ def write_inputs(
     mesh: Sequence[int],
     gamma: bool,
     potcar: Mapping[str, str],
+    only_titles: bool = False,
 ) -> list[int]:
-    """Write INCAR, KPOINTS, POSCAR and POTCAR.
+    """Write INCAR, KPOINTS, POSCAR and POTCAR; with `only_titles`, nothing else of POTCAR.
 
     Returns
     -------
@@ -90,13 +91,23 @@ def write_inputs(
     """
     from ase.calculators.vasp import Vasp
 
+    class TitlesAlone(Vasp):
+        """Needs no pseudopotentials on this machine."""
+
+        def _build_pp_list(self, *args: Any, **kwargs: Any) -> list[str]:
+            return []
+
+        def write_potcar(self, suffix: str = "", directory: str = "./") -> None:
+            titles = [potcar[species] for species, _ in self.symbol_count]
+            (Path(directory) / f"POTCAR{suffix}").write_text(titles_text(titles), encoding="utf-8")
+
     atoms = atoms.copy()
     if incar["ISPIN"] != 2:
         atoms.arrays.pop("initial_magmoms", None)  # ASE would switch spin polarisation on
     setups = {species: potcar[species].split()[1][len(species) :] for species in set(atoms.symbols)}
     settings = {key.lower(): value for key, value in (STATIC | dict(incar)).items()}
     try:
-        calculator = Vasp(
+        calculator = (TitlesAlone if only_titles else Vasp)(
             directory=str(folder), xc=xc, kpts=list(mesh), gamma=gamma, setups=setups, **settings
         )
     except (TypeError, ValueError, NotImplementedError) as error:
@@ -117,6 +128,11 @@ def write_inputs(
             f"VASP_PP_PATH has POTCAR {', '.join(found)}, but option 'potcar' asks for {', '.join(wanted)}"
         )
     return list(calculator.resort)
+
+
+def titles_text(titles: Sequence[str]) -> str:
+    """As much of a POTCAR as the level of theory needs."""
+    return "".join(f"   TITEL  = {title}\n" for title in titles)
 
 
 def potcar_titles(text: str) -> list[str]:

@@ -49,6 +49,10 @@ MAY_DIFFER = {
     "ISTART": START,
     "ICHARG": START + "; a fixed density (10 and above) is another matter",
     "POTIM": "a step of moving atoms; nothing moves",
+    "ISIF": "which parts of the stress; 2 and above give all of them",
+    "IBRION": "how atoms move; nothing moves where NSW is 0",
+    "EDIFFG": "the end of a relaxation; nothing moves",
+    "PSTRESS": "of moving cells; F is read from the last electronic step, before PV is added",
     "LWAVE": OUTPUT,
     "LCHARG": OUTPUT,
     "LVTOT": OUTPUT,
@@ -122,6 +126,13 @@ class VaspInputs:
         return f"{mesh.style.name} {[tuple(k) for k in mesh.kpts]}" + (
             f" shift {shift}" if any(shift) else ""
         )
+
+    def without_moments(self) -> VaspInputs:
+        """Without MAGMOM, which is the configuration's own."""
+        from pymatgen.io.vasp.inputs import Incar
+
+        incar = {k: v for k, v in Incar.from_str(self.texts["INCAR"]).items() if k.upper() != "MAGMOM"}
+        return VaspInputs({**self.texts, "INCAR": str(Incar(incar))})
 
     def potcar(self) -> set[str]:
         return set(potcar_titles(self.texts.get("POTCAR", "")))
@@ -202,6 +213,10 @@ def _harmless(key: str, before: Any, after: Any) -> bool:
             return after is None or before is None or after >= before
         case "ALGO":
             return after is None or (after[:1] in SELF_CONSISTENT and after not in NOT_SELF_CONSISTENT)
+        case "ISIF":
+            return after >= 2
+        case "IBRION":
+            return after <= 3  # vibrations and others displace atoms even so
         case "IALGO":
             return after is None or after in SELF_CONSISTENT_IALGO
     return True

@@ -34,7 +34,7 @@ def read_result(folder: Path) -> QMResult:
     NotConverged
         If the electronic steps ended before EDIFF was reached, or nothing says that it was.
     """
-    outcar = _outcar_text(folder)
+    outcar = outcar_text(folder)
     try:
         atoms, details, converged = _from_vasprun(folder / "vasprun.xml")
     except _Broken as vasprun_problem:
@@ -107,7 +107,8 @@ def _from_outcar(file: Path, text: str) -> tuple[Atoms, dict[str, Any], bool]:
     return atoms, facts, False
 
 
-def _outcar_text(folder: Path) -> str:
+def outcar_text(folder: Path) -> str:
+    """OUTCAR of a run; empty if there is none."""
     file = folder / "OUTCAR"
     return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 

@@ -318,9 +318,39 @@ def test_a_folder_computed_elsewhere(alloy: Atoms, tmp_path: Path) -> None:
     finer = VaspInterface(**settings(ENCUT=500))
     with pytest.raises(LevelChanged, match="ENCUT is 400 instead of 500"):
         finer.import_folder(tmp_path / "vasp-1")
-    (tmp_path / "vasp-1" / "INCAR").unlink()
-    with pytest.raises(CodeFailed, match="has no INCAR"):
+
+
+@pytest.mark.parametrize("kept", ["vasprun.xml", "OUTCAR"])
+def test_a_folder_of_which_only_results_are_left(
+    alloy: Atoms, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kept: str
+) -> None:
+    interface = VaspInterface(**settings())
+    result = interface.compute(alloy, tmp_path)
+    monkeypatch.delenv("VASP_PP_PATH")
+    for file in (tmp_path / "vasp-1").iterdir():
+        if file.name not in (kept, "KPOINTS"):
+            file.unlink()
+    _, imported = interface.import_folder(tmp_path / "vasp-1")
+    assert imported.energy_eV == pytest.approx(result.energy_eV)
+    with pytest.raises(LevelChanged, match=r"SIGMA is 0\.2 instead of 0\.1"):
+        VaspInterface(**settings(SIGMA=0.1)).import_folder(tmp_path / "vasp-1")
+    other = TITLES | {"Ni": "PAW_PBE Ni_pv 06Sep2000"}
+    with pytest.raises(LevelChanged, match=r"POTCAR is .*Ni 02Aug2007 instead of .*Ni_pv 06Sep2000"):
+        VaspInterface(**settings() | {"potcar": other}).import_folder(tmp_path / "vasp-1")
+    (tmp_path / "vasp-1" / kept).unlink()
+    with pytest.raises(CodeFailed, match=r"has no INCAR and no POTCAR, and no vasprun\.xml or OUTCAR"):
         interface.import_folder(tmp_path / "vasp-1")
+
+
+def test_moments_of_a_folder_are_those_of_the_configuration(alloy: Atoms, tmp_path: Path) -> None:
+    alloy.set_initial_magnetic_moments([0.0, 2.0, 0.5, 0.0])
+    interface = VaspInterface(**settings(ISPIN=2))
+    interface.compute(alloy, tmp_path)
+    atoms, _ = interface.import_folder(tmp_path / "vasp-1")
+    moments = zip(atoms.symbols, atoms.get_initial_magnetic_moments(), strict=True)
+    assert sorted(moments) == [("Al", 0.0), ("Al", 0.0), ("Al", 0.5), ("Ni", 2.0)]
+    with pytest.raises(LevelChanged, match="ISPIN is 2 instead of 1"):
+        VaspInterface(**settings()).import_folder(tmp_path / "vasp-1")
 
 
 def test_later_attempts_get_more_steps_at_the_same_level(alloy: Atoms, tmp_path: Path) -> None:

@@ -13,12 +13,12 @@ from pymongo.database import Database
 from test_vasp import settings, worker
 from typer.testing import CliRunner
 
-from alflow.cli import app
 from alflow.campaign_file import parse_campaign
+from alflow.cli import app
 from alflow.store import Store
 from qm_interfaces.vasp import VaspInterface
-from workflows.submission import submit
 from workflows.launchpad import open_launchpad, write_launchpad_file
+from workflows.submission import submit
 
 __all__ = ["worker"]  # a fixture
 
@@ -52,7 +52,7 @@ def test_folders_of_the_same_level_become_labels(
     rows = json.loads(answer.stdout)
     assert [row["label"] for row in rows] == ["0.1", None, None]
     assert "ENCUT is 250 instead of 400" in rows[1]["reason"]
-    assert "has no INCAR" in rows[2]["reason"]
+    assert "has no INCAR and no KPOINTS and no POTCAR" in rows[2]["reason"]
     [label] = store.labels.find("al", state="done")
     assert (label["code"], label["code_version"]) == ("vasp", "6.4.2")
     assert label["level"] == VaspInterface(**settings()).level_of_theory()

@@ -44,6 +44,9 @@ def inputs(
         (inputs(ICHARG="11"), "INCAR ICHARG is 11 instead of not set"),
         (inputs(ALGO="None"), "INCAR ALGO is none instead of normal"),
         (inputs(NBANDS="10"), "INCAR NBANDS is 10 instead of 20"),
+        (inputs(IBRION="5"), "INCAR IBRION is 5 instead of -1"),
+        (inputs(ISIF="0"), "INCAR ISIF is 0 instead of 2"),
+        (inputs(NSW="5", IBRION="2"), "INCAR NSW is 5 instead of 0"),
         (inputs(ISMEAR=""), ""),
         (inputs(PREC=""), "INCAR PREC is normal instead of accurate"),
         (inputs(mesh="1 1 1"), "KPOINTS is Gamma [(1, 1, 1)] instead of Gamma [(4, 4, 4)]"),
@@ -69,6 +72,9 @@ def test_what_does_not_change_energies_is_let_through() -> None:
         ICHARG="1",
         ENCUT="400.0",
         GGA="PE",
+        ISIF="3",
+        IBRION="2",
+        PSTRESS="10",
     )
     assert level_changes(inputs(), corrected) == []
     assert all(reason for reason in MAY_DIFFER.values())

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 from pathlib import Path
+from typing import Any
 
 import ase
 import pytest
 
-from qm_interfaces import CodeFailed, NotConverged
+from qm_interfaces import CodeFailed, LabelLimits, LevelChanged, NotConverged, validate
+from qm_interfaces.vasp import VaspInterface
 from qm_interfaces.vasp_results import read_result
 
 SAMPLES = Path(ase.__file__).parent / "test" / "testdata" / "vasp"
@@ -61,6 +64,46 @@ def test_numbers_that_overflowed(tmp_path: Path) -> None:
     (tmp_path / "vasprun.xml").write_text(text.replace("-20.23985977", "************"))
     with pytest.raises(CodeFailed, match="unreadable"):
         read_result(tmp_path)
+
+
+@pytest.mark.parametrize(("key", "value"), [("ENCUT", 500), ("SIGMA", 0.2), ("ISYM", 2), ("PREC", "Normal")])
+def test_the_sample_outcar_is_a_label_of_its_level_alone(tmp_path: Path, key: str, value: Any) -> None:
+    shutil.copy(SAMPLES / "OUTCAR_example_1", tmp_path / "OUTCAR")
+    (tmp_path / "KPOINTS").write_text("of its one k-point\n0\nGamma\n1 1 1\n0 0 0\n")
+    incar = {
+        "ENCUT": 300,
+        "ISMEAR": 1,
+        "SIGMA": 0.1,
+        "PREC": "Accurate",
+        "ISPIN": 2,
+        "LREAL": True,
+        "ISYM": 0,
+    }
+    others = {"xc": "pbe", "kpoints": {"mesh": [1, 1, 1]}, "potcar": {"Ni": "PAW_PBE Ni 02Aug2007"}}
+    atoms, result = VaspInterface(incar=incar, **others).import_folder(tmp_path)
+    assert result.energy_eV == pytest.approx(-68.22868532)
+    assert validate(atoms, result, LabelLimits()) == []
+    with pytest.raises(LevelChanged, match=f"another level of theory: INCAR {key} is"):
+        VaspInterface(incar=incar | {key: value}, **others).import_folder(tmp_path)
+
+
+def test_the_sample_vasprun_is_a_label_of_its_level_alone(tmp_path: Path) -> None:
+    shutil.copy(SAMPLES / "vasprun_pstress.xml", tmp_path / "vasprun.xml")
+    level = {
+        "xc": "lda",
+        "incar": {"ENCUT": 400, "ISMEAR": 1},
+        "kpoints": {"mesh": [4, 4, 4], "gamma": False},
+        "potcar": {"C": "PAW C 22Mar2012"},
+    }
+    atoms, result = VaspInterface(**level).import_folder(tmp_path)
+    assert validate(atoms, result, LabelLimits()) == []
+    for changed, difference in (
+        ({"kpoints": {"mesh": [4, 4, 4]}}, "KPOINTS is Monkhorst"),
+        ({"xc": "pbe"}, "INCAR GGA is ca instead of pe"),
+        ({"potcar": {"C": "PAW C_h 22Mar2012"}}, "POTCAR is PAW C 22Mar2012 instead of"),
+    ):
+        with pytest.raises(LevelChanged, match=re.escape(difference)):
+            VaspInterface(**level | changed).import_folder(tmp_path)
 
 
 def test_an_empty_folder(tmp_path: Path) -> None:
