@@ -70,29 +70,36 @@ def _is_broken(store: Store, launchpad: LaunchPad, name: str, round_: int, patie
         return True  # killed amid FireWorks' bookkeeping; a stray firework would hold up whoever takes it
     if set(states.values()) <= ENDED:
         return True  # the round ended without beginning the next one
-    return not all(f["state"] in HEALTHY or _has_live_worker(store, launchpad, f) for f in fireworks)
+    return not all(f["state"] in HEALTHY or _is_alive(store, launchpad, f, patience_s) for f in fireworks)
 
 
-def _has_live_worker(store: Store, launchpad: LaunchPad, firework: dict[str, Any]) -> bool:
-    """Whether a lease stands behind a running firework; what waits in a cluster's queue is left alone."""
+def _is_alive(store: Store, launchpad: LaunchPad, firework: dict[str, Any], patience_s: float) -> bool:
+    """Whether a worker stands behind a running firework; what waits in a cluster's queue is left alone."""
     if firework["state"] in ("PAUSED", "DEFUSED", "ARCHIVED"):
         return True  # a person did that
     if firework["state"] == "RESERVED":
         return launchpad.launches.find_one({"launch_id": {"$in": firework["launches"]}}) is not None
-    spec = firework["spec"]
-    holder: dict[str, Any] | None
+    work = _work(store, firework["spec"]) or {}
+    if lease := work.get("lease"):
+        return lease["until"].replace(tzinfo=UTC) > datetime.now(UTC)
+    # The work has just ended, and its worker is about to tell FireWorks.
+    ended = work.get("ended")
+    return ended is not None and (datetime.now(UTC) - ended.replace(tzinfo=UTC)).total_seconds() < patience_s
+
+
+def _work(store: Store, spec: dict[str, Any]) -> dict[str, Any] | None:
+    """What a firework works on: a document with a `lease` while it does, and the time when it `ended`.
+
+    Selection and training hold the campaign's lease, which here the caller of `recover` has.
+    """
     if "label" in spec:
-        holder = store.labels.get(ObjectId(spec["label"]))
-    elif "explorer" in spec:
-        holder = store.explorers.collection.find_one(
-            {"campaign": spec["campaign"], "index": spec["explorer"]}
-        )
-    elif "chunk" in spec:
-        holder = store.chunks.get(spec["campaign"], spec["round"], spec["chunk"])
-    else:
-        return False  # select and train hold the campaign's lease, which the caller holds
-    lease = holder["lease"] if holder else None
-    return lease is not None and lease["until"].replace(tzinfo=UTC) > datetime.now(UTC)
+        return store.labels.get(ObjectId(spec["label"]))
+    if "explorer" in spec:
+        return store.explorers.collection.find_one({"campaign": spec["campaign"], "index": spec["explorer"]})
+    if "chunk" in spec:
+        return store.chunks.get(spec["campaign"], spec["round"], spec["chunk"])
+    selected = store.events.get(spec["campaign"], f"selected-{spec['round']}")
+    return None if selected is None else {"ended": selected["time"]}
 
 
 def _changed(document: dict[str, Any]) -> datetime:

@@ -11,6 +11,7 @@ from alflow.config import QM
 from alflow.errors import InputError
 from alflow.store import Store
 from alflow.store import campaigns as state
+from qm_interfaces import level_differences
 from workflows.labelling import level_of_theory
 from workflows.procedure import procedure_of
 from workflows.rounds import ensure_round
@@ -67,10 +68,10 @@ def _apply_changes(store: Store, campaign: AnyCampaign) -> None:
         )
     changed = [key for key in new if new[key] != old.get(key)]
     procedure_of(campaign).check_changes(store, old, campaign, changed)
-    if "qm" in changed and level_of_theory(campaign.qm) != level_of_theory(_qm(old)):
+    if differences := level_differences(level_of_theory(_qm(old)), level_of_theory(campaign.qm)):
         raise InputError(
-            f"`qm` of campaign {campaign.name!r} would change the level of theory of its labels; "
-            "give the campaign a new name"
+            f"`qm` of campaign {campaign.name!r} would change the level of theory of its labels "
+            f"({'; '.join(differences)}); give the campaign a new name"
         )
     if changed and store.campaigns.replace_config(campaign, document["config_hash"]):
         key = f"config-{document['config_hash'][:12]}-{document['round']}"

@@ -8,7 +8,7 @@ from bson import ObjectId
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.database import Database
 
-from alflow.store.lease import break_dead_leases, free, new_lease
+from alflow.store.lease import break_dead_leases, free, new_lease, now
 
 READY, FINISHED = "ready", "finished"
 _ID_BYTES = 12
@@ -67,11 +67,16 @@ class Chunks:
         chunk = self.get(campaign, round_, number)
         return chunk is not None and chunk["state"] == FINISHED
 
+    def finished(self, campaign: str) -> list[dict[str, Any]]:
+        """What the finished chunks of a campaign came to, without their members."""
+        query = {"campaign": campaign, "state": FINISHED}
+        return list(self.collection.find(query, {"members": 0}).sort([("round", 1), ("number", 1)]))
+
     def finish(self, chunk: dict[str, Any], **facts: Any) -> bool:
         """End a claimed chunk, with what it came to. False if the lease was lost."""
         found = self.collection.find_one_and_update(
             {"_id": chunk["_id"], "lease.token": chunk["lease"]["token"]},
-            {"$set": {"state": FINISHED, "lease": None, **facts}},
+            {"$set": {"state": FINISHED, "lease": None, "ended": now(), **facts}},
         )
         return found is not None
 

@@ -124,7 +124,7 @@ class Explorers:
         """End a run's part in a round. False if the lease was lost."""
         found = self.collection.find_one_and_update(
             {"_id": run["_id"], "lease.token": run["lease"]["token"]},
-            {"$set": {"state": state, "reason": reason, "round": round_, "lease": None, "updated": now()}},
+            {"$set": {"state": state, "reason": reason, "round": round_, "lease": None, "ended": now()}},
         )
         return found is not None
 
