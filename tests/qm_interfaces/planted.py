@@ -21,19 +21,13 @@ def planted_mode(setting: str, configuration: str) -> str:
         return setting
     plan = json.loads(Path(setting).read_text())
     identity = hashlib.sha256(configuration.encode()).hexdigest()
-    with _log(Path(setting)).open("a+") as log:
+    with Path(setting).with_suffix(".met").open("a+") as log:
         fcntl.flock(log, fcntl.LOCK_EX)
         log.seek(0)
-        met = {known: mode for known, mode, _ in map(json.loads, log)}
+        met = dict(json.loads(line) for line in log)
         mode = met[identity] if identity in met else _choose(plan, identity, len(met))
-        log.write(json.dumps([identity, mode, str(Path.cwd())]) + "\n")
+        log.write(json.dumps([identity, mode]) + "\n")
     return mode
-
-
-def encounters(plan: Path) -> list[tuple[str, str]]:
-    """Mode and folder of each run so far."""
-    lines = _log(plan).read_text().splitlines() if _log(plan).exists() else []
-    return [(mode, folder) for _, mode, folder in map(json.loads, lines)]
 
 
 def _choose(plan: dict, identity: str, count: int) -> str:
@@ -42,7 +36,3 @@ def _choose(plan: dict, identity: str, count: int) -> str:
         return modes[count] if count < len(modes) else RIGHT
     draw = int(identity[:12], 16) / 16**12 / plan["probability"]
     return modes[int(draw * len(modes))] if draw < 1 else RIGHT
-
-
-def _log(plan: Path) -> Path:
-    return plan.with_suffix(".log")
