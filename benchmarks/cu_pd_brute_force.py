@@ -38,7 +38,8 @@ LATTICES = ("fcc", "bcc", "hcp")
 FMAX_EV_A = 0.002
 SETTINGS = BatchSettings(fmax_eV_A=FMAX_EV_A, max_stress_GPa=0.02, steps=2000)
 ASE_STEPS = 300
-MARGINS_EV = (0.002, 0.005, 0.010, 0.020, 0.030)
+MARGINS_EV = (0.001, 0.002, 0.005, 0.010, 0.020, 0.030)
+NEAR_EV = 0.005
 
 Array = NDArray[np.float64]
 
@@ -129,7 +130,7 @@ def near_report(results: list[BatchResult], near: NDArray[np.intp]) -> Iterator[
         force = max(force, np.linalg.norm(atoms.get_forces(), axis=1).max())
         stress = max(stress, np.abs(atoms.get_stress()).max() / units.GPa)
     yield (
-        f"ASE at the minima, {len(near)} structures within {1e3 * MARGINS_EV[-1]:.0f} meV/atom: energies "
+        f"ASE at the minima, {len(near)} structures within {1e3 * NEAR_EV:.0f} meV/atom: energies "
         f"differ by at most {energy:.0e} eV/atom, forces reach {force:.4f} eV/Å, stresses {stress:.3f} GPa"
     )
 
@@ -142,7 +143,7 @@ def main() -> None:
     parser.add_argument("--species", nargs="+", default=["Cu", "Pd"])
     parser.add_argument("--max-atoms", type=int, default=12)
     parser.add_argument("--folder", type=Path, required=True)
-    parser.add_argument("--sample", type=int, default=500, help="relaxed by plain ASE from the start")
+    parser.add_argument("--sample", type=int, default=200, help="relaxed by plain ASE from the start")
     arguments = parser.parse_args()
     arguments.folder.mkdir(parents=True, exist_ok=True)
     report = (arguments.folder / "report.txt").open("w", encoding="utf-8")
@@ -168,7 +169,7 @@ def main() -> None:
         say(line)
     keep(arguments.folder, results, compositions=compositions, energies=energies, distances=distances)
 
-    for line in near_report(results, np.flatnonzero(distances <= MARGINS_EV[-1])):
+    for line in near_report(results, np.flatnonzero(distances <= NEAR_EV)):
         say(line)
 
     random = np.random.default_rng(0)
