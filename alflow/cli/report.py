@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from alflow.cli.database_options import CampaignArgument, LaunchpadOption, UriOption, connected
 from alflow.cli.output import JsonOption, check_writable, print_json, print_note
+
+if TYPE_CHECKING:
+    from alflow.cli.database_options import Connection
+    from alflow.report import HullData, ReportData
 
 
 def report(
@@ -22,32 +26,29 @@ def report(
 ) -> None:
     """Write the report of a campaign, finished or running, as one HTML file that needs no other.
 
-    QM calls and extrapolation grade against simulated time (ps), errors (meV/atom, eV/Å) of each round before
-    and after training, parity, temperature (K) and energy, labels with reasons, cost, levels of theory.
+    Molecular dynamics: QM calls and extrapolation grade against simulated time (ps), errors (meV/atom, eV/Å)
+    of each round before and after training, parity, temperature (K) and energy, labels with reasons, cost,
+    levels of theory. Screening: the hull, what each stage kept and dropped, its error σ, cost.
 
     Example: alflow report copper.yaml -o report.html
     """
-    from alflow.report import build_report, gather
+    from alflow.report import build_report
 
     check_writable(output)
     with connected(campaign, uri, launchpad) as connection:
-        data = gather(connection.store, connection.campaign)
+        data = gathered(connection)
     build_report(data, output)
-    if not json:
-        print_note(f"{output}: {data.campaign}, {data.state}, round {data.rounds}, {data.qm_calls} QM calls")
-        return
-    print_json(
-        {
-            "written": output,
-            "state": data.state,
-            "reason": data.reason,
-            "rounds": data.rounds,
-            "steps": data.steps,
-            "labels": data.label_states,
-            "train_force_rmse_eV_A": data.trained.force_rmse_eV_A,
-            "train_energy_rmse_eV_per_atom": data.trained.energy_rmse_eV_per_atom,
-            "unseen_force_rmse_eV_A": data.newest_unseen.force_rmse_eV_A,
-            "unseen_energy_rmse_eV_per_atom": data.newest_unseen.energy_rmse_eV_per_atom,
-            "cost_s": data.cost_s,
-        }
-    )
+    if json:
+        print_json({"written": output} | data.summary())
+    else:
+        print_note(f"{output}: {data.headline}")
+
+
+def gathered(connection: Connection) -> ReportData | HullData:
+    """What the report of a campaign of either kind is made of."""
+    from alflow.config_screening import Screening
+    from alflow.report import gather, gather_hull
+
+    store, name = connection.store, connection.campaign
+    screening = isinstance(store.campaigns.config(name), Screening)
+    return gather_hull(store, name) if screening else gather(store, name)

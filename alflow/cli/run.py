@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from alflow.cli.database_options import Connection
 
 SHOWN_EVERY_S = 0.5
+SHARE_OF_LOOKING = 0.05  # of the time, where counting many candidates takes long
 
 
 def run(
@@ -31,12 +32,13 @@ def run(
     """Run a campaign to its end: embedded database and local workers, live progress.
 
     Safe to interrupt, or to be killed: the same command goes on where it was. Results go to the folder runs/
-    beside the campaign file: the potential (.mtp), report.html, my_launchpad.yaml for FireWorks' commands.
+    beside the campaign file: the potential (.mtp), the hull/ of a screening, report.html, and
+    my_launchpad.yaml for FireWorks' commands.
     """
     from alflow.campaign_file import load_campaign
     from alflow.store import overview
-    from workflows.submission import check, submit
     from workflows.local import run_to_the_end
+    from workflows.submission import check, submit
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a queue's end of time is an interrupt
     config = load_campaign(campaign)
@@ -71,16 +73,30 @@ def run(
 
 
 def _write_results(connection: Connection, folder: Path) -> list[str]:
-    """The newest potential and the report; their paths."""
-    from alflow.report import build_report, gather
+    """The newest potential (of each stage), the hull of a screening, and the report; their paths."""
+    from alflow.cli.report import gathered
+    from alflow.report import HullData, build_report, write_hull
 
-    store, name = connection.store, connection.campaign
-    newest = store.potentials.latest(name)
-    if newest is None:
+    written = _write_potentials(connection, folder)
+    if not written:
         return []
-    potential = folder / f"{name}.mtp"
-    potential.write_text(store.potentials.mtp(name, newest["version"]))
-    return [str(potential), str(build_report(gather(store, name), folder / "report.html"))]
+    data = gathered(connection)
+    if isinstance(data, HullData):
+        write_hull(data, folder / "hull")
+        written.append(folder / "hull")
+    written.append(build_report(data, folder / "report.html"))
+    return [str(path) for path in written]
+
+
+def _write_potentials(connection: Connection, folder: Path) -> list[Path]:
+    store, name = connection.store, connection.campaign
+    newest = {version["stage"]: version["version"] for version in store.potentials.history(name)}
+    written = []
+    for stage, version in newest.items():
+        path = folder / (f"{name}.mtp" if len(newest) == 1 else f"{name}-{stage + 1}.mtp")
+        path.write_text(store.potentials.mtp(name, version))
+        written.append(path)
+    return written
 
 
 class _Progress:
@@ -91,7 +107,7 @@ class _Progress:
         from rich.live import Live
 
         self.connection = connection
-        self.shown = 0.0
+        self.due = 0.0
         self.live = Live(console=Console(stderr=True), refresh_per_second=4) if live else None
 
     def __enter__(self) -> None:
@@ -106,8 +122,9 @@ class _Progress:
         from alflow.cli.status import render
         from alflow.store import overview
 
-        if self.live is not None and time.monotonic() - self.shown > SHOWN_EVERY_S:
-            self.shown = time.monotonic()
-            self.live.update(
-                render(overview(self.connection.store, self.connection.campaign), rounds_shown=8)
-            )
+        began = time.monotonic()
+        if self.live is not None and began > self.due:
+            facts = overview(self.connection.store, self.connection.campaign)
+            self.live.update(render(facts, rounds_shown=8))
+            looked_s = time.monotonic() - began
+            self.due = began + max(SHOWN_EVERY_S, looked_s / SHARE_OF_LOOKING)

@@ -10,9 +10,13 @@ from alflow.report.data import (
     VersionRecord,
 )
 from alflow.report.gather import gather
+from alflow.report.hull_data import HullData
+from alflow.report.hull_files import write_hull
+from alflow.report.hull_gather import gather_hull
 from alflow.report.page import build_report
 
 __all__ = [
+    "HullData",
     "LabelRecord",
     "ParitySet",
     "ReportData",
@@ -20,4 +24,6 @@ __all__ = [
     "VersionRecord",
     "build_report",
     "gather",
+    "gather_hull",
+    "write_hull",
 ]

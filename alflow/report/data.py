@@ -189,6 +189,26 @@ class ReportData:
         return sum(label.state not in ("waiting", "running") for label in self.labels)
 
     @property
+    def headline(self) -> str:
+        """One line on what came out."""
+        return f"{self.campaign}, {self.state}, round {self.rounds}, {self.qm_calls} QM calls"
+
+    def summary(self) -> dict[str, Any]:
+        """What came out, in plain values."""
+        return {
+            "state": self.state,
+            "reason": self.reason,
+            "rounds": self.rounds,
+            "steps": self.steps,
+            "labels": self.label_states,
+            "train_force_rmse_eV_A": self.trained.force_rmse_eV_A,
+            "train_energy_rmse_eV_per_atom": self.trained.energy_rmse_eV_per_atom,
+            "unseen_force_rmse_eV_A": self.newest_unseen.force_rmse_eV_A,
+            "unseen_energy_rmse_eV_per_atom": self.newest_unseen.energy_rmse_eV_per_atom,
+            "cost_s": self.cost_s,
+        }
+
+    @property
     def label_states(self) -> dict[str, int]:
         """Number of labels by state."""
         return dict(Counter(label.state for label in self.labels))

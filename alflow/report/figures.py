@@ -6,7 +6,7 @@ Colours are those of Okabe and Ito, which people with any kind of colour vision 
 from __future__ import annotations
 
 import io
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -54,7 +54,7 @@ STYLE: dict[Any, Any] = {
 
 def calls_figure(data: ReportData) -> str:
     """QM calls so far against simulated time."""
-    figure = _figure(3.2)
+    figure = new_figure(3.2)
     axes = figure.subplots()
     given = sum(label.step is None for label in data.labels)
     for run, colour in zip(data.runs, _colours(data.runs), strict=True):
@@ -70,12 +70,12 @@ def calls_figure(data: ReportData) -> str:
     axes.set_ylim(bottom=0)
     axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     _name_runs(axes, data.runs)
-    return _svg(figure)
+    return svg(figure)
 
 
 def grade_figure(data: ReportData) -> str:
     """Extrapolation grade against simulated time, with both thresholds."""
-    figure = _figure(3.2)
+    figure = new_figure(3.2)
     axes = figure.subplots()
     for run, colour in zip(data.runs, _colours(data.runs), strict=True):
         grades = np.clip(run.history["extrapolation_grade"], 1e-2, None)
@@ -96,12 +96,12 @@ def grade_figure(data: ReportData) -> str:
     axes.yaxis.set_major_formatter("{x:g}")
     axes.set(xlabel="simulated time (ps)", ylabel="extrapolation grade γ", xlim=(0, _longest_ps(data.runs)))
     _name_runs(axes, data.runs)
-    return _svg(figure)
+    return svg(figure)
 
 
 def error_figure(data: ReportData) -> str:
     """RMSE of each version on its training set and on labels that it had not seen."""
-    figure = _figure(3.2)
+    figure = new_figure(3.2)
     panels = figure.subplots(1, 2)
     rounds = [version.round for version in data.versions]
     judged = [version for version in data.versions if version.unseen.energies.size]
@@ -126,12 +126,12 @@ def error_figure(data: ReportData) -> str:
         else:
             axes.set_ylim(bottom=0)
     panels[0].legend()
-    return _svg(figure)
+    return svg(figure)
 
 
 def parity_figure(data: ReportData) -> str:
     """Predicted against labelled energies and forces."""
-    figure = _figure(4.0)
+    figure = new_figure(4.0)
     panels = figure.subplots(1, 2)
     for axes, reference, predicted, title, size in (
         (panels[0], "energies", "predicted_energies", "Energy (eV per atom)", 4.5),
@@ -151,7 +151,7 @@ def parity_figure(data: ReportData) -> str:
         axes.xaxis.set_major_locator(MaxNLocator(5))
         axes.yaxis.set_major_locator(MaxNLocator(5))
     panels[0].legend(loc="upper left")
-    return _svg(figure)
+    return svg(figure)
 
 
 def sanity_figure(data: ReportData) -> str:
@@ -159,7 +159,7 @@ def sanity_figure(data: ReportData) -> str:
     quantities = {"temperature_K": "Temperature (K)", "energy_eV": "Potential energy (eV per atom)"}
     if any(run.ensemble == "npt" for run in data.runs):
         quantities["volume_A3"] = "Volume (Å³ per atom)"
-    figure = _figure(0.4 + 2.1 * len(quantities))
+    figure = new_figure(0.4 + 2.1 * len(quantities))
     panels = figure.subplots(len(quantities), 1, sharex=True)
     for axes, (quantity, title) in zip(panels, quantities.items(), strict=True):
         for run, colour in zip(data.runs, _colours(data.runs), strict=True):
@@ -171,32 +171,39 @@ def sanity_figure(data: ReportData) -> str:
         panels[0].axhline(target, color=INK, lw=0.9, ls=(0, (4, 3)))
     panels[-1].set(xlabel="simulated time (ps)", xlim=(0, _longest_ps(data.runs)))
     _name_runs(panels[0], data.runs)
-    return _svg(figure)
+    return svg(figure)
 
 
 def cost_figure(data: ReportData) -> str:
-    """Wall time by role, as one bar."""
-    figure = _figure(1.15)
+    """Wall time by role."""
+    return svg(cost_bar(data.cost_s))
+
+
+def cost_bar(cost_s: Mapping[str, float]) -> Figure:
+    """Wall time of up to three kinds of work, as one bar."""
+    figure = new_figure(1.15)
     axes = figure.subplots()
     left = 0.0
-    total = max(sum(data.cost_s.values()), 1e-9)
-    for (role, seconds), colour in zip(data.cost_s.items(), (SKY, ORANGE, GREEN), strict=False):
+    total = max(sum(cost_s.values()), 1e-9)
+    for (what, seconds), colour in zip(cost_s.items(), (SKY, ORANGE, GREEN), strict=False):
         axes.barh(
-            0, seconds, left=left, color=colour, height=0.6, label=f"{role} {100 * seconds / total:.0f} %"
+            0, seconds, left=left, color=colour, height=0.6, label=f"{what} {100 * seconds / total:.0f} %"
         )
         left += seconds
     axes.set(yticks=[], xlabel="wall time of all tasks (s)", xlim=(0, total))
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
     axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, handlelength=1)
-    return _svg(figure)
+    return figure
 
 
-def _figure(height_in: float) -> Figure:
+def new_figure(height_in: float) -> Figure:
+    """An empty figure of the width of the page."""
     return Figure(figsize=(8.4, height_in))
 
 
-def _svg(figure: Figure) -> str:
+def svg(figure: Figure) -> str:
+    """A figure as SVG text."""
     buffer = io.StringIO()
     figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=True, dpi=180)
     return buffer.getvalue()

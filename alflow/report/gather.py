@@ -60,7 +60,7 @@ def gather(store: Any, campaign: str) -> ReportData:
         },
         levels=list(levels.values()),
         config=config,
-        software=_software(labels),
+        software=software(labels),
     )
 
 
@@ -169,7 +169,8 @@ def parity(potential: MomentTensorPotential, structures: Sequence[Atoms]) -> Par
     )
 
 
-def _software(labels: Sequence[dict[str, Any]]) -> dict[str, str]:
+def software(labels: Sequence[dict[str, Any]]) -> dict[str, str]:
+    """Versions of Python, of the packages that matter and of the codes that labelled."""
     codes = {label["code"]: label["code_version"] for label in labels if label.get("code")}
     packages = {name: installed_version(name) for name in PACKAGES}
     return {"Python": platform.python_version(), **packages, **codes}

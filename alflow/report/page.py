@@ -13,17 +13,17 @@ import yaml
 from alflow.errors import InputError
 from alflow.report.data import ReportData
 from alflow.report.figures import draw_all
+from alflow.report.hull_data import PUBLISHED_PERCENT, HullData
+from alflow.report.hull_figures import draw_hull, with_subscripts
 
-TEMPLATE = Path(__file__).parent / "page.html.j2"
 
-
-def build_report(data: ReportData, path: str | Path) -> Path:
+def build_report(data: ReportData | HullData, path: str | Path) -> Path:
     """Write the report of a campaign: one file without any reference to others.
 
     Parameters
     ----------
     data
-        From `gather`, or made by hand.
+        From `gather` or `gather_hull`, or made by hand.
     path
         The HTML file, replaced if it exists.
 
@@ -39,19 +39,36 @@ def build_report(data: ReportData, path: str | Path) -> Path:
     return path
 
 
-def render(data: ReportData) -> str:
+def render(data: ReportData | HullData) -> str:
     """The report as HTML text."""
     environment = jinja2.Environment(
-        autoescape=True, trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined
+        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        autoescape=True,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {"number": _number, "duration": _duration, "json": _json}
-    template = environment.from_string(TEMPLATE.read_text(encoding="utf-8"))
+    environment.filters |= {
+        "number": _number,
+        "duration": _duration,
+        "json": _json,
+        "formula": with_subscripts,
+        "meV": _meV,
+    }
+    if isinstance(data, HullData):
+        template, drawn = "hull_page.html.j2", draw_hull(data)
+    else:
+        template, drawn = "page.html.j2", draw_all(data)
     figures = {
         name: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-        for name, svg in draw_all(data).items()
+        for name, svg in drawn.items()
     }
-    campaign_file = yaml.safe_dump(dict(data.config), sort_keys=False, allow_unicode=True)
-    return template.render(data=data, figures=figures, campaign_file=campaign_file)
+    return environment.get_template(template).render(
+        data=data,
+        figures=figures,
+        campaign_file=yaml.safe_dump(dict(data.config), sort_keys=False, allow_unicode=True),
+        published=PUBLISHED_PERCENT,
+    )
 
 
 def _number(value: float | None, digits: int = 3) -> str:
@@ -70,6 +87,10 @@ def _duration(seconds: float | None) -> str:
         if seconds >= 1.5 * size:
             return f"{_number(seconds / size, 2)} {unit}"
     return f"{_number(seconds, 2)} s"
+
+
+def _meV(value_eV: float | None) -> str:
+    return "–" if value_eV is None else f"{1000 * value_eV:.1f}"
 
 
 def _json(value: object) -> str:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from typing import Any
 
+from alflow.store import dynamics_overview, screening_overview
 from alflow.store.campaigns import RUNNING
 from alflow.store.store import Store
 
 
 def overview(store: Store, name: str) -> dict[str, Any]:
-    """State, explorers, labels, rounds and cost of a campaign, and what it waits for.
+    """State, labels, rounds and cost of a campaign, its explorers or its stages, and what it waits for.
 
     Raises
     ------
@@ -17,34 +18,28 @@ def overview(store: Store, name: str) -> dict[str, Any]:
         If there is no such campaign.
     """
     campaign = store.campaigns.get(name)
-    explorers = store.explorers.all(name)
+    screening = "candidates" in campaign["config"]
+    kind = screening_overview if screening else dynamics_overview
     counts = store.labels.counts(name)
     return {
         "campaign": name,
+        "kind": "screening" if screening else "dynamics",
         "state": campaign["state"],
         "reason": campaign["reason"],
-        "waits_for": _waits_for(store, campaign, explorers, counts),
+        "waits_for": _waits_for(store, campaign, counts, kind.exploring(store, campaign)),
         "round": campaign["round"],
         "labels": counts,
         "cpu_hours": campaign["cpu_seconds"] / 3600,
-        "explorers": [
-            {key: run[key] for key in ("name", "state", "step", "steps", "reason")} for run in explorers
-        ],
-        "rounds": _rounds(store, name),
+        **kind.facts(store, campaign),
+        "rounds": kind.round_facts(store, campaign, _rounds(store, name)),
     }
 
 
-def _waits_for(
-    store: Store, campaign: dict[str, Any], explorers: list[dict[str, Any]], counts: dict[str, int]
-) -> str:
+def _waits_for(store: Store, campaign: dict[str, Any], counts: dict[str, int], exploring: str | None) -> str:
     if campaign["state"] != RUNNING:
         return "nothing"
-    name, round_ = campaign["name"], campaign["round"]
-    if store.events.get(name, f"selected-{round_}") is None:
-        behind = [
-            run["name"] for run in explorers if run["state"] in ("ready", "paused") and run["round"] < round_
-        ]
-        return f"explorers {', '.join(behind)}" if behind and round_ > 0 else "selection"
+    if store.events.get(campaign["name"], f"selected-{campaign['round']}") is None:
+        return exploring or "selection"
     open_labels = counts["waiting"] + counts["running"]
     if open_labels:
         return f"{open_labels} labels, {counts['running']} of them running"

@@ -1,0 +1,105 @@
+"""`alflow hull`: which crystals of a screening are stable."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from alflow.cli.database_options import CampaignArgument, LaunchpadOption, UriOption, connected
+from alflow.cli.output import JsonOption, print_json, print_note, print_table
+
+if TYPE_CHECKING:
+    from alflow.report import HullData
+
+COMPOUNDS_SHOWN = 50
+
+
+def hull(
+    campaign: CampaignArgument,
+    output: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="Folder for tables, figure and structures.", show_default=False),
+    ] = None,
+    window: Annotated[
+        float | None,
+        typer.Option(
+            "--window", min=0, help="Also list what is so near the hull, eV per atom.", show_default=False
+        ),
+    ] = None,
+    uri: UriOption = None,
+    launchpad: LaunchpadOption = None,
+    json: JsonOption = False,
+) -> None:
+    """The convex hull of a screening, finished or running: stable crystals, and metastable ones near it.
+
+    With -o, a folder gets hull.csv, hull.json, hull.png (two or three species), the structures (hull.extxyz;
+    POSCAR and CIF in structures/) and entries.json for pymatgen's PhaseDiagram.
+
+    Example: alflow hull examples/cu_pd_hull.yaml -o hull
+    """
+    from alflow.errors import InputError
+    from alflow.report import gather_hull, write_hull
+
+    if output is not None and output.is_file():
+        raise InputError(f"--output is {output}, which is a file; give the name of a folder")
+    with connected(campaign, uri, launchpad) as connection:
+        data = gather_hull(connection.store, connection.campaign, window)
+    written = [] if output is None else write_hull(data, output)
+    if json:
+        print_json(data.summary() | {"files": written})
+        return
+    _print(data)
+    if written:
+        print_note("\n".join(map(str, written)))
+
+
+def _print(data: HullData) -> None:
+    if data.note is not None:
+        print_note(data.note)
+    columns = (
+        "compound", "candidate", "space group", "atoms", "formation, meV/atom", "above hull, meV/atom",
+        "Å³/atom", "relaxed to it",
+    )  # fmt: skip
+    rows = [
+        (
+            compound.formula,
+            compound.name,
+            f"{compound.space_group} ({compound.space_group_number})",
+            len(compound.atoms),
+            1000 * compound.formation_energy_eV,
+            1000 * compound.above_hull_eV,
+            compound.volume_A3,
+            len(compound.same) + 1,
+        )
+        for compound in data.compounds[:COMPOUNDS_SHOWN]
+    ]
+    print_table(f"Hull of {data.hull_of or 'nothing yet'}", columns, rows)
+    if len(data.compounds) > COMPOUNDS_SHOWN:
+        print_note(f"{len(data.compounds) - COMPOUNDS_SHOWN} more; -o writes all of them")
+    stages = [
+        (f"{s.number}, level {s.level}", s.entered, s.relaxed, s.kept, s.sigma_eV and 1000 * s.sigma_eV)
+        for s in data.stages
+    ]
+    last = ("QM", data.final.entered, data.final.relaxed, None, None)
+    print_table("Stages", ("stage", "candidates", "relaxed", "kept", "σ, meV/atom"), [*stages, last])
+    if data.dropped:
+        dropped = [
+            (d.stage if d.stage <= len(data.stages) else "QM", d.why, d.count, d.example)
+            for d in data.dropped
+        ]
+        print_table("Dropped", ("stage", "why", "candidates", "one of them"), dropped)
+    print_table("Cost", ("", "time, s", "%", "published %", "QM evaluations", "%"), _cost_rows(data))
+
+
+def _cost_rows(data: HullData) -> list[tuple[object, ...]]:
+    from alflow.report.hull_data import PUBLISHED_PERCENT
+
+    rows: list[tuple[object, ...]] = []
+    for cost in data.cost:
+        time, evaluations = data.share_percent(cost)
+        rows.append(
+            (cost.what, cost.seconds, time, PUBLISHED_PERCENT[cost.what], cost.evaluations, evaluations)
+        )
+    return rows

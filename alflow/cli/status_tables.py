@@ -1,0 +1,65 @@
+"""The tables of a status, of either kind of campaign."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from rich import box
+from rich.table import Table
+from rich.text import Text
+
+STYLES = {"finished": "green", "running": "cyan", "failed": "red", "stopped": "yellow", "paused": "yellow"}
+ERRORS = {
+    "energy RMSE, meV/atom": ("energy_rmse_eV_per_atom", 1000.0),
+    "force RMSE, eV/Å": ("force_rmse_eV_A", 1.0),
+}
+
+
+def explorers_table(facts: dict[str, Any]) -> Table:
+    """Runs of molecular dynamics, and how far they are."""
+    table = Table("explorer", "state", "step", "of", "", box=box.SIMPLE_HEAD)
+    for run in facts["explorers"]:
+        state = Text(run["state"], STYLES.get(run["state"], ""))
+        table.add_row(run["name"], state, str(run["step"]), str(run["steps"]), Text(run["reason"] or ""))
+    return table
+
+
+def stages_table(facts: dict[str, Any]) -> Table:
+    """Candidates of a screening by stage and state."""
+    columns = ("stage", "level", "entered", "waiting", "paused", "relaxed", "dropped", "kept")
+    table = _numbers(*columns, "σ, meV/atom")
+    for stage in facts["stages"]:
+        shown = stage | {"relaxed": stage["relaxed"] + stage["final"]}
+        table.add_row(*(_text(shown[column]) for column in columns), _text(stage["sigma_eV"], 1000.0))
+    return table
+
+
+def rounds_table(facts: dict[str, Any], rounds_shown: int | None) -> Table:
+    """Rounds: what was found, labelled and learned."""
+    columns = {
+        "round": "round", "phase": "phase", "relaxed": "relaxed", "paused": "paused",
+        "candidates": "candidates", "gamma_max": "γ max", "labels": "labels", "done": "done",
+        "potential": "potential",
+    }  # fmt: skip
+    rows = facts["rounds"][-rounds_shown:] if rounds_shown else facts["rounds"]
+    if facts["kind"] != "screening":
+        for column in ("phase", "relaxed", "paused"):
+            del columns[column]
+    table = _numbers(*columns.values(), *ERRORS)
+    for row in rows:
+        errors = (_text(row.get(key), factor) for key, factor in ERRORS.values())
+        table.add_row(*(_text(row[column]) for column in columns), *errors)
+    return table
+
+
+def _numbers(*columns: str) -> Table:
+    table = Table(box=box.SIMPLE_HEAD)
+    for column in columns:
+        table.add_column(column, justify="left" if column in ("stage", "phase") else "right")
+    return table
+
+
+def _text(value: float | str | None, factor: float = 1) -> str:
+    if value is None:
+        return "–"
+    return f"{value * factor:.4g}" if isinstance(value, float) else str(value)

@@ -1,0 +1,272 @@
+"""What the results of a screening are made of: plain numbers and structures, no database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+FINAL, TRAINING, MTP = "final relaxation", "training set", "MTP work"
+PUBLISHED_PERCENT = {FINAL: 90, TRAINING: 9, MTP: 1}
+"""Share of the CPU time, of Gubaev, Podryabinkin, Hart and Shapeev, Comput. Mater. Sci. 156, 148 (2019)."""
+QM = "QM"
+
+
+@dataclass(frozen=True)
+class Compound:
+    """A crystal on the hull or near it.
+
+    Attributes
+    ----------
+    name
+        The candidate with the smallest cell of those that relaxed to this crystal, which `atoms` is.
+    formula
+        Reduced, in the order of the species.
+    fractions
+        Of atoms, in the order of the species.
+    energy_eV, formation_energy_eV, above_hull_eV
+        Per atom, of the lowest of those that relaxed to this crystal.
+    space_group, space_group_number
+        International symbol and number.
+    same
+        Names of the other candidates that relaxed to this crystal.
+    """
+
+    name: str
+    formula: str
+    fractions: tuple[float, ...]
+    atoms: Atoms
+    energy_eV: float
+    formation_energy_eV: float
+    above_hull_eV: float
+    space_group: str
+    space_group_number: int
+    same: tuple[str, ...] = ()
+
+    @property
+    def stable(self) -> bool:
+        """Whether it is on the hull."""
+        return self.above_hull_eV == 0
+
+    @property
+    def volume_A3(self) -> float:
+        """Volume per atom."""
+        return float(self.atoms.cell.volume / len(self.atoms))
+
+    def row(self, species: Sequence[str]) -> dict[str, Any]:
+        """A row of a table, with units in the names."""
+        return {
+            "formula": self.formula,
+            "candidate": self.name,
+            "space_group": self.space_group,
+            "space_group_number": self.space_group_number,
+            "atoms": len(self.atoms),
+            "formation_energy_eV_per_atom": self.formation_energy_eV,
+            "above_hull_eV_per_atom": self.above_hull_eV,
+            "energy_eV_per_atom": self.energy_eV,
+            "volume_A3_per_atom": self.volume_A3,
+            "relaxed_to_it": len(self.same) + 1,
+            **{f"fraction_{symbol}": x for symbol, x in zip(species, self.fractions, strict=True)},
+        }
+
+
+@dataclass(frozen=True)
+class EnergySet:
+    """Structures at one level: fractions of atoms (n, species); energies, eV per atom (n,)."""
+
+    fractions: NDArray[np.float64]
+    formation_eV: NDArray[np.float64]
+    above_hull_eV: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, species: int) -> EnergySet:
+        return cls(np.zeros((0, species)), np.zeros(0), np.zeros(0))
+
+    @property
+    def hull_eV(self) -> NDArray[np.float64]:
+        """Height of the hull at each composition, (n,) eV per atom."""
+        return self.formation_eV - self.above_hull_eV
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """A stage: its potential, what it relaxed and kept, and what that took.
+
+    Attributes
+    ----------
+    number
+        From 1.
+    entered, relaxed, kept
+        Candidates; `kept` and `sigma_eV` (eV per atom) are None until the stage is done.
+    labels
+        Labels asked for while the stage was the present one, by kind: initial, extrapolative, validation.
+    """
+
+    number: int
+    level: int
+    cutoff_A: float
+    keep_sigmas: float
+    entered: int
+    relaxed: int
+    kept: int | None
+    sigma_eV: float | None
+    labels: Mapping[str, int]
+    versions: int
+    relaxation_s: float
+    fit_s: float
+    energies: EnergySet
+
+    @property
+    def band_eV(self) -> float | None:
+        """Distance to the hull up to which candidates were kept, per atom."""
+        return None if self.sigma_eV is None else self.keep_sigmas * self.sigma_eV
+
+
+@dataclass(frozen=True)
+class FinalRecord:
+    """Relaxations by quantum mechanics; `evaluations` are energies with forces that were computed."""
+
+    entered: int
+    relaxed: int
+    failed: int
+    evaluations: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DropRecord:
+    """Candidates dropped for one kind of reason; `stage` is from 1, the final one comes after the last."""
+
+    stage: int
+    why: str
+    count: int
+    example: str
+
+
+@dataclass(frozen=True)
+class CostRecord:
+    """A share of the cost: wall time, and QM energies with forces (a relaxation takes many)."""
+
+    what: str
+    seconds: float
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class HullData:
+    """Everything that is shown of a screening.
+
+    Attributes
+    ----------
+    hull_of
+        What the energies are of: "QM", or the potential of a stage where there is no hull of QM energies yet;
+        None where there is no hull at all.
+    compounds
+        On the hull and up to `window_eV` per atom above it; stable ones first, then by distance.
+    energies
+        All structures of that level.
+    symmetry_tolerance_A
+        Of positions, for the space groups.
+    total_s
+        Time of all tasks, that of enumeration, selection and the database included.
+    levels
+        Each that occurs among the labels.
+    """
+
+    campaign: str
+    state: str
+    reason: str | None
+    phase: str
+    stage: int
+    rounds: int
+    began: datetime
+    ended: datetime | None
+    species: Sequence[str]
+    window_eV: float
+    symmetry_tolerance_A: float
+    hull_of: str | None
+    compounds: Sequence[Compound]
+    energies: EnergySet
+    stages: Sequence[StageRecord]
+    final: FinalRecord
+    dropped: Sequence[DropRecord]
+    cost: Sequence[CostRecord]
+    total_s: float
+    levels: Sequence[Mapping[str, Any]]
+    config: Mapping[str, Any]
+    software: Mapping[str, str]
+
+    @property
+    def stable(self) -> list[Compound]:
+        """What is on the hull, in the order of composition."""
+        on_hull = [compound for compound in self.compounds if compound.stable]
+        return sorted(on_hull, key=lambda compound: compound.fractions, reverse=True)
+
+    @property
+    def candidates(self) -> int:
+        """Candidates that were gathered."""
+        return self.stages[0].entered
+
+    @property
+    def note(self) -> str | None:
+        """What to know where this is not the final hull."""
+        if self.state == "finished":
+            return None
+        where = self.phase if self.phase == "final" else f"{self.phase}, stage {self.stage + 1}"
+        known = "there is no hull yet" if self.hull_of is None else f"the hull is of {self.hull_of} so far"
+        return (
+            f"the campaign is {self.state} ({where}): {known}; {self.final.relaxed} of {self.final.entered} "
+            "relaxations by QM are done"
+        )
+
+    @property
+    def evaluations(self) -> int:
+        """QM energies with forces of everything."""
+        return sum(cost.evaluations for cost in self.cost)
+
+    def share_percent(self, cost: CostRecord) -> tuple[float | None, float | None]:
+        """Of the time and of the QM evaluations that a kind of work took; None where nothing is known yet."""
+        seconds = sum(each.seconds for each in self.cost)
+        return (
+            100 * cost.seconds / seconds if seconds else None,
+            100 * cost.evaluations / self.evaluations if self.evaluations else None,
+        )
+
+    @property
+    def headline(self) -> str:
+        """One line on what came out."""
+        found = (
+            f"{len(self.stable)} crystals on the hull of {self.hull_of}" if self.hull_of else "no hull yet"
+        )
+        return f"{self.campaign}, {self.state}, round {self.rounds}: {found}"
+
+    def summary(self) -> dict[str, Any]:
+        """What came out, in plain values."""
+        return {
+            "campaign": self.campaign,
+            "state": self.state,
+            "reason": self.reason,
+            "note": self.note,
+            "species": list(self.species),
+            "hull_of": self.hull_of,
+            "window_eV_per_atom": self.window_eV,
+            "symmetry_tolerance_A": self.symmetry_tolerance_A,
+            "structures": len(self.energies.formation_eV),
+            "compounds": [
+                compound.row(self.species) | {"same_crystal": list(compound.same)}
+                for compound in self.compounds
+            ],
+            "stages": [
+                {key: value for key, value in vars(stage).items() if key != "energies"}
+                for stage in self.stages
+            ],
+            "final": asdict(self.final),
+            "dropped": [asdict(dropped) for dropped in self.dropped],
+            "cost": [asdict(cost) for cost in self.cost],
+            "total_s": self.total_s,
+        }
