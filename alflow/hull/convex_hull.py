@@ -68,16 +68,21 @@ def hull_distances(fractions: ArrayLike, energies_eV: ArrayLike) -> Array:
 
     Notes
     -----
-    The hull is the largest of the planes through its lower facets, so that a structure's distance takes one
-    product for each facet.
+    The hull is the largest of the planes through its lower facets. It is found from the lowest structure of
+    each composition, of which there are few.
     """
     fractions, energies_eV = np.asarray(fractions, dtype=float), np.asarray(energies_eV, dtype=float)
     formation_eV = formation_energies(fractions, energies_eV, element_energies(fractions, energies_eV))
-    coordinates = fractions[:, 1:]
-    hull_eV = np.full(len(formation_eV), -np.inf)
-    for slopes, offset_eV in _lower_planes(coordinates, formation_eV):
+    _, first, composition = np.unique(
+        np.rint(fractions / SAME_FRACTION), axis=0, return_index=True, return_inverse=True
+    )
+    composition = composition.ravel()  # NumPy 2.0 keeps the axis
+    coordinates, lowest_eV = fractions[first, 1:], formation_eV[first]
+    np.minimum.at(lowest_eV, composition, formation_eV)
+    hull_eV = np.full(len(first), -np.inf)
+    for slopes, offset_eV in _lower_planes(coordinates, lowest_eV):
         np.maximum(hull_eV, coordinates @ slopes + offset_eV, out=hull_eV)
-    distances_eV = formation_eV - hull_eV
+    distances_eV = formation_eV - hull_eV[composition]
     return np.where(distances_eV < ZERO_EV, 0.0, distances_eV)
 
 
