@@ -17,7 +17,7 @@ from qm_interfaces import options
 from qm_interfaces.exchange import write_text
 from qm_interfaces.interface import CodeFailed, CodeMissing, NotConverged, QMResult, SettingsError
 from qm_interfaces.lazy_import import delay
-from qm_interfaces.pseudopotentials import EVANESCENT_CORE, EvanescentCore
+from qm_interfaces.pseudopotentials import BUILT_IN, EVANESCENT_CORE, EvanescentCore, recpot
 
 KINETIC_FUNCTIONALS = (
     "TFvW",
@@ -26,7 +26,6 @@ KINETIC_FUNCTIONALS = (
 )  # those of DFTpy with a stress that passes a finite-difference test
 XC_FUNCTIONALS = ("LDA",)  # DFTpy's others need libxc
 OPTIMIZERS = ("TN", "CG-HS")  # of the first attempt, and of the later ones: slower and steadier
-BUILT_IN = "evanescent-core"
 
 
 class OrbitalFreeInterface:
@@ -41,8 +40,9 @@ class OrbitalFreeInterface:
     spacing_A
         Largest distance of grid points along a lattice vector.
     pseudopotentials
-        Species to "evanescent-core" (built in for Li and Na), a mapping {valence, alpha, radius_bohr} of
-        other such parameters, or the absolute path of a local pseudopotential file (.recpot, .upf, .psp8).
+        Species to "evanescent-core" (built in for Li and Na), "goodwin-needs-heine" (Al), a mapping {valence,
+        alpha, radius_bohr} of another evanescent core, or the absolute path of a local pseudopotential file
+        (.recpot, .upf, .psp8).
     energy_tolerance_eV
         Per atom; the density is optimised until the energy changes by less in two successive steps.
     max_iterations
@@ -66,7 +66,7 @@ class OrbitalFreeInterface:
         self.energy_tolerance_eV = options.number("energy_tolerance_eV", energy_tolerance_eV, above=0.0)
         self.max_iterations = options.integer("max_iterations", max_iterations, low=1)
         chosen = options.mapping(
-            "pseudopotentials", pseudopotentials or dict.fromkeys(EVANESCENT_CORE, BUILT_IN)
+            "pseudopotentials", pseudopotentials or dict.fromkeys(EVANESCENT_CORE, "evanescent-core")
         )
         self.pseudopotentials = {species: _read(species, chosen[species]) for species in sorted(chosen)}
 
@@ -139,18 +139,19 @@ class OrbitalFreeInterface:
 def _read(species: str, choice: Any) -> tuple[str, str]:
     """Text and file suffix of the pseudopotential of `species`."""
     name = f"pseudopotentials.{species}"
-    if choice == BUILT_IN and species in EVANESCENT_CORE:
-        return EVANESCENT_CORE[species].recpot(), ".recpot"
+    if isinstance(choice, str) and species in BUILT_IN.get(choice, {}):
+        return recpot(BUILT_IN[choice][species]), ".recpot"
     if isinstance(choice, dict) and choice.keys() == {"valence", "alpha", "radius_bohr"}:
         core = EvanescentCore(
             options.integer(f"{name}.valence", choice["valence"], low=1),
             options.number(f"{name}.alpha", choice["alpha"], above=1.0),
             options.number(f"{name}.radius_bohr", choice["radius_bohr"], above=0.0),
         )
-        return core.recpot(), ".recpot"
+        return recpot(core), ".recpot"
     if isinstance(choice, str) and Path(choice).is_absolute() and Path(choice).is_file():
         return Path(choice).read_text(encoding="utf-8"), Path(choice).suffix
+    names = ", ".join(f"{kind} (for {', '.join(elements)})" for kind, elements in BUILT_IN.items())
     raise SettingsError(
-        f"option {name!r} is {choice!r}: it must be {BUILT_IN} (for {', '.join(EVANESCENT_CORE)}), a mapping "
-        "of valence, alpha and radius_bohr, or the absolute path of an existing file"
+        f"option {name!r} is {choice!r}: it must be {names}, a mapping of valence, alpha and "
+        "radius_bohr, or the absolute path of an existing file"
     )

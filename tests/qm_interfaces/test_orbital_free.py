@@ -12,13 +12,14 @@ from qm_interfaces import (
     CodeFailed,
     LabelLimits,
     NotConverged,
+    QMResult,
     SettingsError,
     get_interface,
     run_label,
     validate,
 )
 from qm_interfaces.orbital_free import KINETIC_FUNCTIONALS
-from qm_interfaces.pseudopotentials import EVANESCENT_CORE
+from qm_interfaces.pseudopotentials import EVANESCENT_CORE, recpot
 
 pytest.importorskip("dftpy")
 pytestmark = [pytest.mark.real_qm, pytest.mark.filterwarnings("ignore::DeprecationWarning:dftpy")]
@@ -38,7 +39,7 @@ def skewed() -> Atoms:
 def test_forces_and_stress_are_derivatives_of_the_energy(kinetic: str, skewed: Atoms, tmp_path: Path) -> None:
     from qm_interfaces.density_functional import Minimum, minimise
 
-    (tmp_path / "Li.recpot").write_text(EVANESCENT_CORE["Li"].recpot())
+    (tmp_path / "Li.recpot").write_text(recpot(EVANESCENT_CORE["Li"]))
 
     def minimum(atoms: Atoms) -> Minimum:
         return minimise(
@@ -76,6 +77,25 @@ def test_forces_and_stress_are_derivatives_of_the_energy(kinetic: str, skewed: A
         assert found.stress_eV_A3[component] == pytest.approx(
             slope, abs=3e-5
         )  # 5 MPa: the grid moves with the cell
+
+
+def test_aluminium_has_its_lattice_constant_and_forces(tmp_path: Path) -> None:
+    aluminium = get_interface("orbital-free", pseudopotentials={"Al": "goodwin-needs-heine"})
+
+    def label(atoms: Atoms) -> QMResult:
+        return aluminium.compute(atoms, tmp_path)
+
+    pulls = [label(bulk("Al", a=a_A)).stress_eV_A3[:3].sum() for a_A in (4.00, 4.08)]  # type: ignore[index]
+    assert pulls[0] < 0 < pulls[1]  # experiment: 4.03 Å at 0 K
+    atoms = bulk("Al") * (2, 1, 1)
+    atoms.set_cell(atoms.cell.array @ [[1, 0.06, 0], [0, 1.02, 0.05], [0.04, 0, 0.97]], scale_atoms=True)
+    atoms.rattle(0.1, seed=3)
+    moved_eV = []
+    for step_A in (0.005, -0.005):
+        other = atoms.copy()
+        other.positions[1, 2] += step_A
+        moved_eV.append(label(other).energy_eV)
+    assert label(atoms).forces_eV_A[1, 2] == pytest.approx(-(moved_eV[0] - moved_eV[1]) / 0.01, abs=0.005)
 
 
 def test_structure_factors_are_those_of_dftpy(skewed: Atoms) -> None:
@@ -121,7 +141,7 @@ def test_pseudopotentials_are_part_of_the_level_of_theory(tmp_path: Path) -> Non
         return get_interface("orbital-free", pseudopotentials={"Li": choice}).level_of_theory()
 
     built_in = level("evanescent-core")
-    (tmp_path / "mine.recpot").write_text(EVANESCENT_CORE["Li"].recpot())
+    (tmp_path / "mine.recpot").write_text(recpot(EVANESCENT_CORE["Li"]))
     assert level(str(tmp_path / "mine.recpot")) == built_in
     assert level({"valence": 1, "alpha": 3.549, "radius_bohr": 0.361}) == built_in
     assert level({"valence": 1, "alpha": 3.549, "radius_bohr": 0.362}) != built_in

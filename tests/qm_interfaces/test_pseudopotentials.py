@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.integrate import quad
 
-from qm_interfaces.pseudopotentials import EVANESCENT_CORE, EvanescentCore
+from qm_interfaces.pseudopotentials import EVANESCENT_CORE, GOODWIN_NEEDS_HEINE, EvanescentCore, recpot
 
 
 @pytest.fixture(params=sorted(EVANESCENT_CORE))
@@ -43,8 +43,23 @@ def test_limit_at_zero_is_the_form_factor_without_its_coulomb_part(core: Evanesc
 
 
 def test_dftpy_reads_the_file(core: EvanescentCore, tmp_path: Path) -> None:
-    recpot = pytest.importorskip("dftpy.functional.pseudo.recpot")
-    (tmp_path / "X.recpot").write_text(core.recpot())
-    read = recpot.RECPOT(str(tmp_path / "X.recpot"))
+    reader = pytest.importorskip("dftpy.functional.pseudo.recpot")
+    (tmp_path / "X.recpot").write_text(recpot(core))
+    read = reader.RECPOT(str(tmp_path / "X.recpot"))
     assert read.zval == core.valence
     np.testing.assert_allclose(read.v, core.form_factor_Ha_bohr3(read.r), rtol=1e-6, atol=1e-9)
+
+
+@pytest.mark.parametrize("q_per_bohr", [0.05, 0.4, 1.0, 3.0])
+def test_the_model_of_heine_and_abarenkov(q_per_bohr: float) -> None:
+    core = GOODWIN_NEEDS_HEINE["Al"]
+
+    def inside(r: float) -> float:
+        return float((core.valence / r - core.depth_Ha) * r * np.sin(q_per_bohr * r) / q_per_bohr)
+
+    short_ranged = 4 * np.pi * quad(inside, 0, core.radius_bohr)[0]
+    undamped = short_ranged - 4 * np.pi * core.valence / q_per_bohr**2
+    damping = np.exp(-((q_per_bohr / core.cutoff_per_bohr) ** 6))
+    assert core.form_factor_Ha_bohr3(np.array(q_per_bohr)) == pytest.approx(undamped * damping, rel=1e-9)
+    if q_per_bohr < 0.1:
+        assert core.form_factor_Ha_bohr3(np.array(0.0)) == pytest.approx(short_ranged, rel=1e-3)
