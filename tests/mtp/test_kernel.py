@@ -158,4 +158,4 @@ def test_every_build_gives_the_same(build):
     structures, mtp = list(awkward(2).values()), potential(14, 2)
     assert name == build
     assert float(energy) == pytest.approx(evaluate(mtp, structures).energies.sum(), rel=1e-11)
-    assert float(slope) == pytest.approx(np.abs(jacobian(mtp, structures)).sum(), rel=1e-9)
+    assert float(slope) == pytest.approx(np.abs(jacobian(mtp, structures)).sum(), rel=1e-6)
