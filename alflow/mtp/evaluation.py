@@ -35,8 +35,6 @@ class Evaluation:
         ∂V_i/∂θ of each neighbourhood.
     min_distances_A : (structures,)
         Shortest distance within each structure; infinite where no pair is within the cutoff.
-    grades : (N,) or None
-        Largest magnitude in ∂V_i/∂θ · `grade_matrix`; infinite where that is not a number.
     """
 
     offsets: NDArray[np.int64]
@@ -46,7 +44,6 @@ class Evaluation:
     basis: NDArray[np.float64] | None
     gradients: NDArray[np.float64] | None
     min_distances_A: NDArray[np.float64]
-    grades: NDArray[np.float64] | None
 
     @property
     def energy(self) -> NDArray[np.float64]:
@@ -132,7 +129,6 @@ def evaluate(
     forces: bool = True,
     basis: bool = False,
     gradients: bool = False,
-    grade_matrix: NDArray[np.float64] | None = None,
     threads: int = 1,
 ) -> Evaluation:
     """Evaluate a potential on structures with any cells and boundary conditions.
@@ -148,8 +144,6 @@ def evaluate(
         Also the basis functions of every neighbourhood.
     gradients : bool
         Also the derivatives of every atom's energy with respect to all parameters.
-    grade_matrix : (m, r), optional
-        Also grades, without the gradients ever being stored.
     threads : int
         The result depends on the number of threads only through the order of sums.
 
@@ -162,7 +156,7 @@ def evaluate(
     flat = structures if isinstance(structures, FlatStructures) else FlatStructures.of(structures)
     arrays = flat.for_kernel(potential)
     try:
-        results = kernel.evaluate(potential.compiled, *arrays, forces, basis, gradients, grade_matrix, threads)
+        results = kernel.evaluate(potential.compiled, *arrays, forces, basis, gradients, threads)
     except ValueError as error:
         raise InputError(f"a structure cannot be evaluated: {error}") from None
     return Evaluation(flat.offsets, *results)
