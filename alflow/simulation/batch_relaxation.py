@@ -109,6 +109,7 @@ def relax_batch(
     A step that raises the enthalpy is taken back and halved, so that every structure ends in a minimum or
     with a reason. Nothing is summed over structures: the results of one depend on the others as far as the
     potential's numbers do, which with `MTPBatchPotential` is in the order of sums over neighbours.
+    Symmetry is kept: a structure that starts at a saddle point ends there unless it is displaced.
     """
     require("batch_size", batch_size, at_least=1)
     waiting = enumerate(structures)
