@@ -239,6 +239,8 @@ class VaspInterface:
         corrections = run_vasp(folder, worker.command, walltime_s=worker.walltime_s, moving=True)
         last = self._in_order(atoms, folder, order, {"corrections": corrections})
         assert last.computed is not None  # _in_order gives it
+        if (last.computed.numbers != atoms.numbers).any():
+            raise CodeFailed("VASP changed the order of the species")
         last.computed.info = {key: last.details[key] for key in ("corrections", "ionic_steps")}
         return last.computed
 

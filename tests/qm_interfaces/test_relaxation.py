@@ -124,6 +124,16 @@ def test_an_mtp_relaxes_as_by_ase(tmp_path: Path) -> None:
     assert result.relaxed.cell.volume == pytest.approx(expected.cell.volume, rel=2e-4)
 
 
+def test_orbital_free_lithium_relaxes_to_its_lattice_constant(tmp_path: Path) -> None:
+    pytest.importorskip("dftpy", reason="orbital-free DFT: pip install 'alflow[ofdft]'")
+    settings = RelaxationSettings(fmax_eV_A=0.01, smax_eV_A3=5e-4, steps=30)
+    start = bulk("Li", "bcc", a=3.6, cubic=True)
+    result = relax(get_interface("orbital-free"), start, tmp_path, settings)
+    assert result.relaxed is not None and result.stress_eV_A3 is not None
+    assert np.abs(result.stress_eV_A3).max() <= 5e-4
+    assert result.relaxed.cell.lengths() == pytest.approx(3.516, abs=0.02)  # docs/qm_codes.md
+
+
 def test_too_few_steps(alloy: Atoms, tmp_path: Path) -> None:
     with pytest.raises(
         NotConverged, match=r"not relaxed within 3 steps: \S+ eV/Å \(0\.001 asked for\) and"

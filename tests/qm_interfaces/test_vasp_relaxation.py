@@ -93,13 +93,24 @@ def test_a_correction_of_the_level_on_the_way_does_no_harm(
 
 
 @pytest.mark.parametrize(
-    ("mode", "error"), [("crash", CodeFailed), ("edit-incar", LevelChanged), ("truncated", CodeFailed)]
+    ("mode", "error", "reason"),
+    [
+        ("crash", CodeFailed, "exit code 174"),
+        ("edit-incar", LevelChanged, "ENCUT is 300 instead of 400"),
+        ("truncated", CodeFailed, "is broken"),
+        ("wrong-order", CodeFailed, "order of the species"),
+    ],
 )
 def test_failures_have_their_reason(
-    alloy: Atoms, tmp_path: Path, broken: Callable[[str], None], mode: str, error: type[Exception]
+    alloy: Atoms,
+    tmp_path: Path,
+    broken: Callable[[str], None],
+    mode: str,
+    error: type[Exception],
+    reason: str,
 ) -> None:
     broken(mode)
-    with pytest.raises(error):
+    with pytest.raises(error, match=reason):
         relax(get_interface("vasp", **settings()), alloy, tmp_path, REACH)
 
 
