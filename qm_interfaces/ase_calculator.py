@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
+from contextlib import suppress
 from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from inspect import isfunction
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,15 @@ from ase import Atoms
 
 from qm_interfaces import options
 from qm_interfaces.interface import CodeFailed, CodeMissing, NotConverged, QMResult, SettingsError
+from qm_interfaces.program import read_output
 
 DEFAULT_PREFIXES = ("ase.calculators",)
+UNCONVERGED = {
+    "ase.calculators.abinit.Abinit": "not enough SCF cycles to converge",
+    "ase.calculators.cp2k.CP2K": "SCF run NOT converged",
+}
+"""What codes say that end without convergence as if all were well, where ASE does not notice."""
+OUTPUTS = (".out", ".log", ".abo")
 
 
 class ASEInterface:
@@ -32,6 +41,9 @@ class ASEInterface:
         to, must not be able to import just anything.
     stress
         Whether to ask for the stress of periodic structures; calculators without one give none.
+    unconverged
+        What the code writes into a file (.out, .log) where self-consistency was not reached; known for ABINIT
+        and CP2K.
     """
 
     name = "ase"
@@ -42,6 +54,7 @@ class ASEInterface:
         parameters: dict[str, Any] | None = None,
         allow: Sequence[str] = (),
         stress: bool = True,
+        unconverged: str | None = None,
     ) -> None:
         if not isinstance(calculator, str) or "." not in calculator:
             raise SettingsError(
@@ -52,6 +65,10 @@ class ASEInterface:
         self.calculator = calculator
         self.parameters = options.mapping("parameters", parameters or {})
         self.stress = options.flag("stress", stress)
+        self.unconverged = (
+            UNCONVERGED.get(calculator) if unconverged is None else options.text("unconverged", unconverged)
+        )
+        self.made: Any = None
         self.prefixes = (*DEFAULT_PREFIXES, *allow)
         self._require_allowed(calculator.rpartition(".")[0])
 
@@ -73,27 +90,36 @@ class ASEInterface:
             ) from error
         except errors.CalculatorError as error:
             raise CodeFailed(f"{self.calculator}: {error}") from error
+        except Exception as error:
+            if "Convergence" in type(error).__name__:  # an error of the code's own, as GPAW has one
+                raise NotConverged(f"{self.calculator}: {type(error).__name__} {error}".strip()) from error
+            raise
 
     def _compute(self, atoms: Atoms, directory: Path) -> QMResult:
-        calculator = self._made
+        calculator = self._calculator(directory)
         if hasattr(calculator, "directory"):
-            calculator.directory = str(directory)
+            calculator.directory = type(calculator.directory)(directory)  # a Path for some, text for others
         atoms.calc = calculator
         forces = atoms.get_forces()
+        if self.unconverged is not None and self.unconverged in read_output(directory, *_outputs(directory)):
+            raise NotConverged(f"{self.calculator}: {self.unconverged}")
         energy = calculator.results.get("free_energy", calculator.results.get("energy"))
         return QMResult(
             energy_eV=float(atoms.get_potential_energy() if energy is None else energy),
             forces_eV_A=np.array(forces),
             stress_eV_A3=self._stress(atoms),
             code=self.calculator,
-            code_version=f"ase {ase.__version__}",
+            code_version=_version(calculator),
             computed=getattr(calculator, "atoms", None),
         )
 
-    @cached_property
-    def _made(self) -> Any:
-        """One for all steps of a relaxation."""
-        return self._load()(**self.parameters)
+    def _calculator(self, directory: Path) -> Any:
+        """The calculator, one for all steps of a relaxation."""
+        if self.made is None:
+            for name in _outputs(directory):  # of an earlier attempt
+                (directory / name).unlink()
+            self.made = self._load()(**self.parameters)
+        return self.made
 
     def _stress(self, atoms: Atoms) -> np.ndarray | None:
         from ase.calculators.calculator import PropertyNotImplementedError
@@ -115,7 +141,10 @@ class ASEInterface:
             ) from error
         except AttributeError as error:
             raise SettingsError(f"option 'calculator': {module_name} has no {class_name}") from error
-        if not isinstance(found, type) or not hasattr(found, "calculate"):
+        # Functions that make a calculator, as gpaw.GPAW, are trusted only where somebody has allowed them.
+        is_class = isinstance(found, type) and hasattr(found, "calculate")
+        is_function = isfunction(found) and module_name.split(".")[0] != "ase"
+        if not (is_class or is_function):
             raise SettingsError(f"option 'calculator' is {self.calculator!r}, which is no ASE calculator")
         self._require_allowed(found.__module__)
         return found
@@ -129,3 +158,18 @@ class ASEInterface:
                 f"option 'calculator' is {self.calculator!r}, but only classes from "
                 f"{', '.join(self.prefixes)} are allowed; name its module in option 'allow'"
             )
+
+
+def _outputs(directory: Path) -> list[str]:
+    return [file.name for file in directory.glob("*") if file.suffix in OUTPUTS]
+
+
+def _version(calculator: Any) -> str:
+    """Versions of ASE and, where ASE can tell it, of the code."""
+    found = [f"ase {ase.__version__}"]
+    package = type(calculator).__module__.partition(".")[0]
+    with suppress(PackageNotFoundError):
+        found += [f"{package} {version(package)}"] if package != "ase" else []
+    if hasattr(getattr(calculator, "profile", None), "version"):
+        found.append(f"{calculator.name} {calculator.profile.version()}")
+    return ", ".join(found)

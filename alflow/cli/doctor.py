@@ -24,6 +24,7 @@ PACKAGES = ("alflow", "numpy", "scipy", "ase", "fireworks", "pymongo", "custodia
 QM_PACKAGES = {
     "orbital-free DFT": ("dftpy", "pip install 'alflow[ofdft]'"),
     "PySCF": ("pyscf", "pip install 'alflow[pyscf]'"),
+    "GPAW": ("gpaw", "CC=g++ CXX=g++ pip install gpaw; it needs the headers of libxc and BLAS"),
 }
 """Codes that compute in the label process → module, and how to get it."""
 
@@ -31,8 +32,8 @@ QM_COMMANDS = {
     "VASP": ("vasp_std", "ALFLOW_VASP_COMMAND", "licensed by VASP Software"),
     "Quantum ESPRESSO": ("pw.x", "ALFLOW_PW_COMMAND", "apt install quantum-espresso"),
     "Gaussian": ("g16", "ALFLOW_GAUSSIAN_COMMAND", "licensed by Gaussian, Inc."),
-    "ABINIT": ("abinit", None, "apt install abinit"),
-    "CP2K": ("cp2k.psmp", None, "apt install cp2k"),
+    "ABINIT": ("abinit", None, "apt install abinit abinit-data"),
+    "CP2K": ("cp2k.psmp", "ASE_CP2K_COMMAND", "apt install cp2k cp2k-data"),
     "SIESTA": ("siesta", None, "conda-forge has siesta"),
     "DFTB+": ("dftb+", None, "conda-forge has dftbplus"),
     "xTB": ("xtb", None, "apt install xtb"),
