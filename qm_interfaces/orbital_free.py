@@ -84,9 +84,7 @@ class OrbitalFreeInterface:
         }
 
     def compute(self, atoms: Atoms, directory: Path, *, attempt: int = 1) -> QMResult:
-        missing = sorted(set(atoms.symbols) - set(self.pseudopotentials))
-        if missing:
-            raise SettingsError(f"option 'pseudopotentials' has none for {', '.join(missing)}")
+        files = self.write_pseudopotentials(atoms, directory)
         if not (atoms.pbc.all() and atoms.cell.rank == 3):
             raise CodeFailed(
                 "orbital-free DFT needs a cell that is periodic in all directions", retryable=False
@@ -95,11 +93,6 @@ class OrbitalFreeInterface:
             code_version = version("dftpy")
         except PackageNotFoundError as error:
             raise CodeMissing("DFTpy is not installed: pip install dftpy") from error
-        files = {}
-        for species in sorted(set(atoms.symbols)):
-            text, suffix = self.pseudopotentials[species]
-            files[species] = directory / f"{species}{suffix}"
-            write_text(files[species], text)
         delay("signal")
         from qm_interfaces.density_functional import minimise  # imports DFTpy
 
@@ -127,6 +120,18 @@ class OrbitalFreeInterface:
             code_version=code_version,
             details={"grid": self.grid(atoms)},
         )
+
+    def write_pseudopotentials(self, atoms: Atoms, directory: Path) -> dict[str, Path]:
+        """Write a file for each species of a structure, or raise SettingsError; species to file."""
+        missing = sorted(set(atoms.symbols) - set(self.pseudopotentials))
+        if missing:
+            raise SettingsError(f"option 'pseudopotentials' has none for {', '.join(missing)}")
+        files = {}
+        for species in sorted(set(atoms.symbols)):
+            text, suffix = self.pseudopotentials[species]
+            files[species] = directory / f"{species}{suffix}"
+            write_text(files[species], text)
+        return files
 
     def grid(self, atoms: Atoms) -> list[int]:
         """Points along each lattice vector: at most `spacing_A` apart, even, and good for an FFT."""
