@@ -6,6 +6,7 @@ from alflow.mtp.basis import ContractionTables, contraction_tables
 from alflow.mtp.calculator import MTPCalculator
 from alflow.mtp.evaluation import Evaluation, FlatStructures, evaluate, jacobian
 from alflow.mtp.fitting import FitResult, FitSettings, fit
+from alflow.mtp.grading import evaluate_graded
 from alflow.mtp.mtp_file import mtp_from_text, mtp_to_text, read_mtp, write_mtp
 from alflow.mtp.potential import MomentTensorPotential
 
@@ -19,6 +20,7 @@ __all__ = [
     "MomentTensorPotential",
     "contraction_tables",
     "evaluate",
+    "evaluate_graded",
     "fit",
     "jacobian",
     "mtp_from_text",

@@ -4,30 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, ClassVar, Protocol
+from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError, compare_atoms
 from numpy.typing import NDArray
 
-from alflow.mtp.evaluation import Evaluation, evaluate
+from alflow.mtp.evaluation import evaluate
+from alflow.mtp.grading import Grader, evaluate_graded
 from alflow.mtp.mtp_file import read_mtp
 from alflow.mtp.potential import MomentTensorPotential
-
-
-class Grader(Protocol):
-    """What the calculator asks of an active set."""
-
-    @property
-    def mode(self) -> str:
-        """`configuration` or `neighborhood`."""
-
-    def check_belongs_to(self, potential: MomentTensorPotential) -> None:
-        """Raise InputError if the rows it was made of are another potential's."""
-
-    def grades(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
-        """γ of rows (n, m) of derivatives with respect to the parameters, shape (n,)."""
 
 
 class MTPCalculator:
@@ -95,9 +82,16 @@ class MTPCalculator:
 
     def calculate(self, atoms: Atoms) -> None:
         """Compute all results of `atoms`."""
-        evaluation = evaluate(
-            self.potential, [atoms], gradients=self.active_set is not None, threads=self.threads
-        )
+        grades: dict[str, Any] = {}
+        if self.active_set is None:
+            evaluation = evaluate(self.potential, [atoms], threads=self.threads)
+        else:
+            evaluation, gamma = evaluate_graded(
+                self.potential, [atoms], self.active_set, threads=self.threads
+            )
+            grades["extrapolation_grade"] = float(gamma[0])
+            if evaluation.grades is not None:
+                grades["extrapolation_grades"] = evaluation.grades
         energy = float(evaluation.energies.sum())
         periodic = atoms.pbc.all() and atoms.cell.rank == 3
         self.results = {
@@ -107,19 +101,9 @@ class MTPCalculator:
             "forces": evaluation.forces,
             "stress": evaluation.voigt_virials[0] / atoms.get_volume() if periodic else np.zeros(6),
             "min_distance_A": float(evaluation.min_distances_A[0]),
+            **grades,
         }
-        if self.active_set is not None:
-            self.results.update(self._grades(self.active_set, evaluation))
         self.atoms = atoms.copy()
-
-    @staticmethod
-    def _grades(active_set: Grader, evaluation: Evaluation) -> dict[str, Any]:
-        assert evaluation.gradients is not None
-        if active_set.mode == "configuration":
-            row = evaluation.gradients.mean(axis=0, keepdims=True)
-            return {"extrapolation_grade": float(active_set.grades(row)[0])}
-        grades = active_set.grades(evaluation.gradients)
-        return {"extrapolation_grade": float(grades.max()), "extrapolation_grades": grades}
 
     def calculation_required(self, atoms: Atoms, properties: Sequence[str]) -> bool:
         """Whether `atoms` differs from the structure of the results."""

@@ -35,6 +35,8 @@ class Evaluation:
         ∂V_i/∂θ of each neighbourhood.
     min_distances_A : (structures,)
         Shortest distance within each structure; infinite where no pair is within the cutoff.
+    grades : (N,) or None
+        Largest magnitude in ∂V_i/∂θ · `grade_matrix`; infinite where that is not a number.
     """
 
     offsets: NDArray[np.int64]
@@ -44,6 +46,7 @@ class Evaluation:
     basis: NDArray[np.float64] | None
     gradients: NDArray[np.float64] | None
     min_distances_A: NDArray[np.float64]
+    grades: NDArray[np.float64] | None
 
     @property
     def energy(self) -> NDArray[np.float64]:
@@ -129,6 +132,7 @@ def evaluate(
     forces: bool = True,
     basis: bool = False,
     gradients: bool = False,
+    grade_matrix: NDArray[np.float64] | None = None,
     threads: int = 1,
 ) -> Evaluation:
     """Evaluate a potential on structures with any cells and boundary conditions.
@@ -144,6 +148,8 @@ def evaluate(
         Also the basis functions of every neighbourhood.
     gradients : bool
         Also the derivatives of every atom's energy with respect to all parameters.
+    grade_matrix : (m, r), optional
+        Also grades, without the gradients ever being stored.
     threads : int
         The result depends on the number of threads only through the order of sums.
 
@@ -155,16 +161,18 @@ def evaluate(
     """
     flat = structures if isinstance(structures, FlatStructures) else FlatStructures.of(structures)
     arrays = flat.for_kernel(potential)
+    wanted = forces, basis, gradients, grade_matrix
     try:
-        results = kernel.evaluate(potential.compiled, *arrays, forces, basis, gradients, threads)
+        results = kernel.evaluate(potential.compiled, *arrays, *wanted, threads)
     except ValueError as error:
         raise InputError(f"a structure cannot be evaluated: {error}") from None
     return Evaluation(flat.offsets, *results)
 
 
 def jacobian(potential: MomentTensorPotential, structures: Sequence[Atoms]) -> NDArray[np.float64]:
-    """Derivatives of all energies, forces and virials with respect to all parameters, good to about six digits
-    (those of forces and virials are computed in single precision).
+    """Derivatives of all energies, forces and virials with respect to all parameters.
+
+    Good to about six digits: those of forces and virials are computed in single precision.
 
     Returns
     -------

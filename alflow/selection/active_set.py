@@ -21,7 +21,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.mtp import MomentTensorPotential
+from alflow.mtp import MomentTensorPotential, evaluate
 from alflow.selection.maxvol import grades, maxvol
 from alflow.selection.parameter_range import parameter_range
 from alflow.selection.rows import Mode, check_mode, rows
@@ -166,9 +166,10 @@ class ActiveSet:
             If the active set belongs to another potential or a structure cannot be evaluated.
         """
         self.check_belongs_to(potential)
-        gamma = self.grades(rows(potential, structures, self.mode))
         if self.mode == "configuration":
-            return [(float(grade), None) for grade in gamma]
+            return [(float(grade), None) for grade in self.grades(rows(potential, structures, self.mode))]
+        gamma = evaluate(potential, structures, forces=False, grade_matrix=self.grade_matrix).grades
+        assert gamma is not None
         ends = np.cumsum([len(atoms) for atoms in structures])[:-1]
         return [(float(part.max(initial=0.0)), part) for part in np.split(gamma, ends)]
 

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.mtp import Evaluation, FlatStructures, MomentTensorPotential, evaluate
+from alflow.mtp import FlatStructures, MomentTensorPotential, evaluate, evaluate_graded
 from alflow.selection import ActiveSet
 
 
@@ -68,26 +68,21 @@ class MTPBatchPotential:
         self.threads = threads
 
     def __call__(self, structures: FlatStructures) -> BatchForces:
-        graded = self.active_set is not None
-        evaluation = evaluate(self.potential, structures, gradients=graded, threads=self.threads)
+        grades: NDArray[np.float64] | None = None
+        if self.active_set is None:
+            evaluation = evaluate(self.potential, structures, threads=self.threads)
+        else:
+            evaluation, grades = evaluate_graded(
+                self.potential, structures, self.active_set, threads=self.threads
+            )
         assert evaluation.forces is not None and evaluation.virials is not None
         return BatchForces(
             energies_eV=evaluation.energy,
             forces_eV_A=evaluation.forces,
             virials_eV=evaluation.virials,
             min_distances_A=evaluation.min_distances_A,
-            grades=_grades(self.active_set, evaluation) if self.active_set is not None else None,
+            grades=grades,
         )
-
-
-def _grades(active_set: ActiveSet, evaluation: Evaluation) -> NDArray[np.float64]:
-    """γ of each structure; in mode neighborhood the largest of its atoms."""
-    assert evaluation.gradients is not None
-    starts = evaluation.offsets[:-1]
-    if active_set.mode == "neighborhood":
-        return np.maximum.reduceat(active_set.grades(evaluation.gradients), starts)
-    sums = np.add.reduceat(evaluation.gradients, starts, axis=0)
-    return active_set.grades(sums / np.diff(evaluation.offsets)[:, None])
 
 
 def evaluate_apart(

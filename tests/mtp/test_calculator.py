@@ -6,7 +6,7 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from structures import awkward, potential
 
-from alflow.mtp import MTPCalculator, write_mtp
+from alflow.mtp import MTPCalculator, evaluate, write_mtp
 
 
 class LargestEntry:
@@ -14,6 +14,7 @@ class LargestEntry:
 
     def __init__(self, mode):
         self.mode = mode
+        self.grade_matrix = np.eye(potential(8).parameter_count)
 
     def check_belongs_to(self, potential):
         pass
@@ -63,6 +64,11 @@ def test_grades_come_with_an_active_set(mode):
     atoms.get_potential_energy()
     assert atoms.calc.results["extrapolation_grade"] > 0
     assert ("extrapolation_grades" in atoms.calc.results) == (mode == "neighborhood")
+    rows = evaluate(potential(8), [atoms], gradients=True).gradients
+    if mode == "neighborhood":
+        np.testing.assert_allclose(atoms.calc.results["extrapolation_grades"], np.abs(rows).max(axis=1))
+    else:
+        assert atoms.calc.results["extrapolation_grade"] == pytest.approx(np.abs(rows.mean(axis=0)).max())
 
 
 def test_what_the_calculator_lacks():

@@ -119,6 +119,15 @@ def test_invariances(seed, kind):
     np.testing.assert_allclose(repeated.energy, before.energy * np.prod(repeats), rtol=1e-9)
 
 
+def test_grades_that_are_no_numbers_are_infinite():
+    atoms = awkward()["slab"]
+    matrix = np.ones((potential(8).parameter_count, 20))
+    matrix[-1, 3] = np.nan
+    assert np.isinf(evaluate(potential(8), [atoms], grade_matrix=matrix).grades).all()
+    with pytest.raises(InputError, match="belongs to another potential"):
+        evaluate(potential(10), [atoms], grade_matrix=matrix)
+
+
 def test_forces_vanish_smoothly_at_the_cutoff():
     mtp = potential(8, cutoff_A=4.0)
     pair = [Atoms("Cu2", positions=[[0, 0, 0], [0, 0, r]]) for r in (4 - 1e-6, 4.0, 4 + 1e-6)]

@@ -64,11 +64,16 @@ def structures(draw: st.DrawFn) -> Atoms:
 def test_agrees_with_the_reference(build: str, mtp: MomentTensorPotential, atoms: Atoms, seed: int) -> None:
     rng = np.random.default_rng(seed)
     atoms.symbols = rng.choice(mtp.species, len(atoms))
-    result = evaluate(mtp, [atoms], basis=True, gradients=True)
+    matrix = rng.normal(size=(mtp.parameter_count, rng.integers(1, 40)))
+    result = evaluate(mtp, [atoms], basis=True, gradients=True, grade_matrix=matrix)
     basis = reference.basis(mtp, atoms)
     np.testing.assert_allclose(result.basis, basis, rtol=1e-9, atol=1e-11 * (1 + np.abs(basis).max()))
     terms_eV = 1 + np.abs(basis * mtp.moment_coefficients).sum()
     np.testing.assert_allclose(result.energies, reference.energies(mtp, atoms), atol=1e-11 * terms_eV)
+
+    coefficients = result.gradients @ matrix
+    atol = 1e-12 * (np.abs(result.gradients) @ np.abs(matrix)).max()
+    np.testing.assert_allclose(result.grades, np.abs(coefficients).max(axis=1), rtol=1e-11, atol=atol)
 
     # Forces, virial and gradients along one random direction of positions, strain and parameters at once.
     moves, strain = rng.normal(size=(len(atoms), 3)), rng.normal(size=(3, 3))

@@ -24,6 +24,9 @@ struct Output {
   double* basis;      // (atoms, B) or null
   double* gradients;  // (atoms, parameters) or null
   double* min_distances;  // (structures)
+  const double* grade_matrix;  // (parameters, rank)
+  int rank;
+  double* grades;  // (atoms) largest magnitude in gradient · grade_matrix, infinite where that is no number; or null
 };
 
 namespace detail {
@@ -35,22 +38,26 @@ class BatchEvaluator {
   BatchEvaluator(const Potential& p, const Structures& s, const NeighborList& list, const std::vector<int32_t>& structure_of)
       : p_(p), s_(s), list_(list), structure_of_(structure_of), moments_(p.moment_count), adjoints_(p.moment_count),
         monomials_(std::size_t(p.monomial_count) * Q), monomial_adjoints_(std::size_t(p.monomial_count) * Q),
-        q_(p.chebyshev_count), dq_(p.chebyshev_count), coefficient_gradient_(p.radial.size() / p.species_count) {}
+        dq_(p.chebyshev_count), row_(p.radial.size() / p.species_count + 1 + p.scalars.size()) {}
 
   // atoms: up to W atoms; unused lanes repeat the first one with no neighbours.
   void run(const int32_t* atoms, int lanes, const Output& out, double* forces, double* virials) {
     atoms_ = atoms;
     lanes_ = lanes;
+    with_rows_ = out.gradients || out.grades;
     gather();
     radial_pass();
     sum_moments();
     contract();
     write_basis(out);
-    if (!forces && !out.gradients) return;
+    if (!forces && !with_rows_) return;
     contract_adjoint();
-    if (out.gradients) std::fill(coefficient_gradient_.begin(), coefficient_gradient_.end(), splat(0));
-    backward(forces, virials, out.gradients != nullptr);
+    std::fill(row_.begin(), row_.end(), splat(0));
+    backward(forces, virials);
+    if (!with_rows_) return;
+    finish_rows();
     if (out.gradients) write_gradients(out.gradients);
+    if (out.grades) write_grades(out);
   }
 
  private:
@@ -85,12 +92,14 @@ class BatchEvaluator {
     const int F = p_.radial_count, K = p_.chebyshev_count;
     f_.resize(std::size_t(count_) * F);
     df_.resize(std::size_t(count_) * F);
+    q_.resize(std::size_t(with_rows_ ? count_ : 1) * K);
     for (int n = 0; n < count_; ++n) {
       Pair& pair = pairs_[n];
       const vec r = square_root(pair.x * pair.x + pair.y * pair.y + pair.z * pair.z);
       const vec inverse_r = 1.0 / r;
       pair = {pair.x * inverse_r, pair.y * inverse_r, pair.z * inverse_r, inverse_r, r};
-      radial_basis(p_, r, q_.data(), dq_.data());
+      vec* q = q_.data() + (with_rows_ ? std::size_t(n) * K : 0);
+      radial_basis(p_, r, q, dq_.data());
       const double* coefficients[W] = {};
       if (p_.species_count > 1)
         for (int l = 0; l < W; ++l)
@@ -101,7 +110,7 @@ class BatchEvaluator {
           vec c;
           if (p_.species_count == 1) c = splat(p_.radial[mu * K + k]);
           else for (int l = 0; l < W; ++l) c[l] = coefficients[l][mu * K + k];
-          f += c * q_[k];
+          f += c * q[k];
           df += c * dq_[k];
         }
         f_[std::size_t(n) * F + mu] = f;
@@ -239,7 +248,7 @@ class BatchEvaluator {
     }
   }
 
-  void backward(double* forces, double* virials, bool gradients) {
+  void backward(double* forces, double* virials) {
     const int F = p_.radial_count;
     vec own[3]{}, virial[9]{};
     g_.resize(std::size_t(Q) * F);
@@ -251,8 +260,7 @@ class BatchEvaluator {
       std::fill(g_.begin(), g_.end(), splat(0));
       for (const Potential::Run& run : p_.runs)
         for_mu_count(run.mu_count, [&]<int MU>() { adjoint_run<MU>(run, f, g_.data()); });
-      if (gradients)
-        for (int q = 0; q < Q; ++q) add_coefficient_gradient(n + q, g_.data() + q * F);
+      if (with_rows_) add_coefficient_gradient(n);
       if (!forces) continue;
       vec ux[Q], uy[Q], uz[Q];
       reverse_monomials(pair, ux, uy, uz);
@@ -282,21 +290,28 @@ class BatchEvaluator {
     }
   }
 
-  // ∂V/∂c_{μk} of the pair of species at hand: Σ_j g_μ Q_k, lane by lane since the neighbours' species differ.
-  void add_coefficient_gradient(int n, const vec* g) {
+  // ∂V/∂c_{μk} of Q neighbours: Σ_j g_μ Q_k, in the lanes where the neighbour is of the species. Q_k of absent ones is zero.
+  void add_coefficient_gradient(int n) {
     const int F = p_.radial_count, K = p_.chebyshev_count;
-    radial_basis(p_, pairs_[n].r, q_.data(), dq_.data());
-    vec* gradient = coefficient_gradient_.data();
+    vec* gradient = row_.data();
     for (int species = 0; species < p_.species_count; ++species, gradient += F * K) {
-      vec here{};
+      vec here[Q];
       bool any = false;
-      for (int l = 0; l < lanes_; ++l) {
-        const int32_t j = neighbor_atom_[std::size_t(n) * W + l];
-        if (j >= 0 && neighbor_type_[std::size_t(n) * W + l] == species) { here[l] = p_.scaling; any = true; }
-      }
+      for (int q = 0; q < Q; ++q)
+        for (int l = 0; l < W; ++l) {
+          here[q][l] = neighbor_type_[std::size_t(n + q) * W + l] == species;
+          any = any || here[q][l] != 0;
+        }
       if (!any) continue;
-      for (int mu = 0; mu < F; ++mu)
-        for (int k = 0; k < K; ++k) gradient[mu * K + k] += here * g[mu] * q_[k];
+      for (int mu = 0; mu < F; ++mu) {
+        vec g[Q];
+        for (int q = 0; q < Q; ++q) g[q] = here[q] * g_[q * F + mu];
+        for (int k = 0; k < K; ++k) {
+          vec sum = gradient[mu * K + k];
+          for (int q = 0; q < Q; ++q) sum += g[q] * q_[std::size_t(n + q) * K + k];
+          gradient[mu * K + k] = sum;
+        }
+      }
     }
   }
 
@@ -311,15 +326,59 @@ class BatchEvaluator {
     }
   }
 
+  // A row holds what may differ from zero: the radial coefficients of the centre's species, its energy, the linear coefficients.
+  void finish_rows() {
+    vec* next = row_.data() + p_.radial.size() / p_.species_count;
+    for (vec* c = row_.data(); c < next; ++c) *c *= p_.scaling;
+    *next++ = splat(1);
+    for (int32_t scalar : p_.scalars) *next++ = moments_[scalar];
+  }
+
+  struct Part { int parameter, count; };
+  std::array<Part, 3> parts_of_row(int type) const {
+    const int radial = int(p_.radial.size()), of_center = radial / p_.species_count;
+    return {{{type * of_center, of_center}, {radial + type, 1}, {radial + p_.species_count, int(p_.scalars.size())}}};
+  }
+
   void write_gradients(double* gradients) {
-    const std::size_t radial = p_.radial.size(), of_center = radial / p_.species_count, B = p_.scalars.size();
     for (int l = 0; l < lanes_; ++l) {
       double* row = gradients + std::size_t(atoms_[l]) * p_.parameter_count();
-      std::fill(row, row + radial + p_.species_count, 0.0);
-      const int32_t type = s_.types[atoms_[l]];
-      for (std::size_t i = 0; i < of_center; ++i) row[type * of_center + i] = coefficient_gradient_[i][l];
-      row[radial + type] = 1;
-      for (std::size_t b = 0; b < B; ++b) row[radial + p_.species_count + b] = moments_[p_.scalars[b]][l];
+      std::fill(row, row + p_.radial.size() + p_.species_count, 0.0);
+      const vec* value = row_.data();
+      for (const Part& part : parts_of_row(s_.types[atoms_[l]]))
+        for (int i = 0; i < part.count; ++i) row[part.parameter + i] = (*value++)[l];
+    }
+  }
+
+  void write_grades(const Output& out) {
+    for (int type = 0; type < p_.species_count; ++type) {
+      bool any = false;
+      for (int l = 0; l < lanes_; ++l) any = any || s_.types[atoms_[l]] == type;
+      if (!any) continue;
+      constexpr int J = 8;
+      vec grade{}, sum{};
+      int column = 0;
+      for (; column + J <= out.rank; column += J) grade_columns<J>(type, out, column, grade, sum);
+      for (; column < out.rank; ++column) grade_columns<1>(type, out, column, grade, sum);
+      for (int l = 0; l < lanes_; ++l)
+        if (s_.types[atoms_[l]] == type)
+          out.grades[atoms_[l]] = std::isfinite(sum[l]) ? grade[l] : std::numeric_limits<double>::infinity();
+    }
+  }
+
+  template <int J>
+  void grade_columns(int type, const Output& out, int column, vec& grade, vec& sum) const {
+    vec c[J]{};
+    const vec* value = row_.data();
+    for (const Part& part : parts_of_row(type)) {
+      const double* matrix = out.grade_matrix + std::size_t(part.parameter) * out.rank + column;
+      for (int i = 0; i < part.count; ++i, ++value, matrix += out.rank)
+        for (int j = 0; j < J; ++j) c[j] += *value * matrix[j];
+    }
+    for (int j = 0; j < J; ++j) {
+      const vec magnitude = c[j] < 0 ? -c[j] : c[j];
+      sum += magnitude;
+      grade = magnitude > grade ? magnitude : grade;
     }
   }
 
@@ -346,8 +405,9 @@ class BatchEvaluator {
   const std::vector<int32_t>& structure_of_;
   const int32_t* atoms_ = nullptr;
   int lanes_ = 0, count_ = 0;
+  bool with_rows_ = false;
   aligned_vector<Pair> pairs_;
-  aligned_vector<vec> f_, df_, g_, moments_, adjoints_, monomials_, monomial_adjoints_, q_, dq_, coefficient_gradient_;
+  aligned_vector<vec> f_, df_, g_, moments_, adjoints_, monomials_, monomial_adjoints_, q_, dq_, row_;
   std::vector<int32_t> neighbor_atom_, neighbor_type_;
 };
 
@@ -356,7 +416,7 @@ class BatchEvaluator {
 // Fills `out`, whose arrays must be zero where sums are written (forces, virials). Threads take contiguous ranges of blocks, so that
 // the result is the same for the same number of threads.
 inline void evaluate(const Potential& p, const Structures& s, int threads, const Output& out) {
-  constexpr int64_t block = 256;  // atoms whose neighbours are kept at a time: they fit into the second-level cache
+  constexpr int64_t block = 128;  // atoms whose neighbours are kept at a time: they fit into the second-level cache
   const int64_t atoms = s.offsets[s.count], blocks = (atoms + block - 1) / block;
   std::vector<int32_t> structure_of(atoms);
   for (int i = 0; i < s.count; ++i) std::fill(structure_of.begin() + s.offsets[i], structure_of.begin() + s.offsets[i + 1], i);
@@ -383,7 +443,10 @@ inline void evaluate(const Potential& p, const Structures& s, int threads, const
         // Atoms with like numbers of neighbours share a batch.
         order.resize(end - begin);
         std::iota(order.begin(), order.end(), int32_t(begin));
-        std::stable_sort(order.begin(), order.end(), [&](int32_t i, int32_t j) { return list.count(i) < list.count(j); });
+        std::stable_sort(order.begin(), order.end(), [&](int32_t i, int32_t j) {
+          if (out.grades && s.types[i] != s.types[j]) return s.types[i] < s.types[j];  // grades are computed species by species
+          return list.count(i) < list.count(j);
+        });
         for (int64_t i = 0; i < end - begin; i += W)
           evaluator.run(order.data() + i, int(std::min<int64_t>(W, end - begin - i)), out, f, v);
       }

@@ -58,20 +58,25 @@ NB_MODULE(KERNEL_MODULE, m) {
 
   m.def("evaluate", [](const Potential& p, In<double, nb::shape<-1, 3>> positions, In<int32_t, nb::ndim<1>> types,
                        In<double, nb::shape<-1, 3, 3>> cells, In<bool, nb::shape<-1, 3>> periodic, In<int64_t, nb::ndim<1>> offsets,
-                       bool forces, bool basis, bool gradients, int threads) {
+                       bool forces, bool basis, bool gradients,
+                       std::optional<In<double, nb::ndim<2>>> grade_matrix, int threads) {
     const Structures s = StructureArrays{positions, types, cells, periodic, offsets}.view();
     const std::size_t n = positions.shape(0), B = p.scalars.size(), P = p.parameter_count(), S = s.count;
+    if (grade_matrix && grade_matrix->shape(0) != P) throw std::invalid_argument("the grade matrix belongs to another potential");
     std::unique_ptr<double[]> energies(zeros(n)), f(forces ? zeros(3 * n) : nullptr), v(forces ? zeros(9 * S) : nullptr),
-        b(basis ? new double[n * B] : nullptr), g(gradients ? new double[n * P] : nullptr), distances(zeros(S));
+        b(basis ? new double[n * B] : nullptr), g(gradients ? new double[n * P] : nullptr), distances(zeros(S)),
+        grades(grade_matrix ? zeros(n) : nullptr);
     {
       nb::gil_scoped_release release;
-      evaluate(p, s, threads, {energies.get(), f.get(), v.get(), b.get(), g.get(), distances.get()});
+      evaluate(p, s, threads, {energies.get(), f.get(), v.get(), b.get(), g.get(), distances.get(),
+                               grade_matrix ? grade_matrix->data() : nullptr, grade_matrix ? int(grade_matrix->shape(1)) : 0, grades.get()});
     }
     nb::object none = nb::none();
     return nb::make_tuple(owned(energies.release(), {n}), forces ? nb::cast(owned(f.release(), {n, 3})) : none,
                           forces ? nb::cast(owned(v.release(), {S, 3, 3})) : none,
                           basis ? nb::cast(owned(b.release(), {n, B})) : none,
-                          gradients ? nb::cast(owned(g.release(), {n, P})) : none, owned(distances.release(), {S}));
+                          gradients ? nb::cast(owned(g.release(), {n, P})) : none, owned(distances.release(), {S}),
+                          grade_matrix ? nb::cast(owned(grades.release(), {n})) : none);
   });
 
   m.def("jacobian", [](const Potential& p, In<double, nb::shape<-1, 3>> positions, In<int32_t, nb::ndim<1>> types,

@@ -12,6 +12,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "simd.hpp"
+
 struct Structures {
   int count;
   const int64_t* offsets;  // (count + 1) first atom of each structure
@@ -71,49 +73,56 @@ class StructureSearch {
       images[k] = periodic[k] ? int(std::ceil(margin[k])) : 0;
     }
     points_.clear();
-    fractional_.resize(count_);
+    fractional_.clear();
+    points_.reserve(count_ * 2);
+    fractional_.reserve(count_ * 2);
     for (int64_t i = 0; i < count_; ++i) {
       const double* p = s_.positions + 3 * (begin_ + i);
       const Vec3 r{p[0], p[1], p[2]};
-      Vec3 shift{};
+      Vec3 shift{}, fractional;
       for (int k = 0; k < 3; ++k) {
-        fractional_[i][k] = dot(reciprocal[k], r);
-        if (!std::isfinite(fractional_[i][k])) throw std::invalid_argument("a position is not a finite number");
-        if (periodic[k]) { shift[k] = std::floor(fractional_[i][k]); fractional_[i][k] -= shift[k]; }
+        fractional[k] = dot(reciprocal[k], r);
+        if (!std::isfinite(fractional[k])) throw std::invalid_argument("a position is not a finite number");
+        if (periodic[k]) { shift[k] = std::floor(fractional[k]); fractional[k] -= shift[k]; }
       }
       points_.push_back({r[0] - shift[0] * a[0] - shift[1] * b[0] - shift[2] * d[0],
                          r[1] - shift[0] * a[1] - shift[1] * b[1] - shift[2] * d[1],
                          r[2] - shift[0] * a[2] - shift[1] * b[2] - shift[2] * d[2], int32_t(begin_ + i)});
+      fractional_.push_back(fractional);
     }
-    for (int n0 = -images[0]; n0 <= images[0]; ++n0)
-      for (int n1 = -images[1]; n1 <= images[1]; ++n1)
-        for (int n2 = -images[2]; n2 <= images[2]; ++n2) {
-          if (n0 == 0 && n1 == 0 && n2 == 0) continue;
-          const std::array<int, 3> n{n0, n1, n2};
-          for (int64_t i = 0; i < count_; ++i) {
-            bool near = true;
-            for (int k = 0; k < 3; ++k) {
-              const double f = fractional_[i][k] + n[k];
-              if (periodic[k] && (f < -margin[k] || f > 1 + margin[k])) near = false;
-            }
-            if (!near) continue;
-            Point q = points_[i];
-            q.x += n0 * a[0] + n1 * b[0] + n2 * d[0];
-            q.y += n0 * a[1] + n1 * b[1] + n2 * d[1];
-            q.z += n0 * a[2] + n1 * b[2] + n2 * d[2];
-            points_.push_back(q);
-          }
+    // Images along one cell vector after the other, each time of all that is there.
+    for (int k = 0; k < 3; ++k) {
+      const std::size_t present = points_.size();
+      for (int n = -images[k]; n <= images[k]; ++n) {
+        if (n == 0) continue;
+        for (std::size_t i = 0; i < present; ++i) {
+          const double f = fractional_[i][k] + n;
+          if (f < -margin[k] || f > 1 + margin[k]) continue;
+          const Point p = points_[i];
+          points_.push_back({p.x + n * c[3 * k], p.y + n * c[3 * k + 1], p.z + n * c[3 * k + 2], p.atom});
+          fractional_.push_back(fractional_[i]);
         }
+      }
+    }
+  }
+
+  void place(const Point& p, int64_t at) {
+    x_[at] = p.x;
+    y_[at] = p.y;
+    z_[at] = p.z;
+    atom_[at] = p.atom;
   }
 
   void sort_into_bins() {
+    for (auto* coordinate : {&x_, &y_, &z_}) coordinate->resize(points_.size() + W);  // the last ones may be read beyond the end
+    atom_.resize(points_.size());
     if (points_.size() <= few_points) {
       low_ = {points_[0].x, points_[0].y, points_[0].z};
       width_ = std::numeric_limits<double>::infinity();
       bins_ = {1, 1, 1};
       reach_ = 0;
       start_ = {0, int64_t(points_.size())};
-      sorted_ = points_;
+      for (std::size_t i = 0; i < points_.size(); ++i) place(points_[i], i);
       return;
     }
     Vec3 high;
@@ -139,8 +148,7 @@ class StructureSearch {
     }
     for (std::size_t i = 1; i < start_.size(); ++i) start_[i] += start_[i - 1];
     next_.assign(start_.begin(), start_.end() - 1);
-    sorted_.resize(points_.size());
-    for (std::size_t i = 0; i < points_.size(); ++i) sorted_[next_[bin_[i]]++] = points_[i];
+    for (std::size_t i = 0; i < points_.size(); ++i) place(points_[i], next_[bin_[i]]++);
   }
 
   int64_t bin_along(double x, int k) const {
@@ -150,35 +158,51 @@ class StructureSearch {
     return (bin_along(p.x, 0) * bins_[1] + bin_along(p.y, 1)) * bins_[2] + bin_along(p.z, 2);
   }
 
-  // Neighbours of one atom. Candidates are tested without a branch that could be mispredicted: most of them fail.
+  // Neighbours of one atom. Candidates are tested W at a time and kept without a branch that could be mispredicted: most of them fail.
   void collect(int64_t i, std::vector<Neighbor>& out, double& closest2) {
     const Point p = points_[i];
-    const double cutoff2 = cutoff_ * cutoff_;
-    const int64_t b0 = bin_along(p.x, 0), b1 = bin_along(p.y, 1), b2 = bin_along(p.z, 2);
-    const int64_t z_begin = std::max<int64_t>(b2 - reach_, 0), z_end = std::min(b2 + reach_, bins_[2] - 1);
-    std::size_t found = 0;
-    for (int64_t x = std::max<int64_t>(b0 - reach_, 0); x <= std::min(b0 + reach_, bins_[0] - 1); ++x)
-      for (int64_t y = std::max<int64_t>(b1 - reach_, 0); y <= std::min(b1 + reach_, bins_[1] - 1); ++y) {
-        const int64_t row = (x * bins_[1] + y) * bins_[2];
-        const int64_t begin = start_[row + z_begin], end = start_[row + z_end + 1];
-        if (near_.size() < found + (end - begin)) near_.resize(2 * (found + (end - begin)));
-        for (int64_t k = begin; k < end; ++k) {
-          const double dx = sorted_[k].x - p.x, dy = sorted_[k].y - p.y, dz = sorted_[k].z - p.z;
-          near_[found] = k;
-          found += dx * dx + dy * dy + dz * dz < cutoff2;
-        }
-      }
+    const std::size_t found = candidates(p), first = out.size();
+    const double *x = x_.data(), *y = y_.data(), *z = z_.data();
+    const int32_t *near = near_.data(), *atoms = atom_.data(), *types = s_.types;
+    double shortest2 = closest2;
+    out.resize(first + found);
+    Neighbor* next = out.data() + first;
     for (std::size_t n = 0; n < found; ++n) {
-      const Point& q = sorted_[near_[n]];
-      const double dx = q.x - p.x, dy = q.y - p.y, dz = q.z - p.z;
-      const double r2 = dx * dx + dy * dy + dz * dz;
+      const int32_t k = near[n], atom = atoms[k];
+      const double dx = x[k] - p.x, dy = y[k] - p.y, dz = z[k] - p.z, r2 = dx * dx + dy * dy + dz * dz;
       if (r2 == 0) {
-        if (q.atom == p.atom) continue;
+        if (atom == p.atom) continue;
         throw std::invalid_argument("two atoms are at the same place");
       }
-      closest2 = std::min(closest2, r2);
-      out.push_back({dx, dy, dz, q.atom, s_.types[q.atom]});
+      shortest2 = std::min(shortest2, r2);
+      *next++ = {dx, dy, dz, atom, types[atom]};
     }
+    out.resize(next - out.data());
+    closest2 = shortest2;
+  }
+
+  // Fills near_ with the points within the cutoff; how many. W at a time and without a branch that could be mispredicted.
+  std::size_t candidates(const Point& p) {
+    const double cutoff2 = cutoff_ * cutoff_;
+    std::array<int64_t, 3> low, high;
+    for (int k = 0; k < 3; ++k) {
+      const int64_t bin = bin_along(k == 0 ? p.x : k == 1 ? p.y : p.z, k);
+      low[k] = std::max<int64_t>(bin - reach_, 0);
+      high[k] = std::min(bin + reach_, bins_[k] - 1);
+    }
+    std::size_t found = 0;
+    for (int64_t bx = low[0]; bx <= high[0]; ++bx)
+      for (int64_t by = low[1]; by <= high[1]; ++by) {
+        const int64_t row = (bx * bins_[1] + by) * bins_[2];
+        const int64_t begin = start_[row + low[2]], end = start_[row + high[2] + 1];
+        if (near_.size() < found + (end - begin) + W) near_.resize(2 * (found + (end - begin) + W));
+        for (int64_t k = begin; k < end; k += W) {
+          const vec dx = load(&x_[k]) - p.x, dy = load(&y_[k]) - p.y, dz = load(&z_[k]) - p.z;
+          const ivec inside = (dx * dx + dy * dy + dz * dz < cutoff2) & (lane_numbers < end - k);
+          found += keep(inside, int32_t(k), near_.data() + found);
+        }
+      }
+    return found;
   }
 
   const Structures& s_;
@@ -186,12 +210,14 @@ class StructureSearch {
   int index_ = -1;
   int64_t begin_ = 0, count_ = 0;
   std::vector<Vec3> fractional_;
-  std::vector<Point> points_, sorted_;
+  std::vector<Point> points_;
+  std::vector<double> x_, y_, z_;  // sorted by bins
+  std::vector<int32_t> atom_, near_;
   Vec3 low_{};
   double width_ = 0;
   std::array<int64_t, 3> bins_{};
   int64_t reach_ = 0;
-  std::vector<int64_t> start_, near_, bin_, next_;
+  std::vector<int64_t> start_, bin_, next_;
 };
 
 }  // namespace detail
