@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from ase import Atoms
@@ -42,7 +43,7 @@ class FitSettings:
         determine stays near where the fit starts. It is no term of the loss.
     max_iterations : int
     tolerance : float
-        Stop when the loss falls by less than this fraction over ten iterations.
+        Stop when the loss falls by less than a tenth of this fraction in each of two successive iterations.
     starts : int
         Fit from so many random starts and keep the best; a warm start counts as the first of them.
     holdout : float
@@ -132,7 +133,8 @@ def fit(
         data.
     settings : FitSettings
     start : MomentTensorPotential, optional
-        Warm start; its form replaces level, cutoff and minimum distance.
+        Warm start; its form replaces level, cutoff and minimum distance, also where the data have shorter
+        distances: its polynomials go on below the minimum distance.
     progress : callable, optional
         Called with a `FitProgress` after each iteration.
 
@@ -144,6 +146,8 @@ def fit(
     begin = time.perf_counter()
     train, test = split_holdout(structures, settings.holdout, settings.seed)
     problem = LeastSquares(train, settings)
+    if min_distance_A is None and (start is None or settings.starts > 1):
+        min_distance_A = _shortest_distance(train, species, cutoff_A)
     best: tuple[MomentTensorPotential, list[float]] | None = None
     for number in range(settings.starts):
         if start is not None and number == 0:
@@ -153,7 +157,7 @@ def fit(
                 species,
                 level,
                 cutoff_A,
-                min_distance_A=min_distance_A or _shortest_distance(train, species, cutoff_A),
+                min_distance_A=min_distance_A,
                 radial_basis_size=settings.radial_basis_size,
                 seed=settings.seed + number,
             )
@@ -162,7 +166,7 @@ def fit(
             if progress is not None:
                 progress(FitProgress(number + 1, iteration, loss, time.perf_counter() - begin))
 
-        potential, losses = problem.minimise(initial, report)
+        potential, losses = problem.minimise(initial, report, trained=initial is start)
         if best is None or losses[-1] < best[1][-1]:
             best = potential, losses
     assert best is not None
@@ -223,12 +227,13 @@ class LeastSquares:
         return float(sum(self._map(lambda chunk: np.sum(self._residuals(potential, *chunk) ** 2))))
 
     def minimise(
-        self, potential: MomentTensorPotential, report: Callable[[int, float], None]
+        self, potential: MomentTensorPotential, report: Callable[[int, float], None], *, trained: bool = False
     ) -> tuple[MomentTensorPotential, list[float]]:
         """Levenberg-Marquardt with Nielsen's damping rule (Madsen, Nielsen, Tingleff 2004, algorithm 3.16).
 
         Only radial coefficients are damped: the linear ones follow them to their optimum, as in variable
-        projection, which takes about half the iterations.
+        projection, which takes about half the iterations. Before the first step they are solved for, unless
+        the potential is a trained one.
 
         Returns
         -------
@@ -236,7 +241,7 @@ class LeastSquares:
             The best potential and the loss before the first and after each iteration.
         """
         settings = self._settings
-        theta = self._solve_linear(potential)
+        theta = potential.parameters if trained else self._solve_linear(potential)
         losses = [self.loss(potential.with_parameters(theta))]
         report(0, losses[0])
         damping, growth = 1e-3, 2.0
@@ -258,7 +263,7 @@ class LeastSquares:
             losses.append(loss)
             report(iteration, loss)
             damping, growth = max(damping * max(1 / 3, float(1 - (2 * gain - 1) ** 3)), 1e-12), 2.0
-            if iteration >= 10 and losses[-11] - loss < settings.tolerance * loss:
+            if iteration >= 2 and _largest_fall(losses[-3:]) < settings.tolerance / 10:
                 break
         return potential.with_parameters(theta), losses
 
@@ -314,6 +319,11 @@ class LeastSquares:
             return map(function, self._chunks)
         with ThreadPoolExecutor(self._settings.threads) as pool:
             return iter(list(pool.map(function, self._chunks)))
+
+
+def _largest_fall(losses: Sequence[float]) -> float:
+    """The largest relative fall between successive losses."""
+    return max((a - b) / b if b > 0 else 0.0 for a, b in pairwise(losses))
 
 
 def _chunks(sizes: Sequence[int]) -> Iterator[list[int]]:

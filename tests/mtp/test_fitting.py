@@ -7,11 +7,13 @@ from ase.build import bulk
 from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import read
+from hypothesis import given
+from hypothesis import strategies as st
 
 from alflow.errors import InputError
 from alflow.mtp import MomentTensorPotential, MTPCalculator
 from alflow.mtp.errors import evaluate_errors
-from alflow.mtp.fitting import FitSettings, LeastSquares, fit, split_holdout
+from alflow.mtp.fitting import ROWS_AT_ONCE, FitSettings, LeastSquares, _chunks, fit, split_holdout
 
 
 def labelled(atoms, calculator):
@@ -129,6 +131,44 @@ def test_warm_start_begins_where_the_last_fit_ended():
     )
     assert again.losses[0] < 0.1 * first.losses[0]
     assert again.potential.min_distance_A == first.potential.min_distance_A
+
+
+def test_refit_of_a_converged_potential_ends_at_once():
+    structures = crystals(6)
+    first = fit(structures, species=["Cu"], level=4, cutoff_A=5.0, settings=FitSettings(max_iterations=300))
+    assert first.iterations > 10
+    same = fit(structures, species=["Cu"], level=4, cutoff_A=5.0, start=first.potential)
+    assert same.iterations <= 3
+    more = [*structures, *crystals(1, seed=5)]
+    again = fit(more, species=["Cu"], level=4, cutoff_A=5.0, start=first.potential)
+    assert again.iterations < first.iterations / 2
+    assert again.loss <= again.losses[0]
+
+
+def test_a_warm_start_serves_pairs_closer_than_its_minimum_distance():
+    structures = crystals(4)
+    first = fit(structures, species=["Cu"], level=6, cutoff_A=5.0, settings=FitSettings(max_iterations=20))
+    close = bulk("Cu", cubic=True).repeat(2)
+    close.set_distance(0, 1, 0.9 * first.potential.min_distance_A, fix=0)
+    again = fit(
+        [*structures, labelled(close, EMT())],
+        species=["Cu"],
+        level=6,
+        cutoff_A=5.0,
+        settings=FitSettings(max_iterations=20),
+        start=first.potential,
+    )
+    assert again.potential.min_distance_A == first.potential.min_distance_A
+    assert again.loss < 0.5 * again.losses[0]
+
+
+@given(st.lists(st.integers(1, 2000), min_size=1, max_size=60))
+def test_the_jacobian_exists_in_pieces(sizes):
+    """Every structure is in one piece, in order, and only a structure that is larger by itself exceeds the
+    size of a piece."""
+    pieces = list(_chunks(sizes))
+    assert [i for piece in pieces for i in piece] == list(range(len(sizes)))
+    assert all(len(piece) == 1 or sum(3 * sizes[i] + 7 for i in piece) <= ROWS_AT_ONCE for piece in pieces)
 
 
 def test_same_seed_same_potential_and_threads_do_not_matter():
