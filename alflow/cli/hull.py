@@ -58,10 +58,7 @@ def hull(
 def _print(data: HullData) -> None:
     if data.note is not None:
         print_note(data.note)
-    columns = (
-        "compound", "candidate", "space group", "atoms", "formation, meV/atom", "above hull, meV/atom",
-        "Å³/atom", "relaxed to it",
-    )  # fmt: skip
+    columns = ("compound", "candidate", "space group", "atoms", "formation", "above", "volume")
     rows = [
         (
             compound.formula,
@@ -71,11 +68,13 @@ def _print(data: HullData) -> None:
             1000 * compound.formation_energy_eV,
             1000 * compound.above_hull_eV,
             compound.volume_A3,
-            len(compound.same) + 1,
         )
         for compound in data.compounds[:COMPOUNDS_SHOWN]
     ]
-    print_table(f"Hull of {data.hull_of or 'nothing yet'}", columns, rows)
+    title = "No hull yet"
+    if data.hull_of is not None:
+        title = f"Hull of {data.hull_of}: formation and height above the hull in meV, volume in Å³, per atom"
+    print_table(title, columns, rows)
     if len(data.compounds) > COMPOUNDS_SHOWN:
         print_note(f"{len(data.compounds) - COMPOUNDS_SHOWN} more; -o writes all of them")
     stages = [

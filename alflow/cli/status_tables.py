@@ -9,10 +9,29 @@ from rich.table import Table
 from rich.text import Text
 
 STYLES = {"finished": "green", "running": "cyan", "failed": "red", "stopped": "yellow", "paused": "yellow"}
-ERRORS = {
-    "energy RMSE, meV/atom": ("energy_rmse_eV_per_atom", 1000.0),
-    "force RMSE, eV/Å": ("force_rmse_eV_A", 1.0),
+ROUNDS = {
+    "dynamics": {
+        "round": "round",
+        "candidates": "candidates",
+        "gamma_max": "γ max",
+        "labels": "labels",
+        "done": "done",
+        "potential": "potential",
+        "energy_rmse_eV_per_atom": "energy RMSE, meV/atom",
+        "force_rmse_eV_A": "force RMSE, eV/Å",
+    },
+    "screening": {
+        "round": "round",
+        "phase": "phase",
+        "relaxed": "relaxed",
+        "paused": "paused",
+        "gamma_max": "γ max",
+        "done": "labels",
+        "energy_rmse_eV_per_atom": "RMSE, meV/atom",
+        "force_rmse_eV_A": "eV/Å",
+    },
 }
+"""Columns of the table of rounds, by kind of campaign."""
 
 
 def explorers_table(facts: dict[str, Any]) -> Table:
@@ -27,7 +46,7 @@ def explorers_table(facts: dict[str, Any]) -> Table:
 def stages_table(facts: dict[str, Any]) -> Table:
     """Candidates of a screening by stage and state."""
     columns = ("stage", "level", "entered", "waiting", "paused", "relaxed", "dropped", "kept")
-    table = _numbers(*columns, "σ, meV/atom")
+    table = _numbers(*columns, "σ, meV")
     for stage in facts["stages"]:
         shown = stage | {"relaxed": stage["relaxed"] + stage["final"]}
         table.add_row(*(_text(shown[column]) for column in columns), _text(stage["sigma_eV"], 1000.0))
@@ -36,19 +55,12 @@ def stages_table(facts: dict[str, Any]) -> Table:
 
 def rounds_table(facts: dict[str, Any], rounds_shown: int | None) -> Table:
     """Rounds: what was found, labelled and learned."""
-    columns = {
-        "round": "round", "phase": "phase", "relaxed": "relaxed", "paused": "paused",
-        "candidates": "candidates", "gamma_max": "γ max", "labels": "labels", "done": "done",
-        "potential": "potential",
-    }  # fmt: skip
-    rows = facts["rounds"][-rounds_shown:] if rounds_shown else facts["rounds"]
-    if facts["kind"] != "screening":
-        for column in ("phase", "relaxed", "paused"):
-            del columns[column]
-    table = _numbers(*columns.values(), *ERRORS)
-    for row in rows:
-        errors = (_text(row.get(key), factor) for key, factor in ERRORS.values())
-        table.add_row(*(_text(row[column]) for column in columns), *errors)
+    columns = ROUNDS[facts["kind"]]
+    table = _numbers(*columns.values())
+    for row in facts["rounds"][-rounds_shown:] if rounds_shown else facts["rounds"]:
+        table.add_row(
+            *(_text(row.get(key), 1000.0 if key == "energy_rmse_eV_per_atom" else 1.0) for key in columns)
+        )
     return table
 
 

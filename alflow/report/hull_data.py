@@ -15,6 +15,7 @@ FINAL, TRAINING, MTP = "final relaxation", "training set", "MTP work"
 PUBLISHED_PERCENT = {FINAL: 90, TRAINING: 9, MTP: 1}
 """Share of the CPU time, of Gubaev, Podryabinkin, Hart and Shapeev, Comput. Mater. Sci. 156, 148 (2019)."""
 QM = "QM"
+VERBS = {"running": "is running", "stopped": "has stopped", "failed": "has failed"}
 
 
 @dataclass(frozen=True)
@@ -168,6 +169,9 @@ class HullData:
         None where there is no hull at all.
     compounds
         On the hull and up to `window_eV` per atom above it; stable ones first, then by distance.
+    complete_eV
+        Distance to the hull up to which stages kept what they could not rule out: above it, metastable
+        crystals may be missing.
     energies
         All structures of that level.
     symmetry_tolerance_A
@@ -188,6 +192,7 @@ class HullData:
     ended: datetime | None
     species: Sequence[str]
     window_eV: float
+    complete_eV: float
     symmetry_tolerance_A: float
     hull_of: str | None
     compounds: Sequence[Compound]
@@ -220,8 +225,8 @@ class HullData:
         where = self.phase if self.phase == "final" else f"{self.phase}, stage {self.stage + 1}"
         known = "there is no hull yet" if self.hull_of is None else f"the hull is of {self.hull_of} so far"
         return (
-            f"the campaign is {self.state} ({where}): {known}; {self.final.relaxed} of {self.final.entered} "
-            "relaxations by QM are done"
+            f"the campaign {VERBS[self.state]} ({where}): {known}; "
+            f"{self.final.relaxed} of {self.final.entered} relaxations by QM are done"
         )
 
     @property
@@ -255,6 +260,7 @@ class HullData:
             "species": list(self.species),
             "hull_of": self.hull_of,
             "window_eV_per_atom": self.window_eV,
+            "complete_eV_per_atom": self.complete_eV,
             "symmetry_tolerance_A": self.symmetry_tolerance_A,
             "structures": len(self.energies.formation_eV),
             "compounds": [

@@ -34,6 +34,7 @@ DISTANCES = "viridis"
 SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SCATTERED = 20_000  # more points than that look the same and only make the file large
 LABEL_WIDTH = 0.06  # of a formula, as a share of the axis of composition
+STEEPEST = 1e-6  # cosine of a facet with the vertical, beyond which it is a side of the hull
 TRIANGLE = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 
 
@@ -198,7 +199,7 @@ def tie_lines(stable: Sequence[Compound]) -> Iterator[tuple[Compound, Compound]]
     points = np.column_stack([np.array([c.fractions[:2] for c in phases]), heights])
     roof = [1 / 3, 1 / 3, heights.max() + 1.0]  # closes the hull from above, also where it is flat
     hull = ConvexHull(np.vstack([points, roof]))
-    lower = hull.simplices[(hull.simplices != len(phases)).all(axis=1)]
+    lower = hull.simplices[hull.equations[:, 2] < -STEEPEST]
     edges = {tuple(sorted(edge)) for simplex in lower for edge in combinations(simplex.tolist(), 2)}
     return ((phases[first], phases[second]) for first, second in sorted(edges))
 

@@ -27,9 +27,12 @@ from alflow.report.hull_data import (
     StageRecord,
 )
 
+WINDOW_EV = 0.025
+SAME = "is the same crystal"
 ENDED = ("done", "failed", "rejected")
-GATHERED, UNLABELLED, ABOVE, UNRELAXED, QM_FAILED = (
+GATHERED, REPEATED, UNLABELLED, ABOVE, UNRELAXED, QM_FAILED = (
     "set aside at gathering",
+    "the same crystal as an earlier one",
     "cannot be labelled",
     "above the hull",
     "not relaxed by the potential",
@@ -47,7 +50,8 @@ def gather_hull(store: Any, campaign: str, window_eV: float | None = None) -> Hu
     campaign
         Name of the campaign.
     window_eV
-        Distance to the hull up to which crystals are listed, per atom; default: the campaign's.
+        Distance to the hull up to which crystals are listed, per atom; default: `WINDOW_EV`, or the
+        campaign's `final.metastable_eV` if that is more.
 
     Raises
     ------
@@ -61,7 +65,8 @@ def gather_hull(store: Any, campaign: str, window_eV: float | None = None) -> Hu
             f"campaign {campaign!r} is one of molecular dynamics, which has no hull; `alflow report` shows it"
         )
     species, stage_count = config["species"], len(config["stages"])
-    window_eV = config["final"]["metastable_eV"] if window_eV is None else window_eV
+    complete_eV = config["final"]["metastable_eV"]
+    window_eV = max(complete_eV, WINDOW_EV) if window_eV is None else window_eV
     labels = store.labels.find(campaign)
     levels = [_level(store, campaign, stage, len(species)) for stage in range(stage_count + 1)]
     stages = _stages(store, document, labels, levels)
@@ -78,6 +83,7 @@ def gather_hull(store: Any, campaign: str, window_eV: float | None = None) -> Hu
         ended=document.get("ended"),
         species=species,
         window_eV=window_eV,
+        complete_eV=complete_eV,
         symmetry_tolerance_A=SYMMETRY_TOLERANCE_A,
         hull_of=None if shown is None else _name_of(shown, stage_count),
         compounds=[] if shown is None else _compounds(store, species, levels[shown], window_eV),
@@ -257,7 +263,7 @@ def _why(candidate: Mapping[str, Any], stage_count: int) -> str:
     if candidate["stage"] == stage_count:
         return QM_FAILED
     if candidate["stage"] == candidate["round"] == 0:
-        return GATHERED
+        return REPEATED if SAME in reason else GATHERED
     if reason.startswith(UNLABELLED):
         return UNLABELLED
     return ABOVE if ABOVE in reason else UNRELAXED

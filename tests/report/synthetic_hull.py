@@ -90,6 +90,7 @@ def synthetic_hull(species: list[str]) -> HullData:
         ended=datetime(2026, 1, 2, 3, 9, tzinfo=UTC),
         species=species,
         window_eV=0.025,
+        complete_eV=0.01,
         symmetry_tolerance_A=0.05,
         hull_of="QM",
         compounds=compounds,
