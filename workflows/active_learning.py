@@ -16,9 +16,10 @@ from alflow.config import Campaign
 from alflow.errors import InputError
 from alflow.selection import fingerprint, select
 from alflow.store import Store
+from alflow.store.labels import level_hash
 from alflow.structure_files import read_structures
 from alflow.structures import displaced, starting_structures
-from workflows.labelling import last_failure, request_labels
+from workflows.labelling import last_failure, level_of_theory, request_labels
 from workflows.stop_rules import ExplorerProgress, why_stop
 from workflows.tasks.base import firework
 from workflows.training import read_active_set, read_potential, refit
@@ -36,7 +37,13 @@ def check(config: Campaign) -> None:
         If one of them is wrong.
     """
     starting_structures(config)
-    _labelled(config)
+    level = level_hash(level_of_theory(config.qm))
+    for number, atoms in enumerate(_labelled(config), start=1):
+        if atoms.info.get("level_of_theory", level) != level:  # as `alflow labels export` writes it
+            raise InputError(
+                f"frame {number} of {config.initial.file} has labels of another level of theory than `qm`; "
+                "label it at this one, or leave it out"
+            )
 
 
 def check_changes(store: Store, old: dict[str, Any], config: Campaign, changed: Sequence[str]) -> None:

@@ -53,14 +53,17 @@ class Labels:
         campaign: str,
         round_: int,
         number: int,
+        held_out: bool = False,
         relaxation: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
     ) -> ObjectId:
         """Ask for a label; the one that exists is shared. Idempotent.
 
-        With `relaxation` (its settings) the label is of what the configuration relaxes to.
+        What is `held_out` is for testing, and not trained on. With `relaxation` (its settings) the label is
+        of what the configuration relaxes to.
         """
         key = {"configuration": configuration, "level_hash": level_hash(level)}
+        asked = {"campaign": campaign, "round": round_, "number": number, "held_out": held_out}
         document = self.collection.find_one_and_update(
             key,
             {
@@ -83,7 +86,7 @@ class Labels:
         assert document is not None  # an upsert
         self.collection.update_one(
             {"_id": document["_id"], "requests.campaign": {"$ne": campaign}},
-            {"$push": {"requests": {"campaign": campaign, "round": round_, "number": number}}},
+            {"$push": {"requests": asked}},
         )
         return document["_id"]
 
@@ -101,13 +104,17 @@ class Labels:
         )
         for document in (found := list(documents)):
             asked = next(r for r in document["requests"] if r["campaign"] == campaign)
-            document["round"], document["number"] = asked["round"], asked["number"]
+            document |= {key: asked.get(key) for key in ("round", "number", "held_out")}
         return sorted(found, key=lambda d: (d["round"], d["number"]))
 
     def done(self, campaign: str, before_round: int | None = None) -> list[ObjectId]:
         """Ids of a campaign's finished labels, in the order in which they were asked for."""
         found = self.find(campaign, state=DONE)
         return [d["_id"] for d in found if before_round is None or d["round"] < before_round]
+
+    def to_train_on(self, campaign: str) -> list[ObjectId]:
+        """Ids of a campaign's finished labels that are not held out, in the order of the requests."""
+        return [d["_id"] for d in self.find(campaign, state=DONE) if not d["held_out"]]
 
     def counts(self, campaign: str) -> dict[str, int]:
         """Number of a campaign's labels by state."""
@@ -263,6 +270,7 @@ def _labelled(asked: Atoms, document: dict[str, Any]) -> Atoms:
         results["stress"] = decode_array(document["stress_eV_A3"])
     atoms.calc = SinglePointCalculator(atoms, **results)
     atoms.info["label"] = str(document["_id"])
-    atoms.info["level_of_theory"] = document["level_hash"]
+    if "imported" not in document["level"]:  # a file, whose level nobody knows
+        atoms.info["level_of_theory"] = document["level_hash"]
     atoms.info |= {key: document[key] for key in ("code", "code_version") if document.get(key)}
     return atoms

@@ -11,8 +11,9 @@ from ase.calculators.emt import EMT
 from alflow.config import Campaign
 from alflow.errors import InputError
 from alflow.store import overview
+from alflow.store.labels import level_hash
 from alflow.structures import displaced, starting_structures
-from qm_interfaces import CodeFailed, SettingsError
+from qm_interfaces import CodeFailed, SettingsError, get_interface
 from workflows.launchpad import HOT_ROUNDS
 from workflows.submission import submit
 
@@ -80,6 +81,26 @@ def test_start_from_labelled_structures(
     imported = [label for label in stage.store.labels.find("cu") if label["round"] == 0]
     assert [label["code"] for label in imported] == ["imported"] * 3
     assert len(labels_in_process) == stage.store.labels.counts("cu")["done"] - 3
+
+
+def test_labels_of_another_level_of_theory_are_no_start(
+    stage: Any, make_campaign: Make, tmp_path: Path
+) -> None:
+    levels = [
+        level_hash(get_interface("mock", **options).level_of_theory())
+        for options in ({}, {"calculator": "lennard-jones"})
+    ]
+    structures = displaced(list(starting_structures(make_campaign()).values()), make_campaign().initial)
+    for atoms, level in zip(structures, levels, strict=False):
+        atoms.calc = EMT()
+        atoms.get_potential_energy()
+        atoms.info["level_of_theory"] = level
+    file = tmp_path / "train.extxyz"
+    ase.io.write(file, structures[:2])
+    with pytest.raises(InputError, match=r"frame 2 of .*train\.extxyz has labels of another level of theory"):
+        submit(stage.store, stage.launchpad, make_campaign(initial={"file": str(file)}))
+    ase.io.write(file, structures[:1])
+    submit(stage.store, stage.launchpad, make_campaign(initial={"file": str(file)}))
 
 
 def test_failures_are_retried_then_kept_with_a_reason_and_the_loop_goes_on(
