@@ -197,7 +197,7 @@ class Labels:
 
         With `timeout_s`, this is the time limit of its first attempt, whatever the campaign says.
         """
-        changes = {"state": WAITING, "reason": None, "failures": [], "attempts": 0}
+        changes: dict[str, Any] = {"state": WAITING, "reason": None, "failures": [], "attempts": 0}
         if timeout_s is not None:
             changes["timeout_s"] = timeout_s
         found = self.collection.find_one_and_update(
