@@ -45,7 +45,7 @@ def explorers_table(facts: dict[str, Any]) -> Table:
 
 def stages_table(facts: dict[str, Any]) -> Table:
     """Candidates of a screening by stage and state."""
-    columns = ("stage", "level", "entered", "waiting", "paused", "relaxed", "dropped", "kept")
+    columns = ("stage", "entered", "waiting", "paused", "relaxed", "dropped", "kept")
     table = _numbers(*columns, "σ, meV")
     for stage in facts["stages"]:
         shown = stage | {"relaxed": stage["relaxed"] + stage["final"]}
@@ -67,7 +67,8 @@ def rounds_table(facts: dict[str, Any], rounds_shown: int | None) -> Table:
 def _numbers(*columns: str) -> Table:
     table = Table(box=box.SIMPLE_HEAD)
     for column in columns:
-        table.add_column(column, justify="left" if column in ("stage", "phase") else "right")
+        words = column in ("stage", "phase")
+        table.add_column(column, justify="left" if words else "right", no_wrap=words)
     return table
 
 

@@ -20,7 +20,7 @@ PNG_DPI = 200
 
 
 def write_hull(data: HullData, folder: str | Path) -> list[Path]:
-    """Write the results to a folder, which is made; the files in it of these names are replaced.
+    """Write the results to a folder, which is made; those that an earlier call wrote there are replaced.
 
     `hull.csv`, `hull.json`; `hull.png` for two or three species; `hull.extxyz`, and each structure in
     `structures/` as POSCAR and CIF; `entries.json`, which pymatgen's `PhaseDiagram` takes.
@@ -32,6 +32,8 @@ def write_hull(data: HullData, folder: str | Path) -> list[Path]:
     """
     folder = Path(folder)
     (folder / "structures").mkdir(parents=True, exist_ok=True)
+    for earlier in (folder / "structures").glob("[0-9][0-9][0-9]-*"):
+        earlier.unlink()
     rows = [compound.row(data.species) for compound in data.compounds]
     with (folder / "hull.csv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.DictWriter(file, list(rows[0]) if rows else ["formula"])

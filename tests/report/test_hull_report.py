@@ -137,6 +137,16 @@ def test_the_folder_holds_the_same_in_every_format(binary: HullData, tmp_path: P
             assert atoms.cell.volume == pytest.approx(compound.atoms.cell.volume)
 
 
+def test_results_replace_earlier_ones(binary: HullData, tmp_path: Path) -> None:
+    write_hull(replace(binary, compounds=binary.compounds[:4]), tmp_path)
+    (tmp_path / "structures" / "mine.cif").touch()
+    write_hull(replace(binary, compounds=binary.compounds[2:3]), tmp_path)
+    names = {file.name for file in (tmp_path / "structures").iterdir()}
+    compound = binary.compounds[2]
+    name = f"001-{compound.formula}-{compound.name}"
+    assert names == {f"{name}.cif", f"{name}.POSCAR", "mine.cif"}
+
+
 def test_pymatgen_makes_the_same_hull_of_the_entries(ternary: HullData, tmp_path: Path) -> None:
     loadfn = pytest.importorskip("monty.serialization", reason="needs pymatgen").loadfn
     from pymatgen.analysis.phase_diagram import PhaseDiagram
