@@ -103,7 +103,11 @@ class StageRecord:
     number
         From 1.
     entered, relaxed, kept
-        Candidates; `kept` and `sigma_eV` (eV per atom) are None until the stage is done.
+        Candidates; `kept` is None until the stage is done.
+    sigma_eV
+        Error of its formation energies, per atom; None until it is measured, or if it could not be.
+    window_eV
+        What may be so near the hull, per atom, was to be kept.
     labels
         Labels asked for while the stage was the present one, by kind: initial, extrapolative, validation.
     """
@@ -112,6 +116,7 @@ class StageRecord:
     level: int
     cutoff_A: float
     keep_sigmas: float
+    window_eV: float
     entered: int
     relaxed: int
     kept: int | None
@@ -125,7 +130,13 @@ class StageRecord:
     @property
     def band_eV(self) -> float | None:
         """Distance to the hull up to which candidates were kept, per atom."""
-        return None if self.sigma_eV is None else self.keep_sigmas * self.sigma_eV
+        return None if self.sigma_eV is None else self.window_eV + self.keep_sigmas * self.sigma_eV
+
+    @property
+    def rule(self) -> str:
+        """How the band follows from σ."""
+        window = f"{1000 * self.window_eV:g} meV + " if self.window_eV else ""
+        return f"{window}{self.keep_sigmas:g}σ"
 
 
 @dataclass(frozen=True)

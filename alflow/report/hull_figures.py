@@ -65,7 +65,7 @@ def _binary(data: HullData) -> Figure:
     depth_eV = float(-data.energies.hull_eV.min())
     top_eV = max(0.35 * depth_eV, 1.6 * data.window_eV, 0.01)
     bottom_eV = -1.2 * depth_eV - 0.25 * top_eV  # room for the formulas
-    _scatter(axes, data.energies, INK, size=9, alpha=0.35, label="relaxed")
+    _scatter(axes, data.energies, INK, size=10, label="relaxed")
     _draw_hull_line(axes, data.energies, VERMILION)
     near = [compound for compound in data.compounds if not compound.stable]
     name = f"up to {1000 * data.window_eV:g} meV above the hull"
@@ -89,29 +89,28 @@ def _binary(data: HullData) -> Figure:
 
 def _draw_stage(axes: Axes, stage: StageRecord) -> None:
     """All that a stage relaxed, and the band above its hull of what it kept."""
-    title = f"Stage {stage.number}, level {stage.level}: "
-    if stage.band_eV is None:
-        title += f"{stage.relaxed} relaxed so far"
-    else:
-        title += f"kept {stage.kept} of {stage.relaxed}"
+    kept = (
+        f"{stage.relaxed} relaxed so far" if stage.kept is None else f"kept {stage.kept} of {stage.relaxed}"
+    )
+    if stage.band_eV is not None:
         x, hull_eV = _hull_line(stage.energies)
         axes.fill_between(x, hull_eV, hull_eV + stage.band_eV, color=SKY, alpha=0.4, lw=0)
         axes.annotate(
-            f"{stage.keep_sigmas:g}σ = {1000 * stage.band_eV:.3g} meV",
+            f"{stage.rule} = {1000 * stage.band_eV:.3g} meV",
             (0.97, 0.05), xycoords="axes fraction", ha="right", fontsize=8.5,
         )  # fmt: skip
-    _scatter(axes, stage.energies, BLUE, size=4, alpha=0.25)
+    _scatter(axes, stage.energies, BLUE, size=6)
     _draw_hull_line(axes, stage.energies, INK)
-    axes.set_title(title, fontsize=9.5)
+    axes.set_title(f"Stage {stage.number}, level {stage.level}: {kept}", fontsize=9.5)
     axes.yaxis.set_major_locator(MaxNLocator(5))
 
 
-def _scatter(
-    axes: Axes, energies: EnergySet, colour: str, *, size: float, alpha: float, label: str = ""
-) -> None:
+def _scatter(axes: Axes, energies: EnergySet, colour: str, *, size: float, label: str | None = None) -> None:
+    """Points, the lighter the more there are."""
     step = -(-len(energies.formation_eV) // SCATTERED)
     x, y = energies.fractions[::step, 1], energies.formation_eV[::step]
-    axes.scatter(x, y, s=size, color=colour, alpha=alpha, lw=0, label=label or None, rasterized=True)
+    alpha = min(max(100 / len(x), 0.2), 0.7)
+    axes.scatter(x, y, s=size, color=colour, alpha=alpha, lw=0, label=label, rasterized=True)
 
 
 def _hull_line(energies: EnergySet) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -182,6 +182,7 @@ def _stages(
                 level=config["potential"]["level"],
                 cutoff_A=config["potential"]["cutoff_A"],
                 keep_sigmas=config["keep_sigmas"],
+                window_eV=document["config"]["final"]["metastable_eV"],
                 entered=sum(sum(states.values()) for at, states in counts.items() if at >= stage),
                 relaxed=len(level.ids),
                 kept=None if end is None else end["kept"],

@@ -73,10 +73,10 @@ def synthetic_hull(species: list[str]) -> HullData:
         )
     ]
     stages = [
-        StageRecord(1, 8, 5.0, 4.0, len(pool) + 3, len(pool), len(pool) // 5, 0.012,
+        StageRecord(1, 8, 5.0, 4.0, 0.0, len(pool) + 3, len(pool), len(pool) // 5, 0.012,
                     {"initial": 30, "extrapolative": 64, "validation": 32}, 4, 31.0, 8.0,
                     energy_set(pool, 0.01, 1)),
-        StageRecord(2, 16, 5.5, 4.0, len(pool) // 5, len(pool) // 5, len(pool) // 6, 0.004,
+        StageRecord(2, 16, 5.5, 4.0, 0.01, len(pool) // 5, len(pool) // 5, len(pool) // 6, 0.004,
                     {"extrapolative": 40, "validation": 32}, 2, 12.0, 21.0, energy_set(pool[::5], 0.003, 2)),
     ]  # fmt: skip
     return HullData(

@@ -51,7 +51,7 @@ def test_a_binary_hull_goes_through_the_stable_compounds(binary: HullData) -> No
 
 def test_each_stage_has_its_band(binary: HullData) -> None:
     _, *panels = drawn(binary).axes
-    assert [panel.texts[0].get_text() for panel in panels] == ["4σ = 48 meV", "4σ = 16 meV"]
+    assert [panel.texts[0].get_text() for panel in panels] == ["4σ = 48 meV", "10 meV + 4σ = 26 meV"]
     assert [panel.get_title(loc="left") for panel in panels] == [
         "Stage 1, level 8: kept 104 of 520",
         "Stage 2, level 16: kept 86 of 104",
