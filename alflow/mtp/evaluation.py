@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import accumulate
 
 import numpy as np
 from ase import Atoms
@@ -96,14 +97,15 @@ class FlatStructures:
         not periodic."""
         cells = np.array([atoms.cell.array for atoms in structures]).reshape(-1, 3, 3)
         vectors: NDArray[np.bool_] = np.any(cells, axis=2)
-        for index in np.flatnonzero(~np.all(vectors, axis=1)).tolist():
-            cells[index] = structures[index].cell.complete().array
+        if not vectors.all():
+            for index in np.flatnonzero(~vectors.all(axis=1)).tolist():
+                cells[index] = structures[index].cell.complete().array
         return cls(
             positions=np.concatenate([np.empty((0, 3)), *(atoms.positions for atoms in structures)]),
             numbers=np.concatenate([np.empty(0, np.int64), *(atoms.numbers for atoms in structures)]),
             cells=cells,
             periodic=np.array([atoms.pbc for atoms in structures], dtype=bool).reshape(-1, 3) & vectors,
-            offsets=np.cumsum([0, *map(len, structures)], dtype=np.int64),
+            offsets=np.array([0, *accumulate(map(len, structures))], dtype=np.int64),
         )
 
     def __len__(self) -> int:
@@ -141,7 +143,7 @@ def evaluate(
     ----------
     potential : MomentTensorPotential
     structures : sequence of ase.Atoms, or FlatStructures
-        Flat arrays spare the ten microseconds that each `Atoms` costs.
+        Flat arrays spare the twenty microseconds that each `Atoms` costs.
     forces : bool
         Also forces and virials.
     basis : bool

@@ -104,8 +104,9 @@ def relaxed(*args: object, **options: object) -> list[BatchResult]:
 @pytest.mark.parametrize("pressure_GPa", [0.0, 8.0])
 def test_minima_are_those_of_ase(potential: MomentTensorPotential, pressure_GPa: float) -> None:
     settings = BatchSettings(fmax_eV_A=1e-3, max_stress_GPa=1e-2, pressure_GPa=pressure_GPa)
-    results = relaxed(crystals(), MTPBatchPotential(potential), settings=settings)
-    for atoms, result in zip(crystals(), results, strict=True):
+    starts = crystals()[2:5]  # one atom in a skewed cell, two and four atoms of two species
+    results = relaxed(starts, MTPBatchPotential(potential), settings=settings)
+    for atoms, result in zip(starts, results, strict=True):
         assert (result.state, result.reason) == ("converged", "")
         atoms.calc = MTPCalculator(potential)
         with LBFGS(FrechetCellFilter(atoms, scalar_pressure=pressure_GPa * units.GPa), logfile=None) as peer:
