@@ -8,7 +8,7 @@ from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.lj import LennardJones
 
-from qm_interfaces import CodeMissing, SettingsError, get_interface
+from qm_interfaces import CodeMissing, NotConverged, SettingsError, get_interface
 
 
 def test_parameters_reach_the_calculator(tmp_path: Path) -> None:
@@ -61,3 +61,49 @@ def test_a_class_must_also_be_defined_where_it_is_allowed(
     home = Foreign.__module__
     allowed = get_interface("ase", calculator=f"{home}.Foreign", allow=[home])
     assert allowed.compute(bulk("Ar"), tmp_path).energy_eV <= 0
+
+
+class Talking(LennardJones):
+    """Writes what it is told to into its output file, and goes on."""
+
+    says = ""
+
+    def calculate(self, *args: object, **kwargs: object) -> None:
+        Path(self.directory, "code.out").write_text(self.says)
+        super().calculate(*args, **kwargs)
+
+
+def talking() -> Talking:
+    return Talking()
+
+
+def test_what_a_code_says_of_convergence_counts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    home = Talking.__module__
+    options = {"calculator": f"{home}.Talking", "allow": [home], "unconverged": "SCF failed"}
+    monkeypatch.setattr(Talking, "says", "warning: SCF failed")
+    with pytest.raises(NotConverged, match="SCF failed"):
+        get_interface("ase", **options).compute(bulk("Ar"), tmp_path)
+    monkeypatch.setattr(Talking, "says", "all is well")
+    (tmp_path / "old.out").write_text("SCF failed")  # in an earlier attempt
+    assert get_interface("ase", **options).compute(bulk("Ar"), tmp_path).energy_eV <= 0
+
+
+def test_errors_of_convergence_of_the_code_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class KohnShamConvergenceError(RuntimeError):
+        pass
+
+    def calculate(*_: object, **__: object) -> None:
+        raise KohnShamConvergenceError
+
+    monkeypatch.setattr(Talking, "calculate", calculate)
+    home = Talking.__module__
+    with pytest.raises(NotConverged, match="KohnShamConvergenceError"):
+        get_interface("ase", calculator=f"{home}.Talking", allow=[home]).compute(bulk("Ar"), tmp_path)
+
+
+def test_functions_make_calculators_only_where_they_are_allowed(tmp_path: Path) -> None:
+    home = talking.__module__
+    made = get_interface("ase", calculator=f"{home}.talking", allow=[home])
+    assert made.compute(bulk("Ar"), tmp_path).energy_eV <= 0
+    with pytest.raises(SettingsError, match="no ASE calculator"):
+        get_interface("ase", calculator="ase.calculators.calculator.equal").compute(bulk("Ar"), tmp_path)
