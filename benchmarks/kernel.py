@@ -1,26 +1,58 @@
 """Speed of the kernel against motep's compiled engine, both in this process on one core.
 
-taskset -c 0 python benchmarks/kernel.py
+    taskset -c 1 python benchmarks/kernel.py
+    python benchmarks/kernel.py --threads          # two cores that do nothing else
+
+Times are medians over runs in which what is compared takes turns; CPU times, which do not count other
+processes, but for threads, where they are wall times.
 """
 
 from __future__ import annotations
 
 import argparse
+import ctypes
+import resource
+import subprocess
 import time
 from collections.abc import Callable
+from math import comb
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
-from ase import Atoms
+from ase import Atoms, units
 from ase.build import bulk
+from ase.md.verlet import VelocityVerlet
+from ase.neighborlist import neighbor_list
 from motep.calculator import MTP
 from motep.io.mlip.mtp import read_mtp as read_with_motep
 
-from alflow.mtp import MomentTensorPotential, evaluate, kernel, write_mtp
-from alflow.selection import ActiveSet
+from alflow.mtp import (
+    FlatStructures,
+    MomentTensorPotential,
+    MTPCalculator,
+    evaluate,
+    evaluate_graded,
+    kernel,
+    write_mtp,
+)
+from alflow.selection import ActiveSet, Mode
 
 ELEMENTS = ["Mo", "Nb", "Ta"]
+MODES: list[Mode] = ["neighborhood", "configuration"]
+FMA_LOOP = """
+typedef double vec __attribute__((vector_size(64)));
+double loop(long count) {
+  vec x[12], y = {};
+  y += 1e-9;
+  for (int j = 0; j < 12; ++j) x[j] = y + j;
+  for (long i = 0; i < count; ++i)
+    for (int j = 0; j < 12; ++j) x[j] = x[j] * y + y;
+  double sum = 0;
+  for (int j = 0; j < 12; ++j) sum += x[j][0];
+  return sum;
+}
+"""
 
 
 def crystal(species: int, repeat: int = 10, seed: int = 0) -> Atoms:
@@ -31,15 +63,25 @@ def crystal(species: int, repeat: int = 10, seed: int = 0) -> Atoms:
     return atoms
 
 
-def cpu_seconds(work: Callable[[], object], runs: int) -> float:
-    """Median CPU time of a call, s: it does not count what other processes take."""
-    work()
-    times = []
-    for _ in range(runs):
-        begin = time.process_time()
-        work()
-        times.append(time.process_time() - begin)
-    return float(np.median(times))
+def random_potential(species: int = 1, level: int = 16) -> MomentTensorPotential:
+    """With eight radial basis functions, as MLIP's have."""
+    return MomentTensorPotential.random(
+        ELEMENTS[:species], level, 5.0, min_distance_A=2.0, radial_basis_size=8
+    )
+
+
+def seconds(
+    works: list[Callable[[], object]], runs: int, clock: Callable[[], float] = time.process_time
+) -> list[float]:
+    """Median time of a call of each, s; they take turns."""
+    times: list[list[float]] = [[] for _ in works]
+    for run in range(runs + 1):
+        for work, own in zip(works, times, strict=True):
+            begin = clock()
+            work()
+            if run:
+                own.append(clock() - begin)
+    return [float(np.median(own)) for own in times]
 
 
 def with_motep(potential: MomentTensorPotential, atoms: Atoms) -> Callable[[], object]:
@@ -60,58 +102,139 @@ def with_motep(potential: MomentTensorPotential, atoms: Atoms) -> Callable[[], o
     return work
 
 
+def operations(potential: MomentTensorPotential, atoms: Atoms) -> float:
+    """Floating-point operations an atom for energy, forces and stress, as the tables ask for them.
+
+    Neighbour list, loads, lanes without a neighbour and moments that the tables do not name count as nothing.
+    """
+    tables = potential.tables
+    functions, size = potential.radial_coefficients.shape[2:]
+    rank = tables.basic[:, 1:].sum(axis=1).max()
+    monomials = comb(rank + 3, 3)
+    neighbors = len(neighbor_list("i", atoms, potential.cutoff_A)) / len(atoms)
+    radial = 8 * size + 4 * functions * size
+    moments = 2 * monomials + 2 * len(tables.basic)
+    backward = 4 * monomials + 4 * len(tables.basic) + 2 * functions + 40
+    return neighbors * (radial + moments + backward) + 8 * len(tables.times)
+
+
+def peak_rate() -> float:
+    """Multiplications and additions a second that this core can do, by a loop of nothing else, flop/s."""
+    with TemporaryDirectory() as folder:
+        source, library = Path(folder) / "peak.c", Path(folder) / "peak.so"
+        source.write_text(FMA_LOOP)
+        subprocess.run(["cc", "-O3", "-march=native", "-shared", "-fPIC", source, "-o", library], check=True)
+        loop = ctypes.CDLL(str(library)).loop
+    loop.restype = ctypes.c_double
+    count = 5_000_000
+    return 2 * 8 * 12 * count / min(seconds([lambda: loop(ctypes.c_long(count))] * 5, 1))
+
+
 def peers(runs: int) -> None:
-    """Large cells of one to three species."""
-    print("| species | level | alflow, µs per atom | motep, µs per atom | ratio |\n|---|---|---|---|---|")
+    """Large cells of one to three species; of one, also the part of the core's peak."""
+    peak = peak_rate()
+    print(f"peak of the core {peak / 1e9:.1f} Gflop/s\n")
+    print("| species | level | alflow, µs per atom | motep, µs per atom | ratio | of the peak |")
+    print("|---|---|---|---|---|---|")
     cases = [(1, level) for level in (8, 12, 16, 20, 24)] + [(2, 16), (3, 16)]
     for species, level in cases:
-        atoms = crystal(species)
-        potential = MomentTensorPotential.random(
-            ELEMENTS[:species], level, 5.0, min_distance_A=2.0, radial_basis_size=8
+        atoms, potential = crystal(species), random_potential(species, level)
+        works = [lambda p=potential, a=atoms: evaluate(p, [a]), with_motep(potential, atoms)]
+        ours, theirs = (1e6 * time_s / len(atoms) for time_s in seconds(works, runs))
+        share = operations(potential, atoms) / (1e-6 * ours) / peak
+        print(
+            f"| {species} | {level} | {ours:.2f} | {theirs:.1f} | {theirs / ours:.1f} | {share:.0%} |",
+            flush=True,
         )
-        ours = cpu_seconds(lambda p=potential, a=atoms: evaluate(p, [a]), runs) / len(atoms) * 1e6
-        theirs = cpu_seconds(with_motep(potential, atoms), max(1, runs // 3)) / len(atoms) * 1e6
-        print(f"| {species} | {level} | {ours:.2f} | {theirs:.1f} | {theirs / ours:.1f} |", flush=True)
 
 
 def own(runs: int) -> None:
-    """Small cells, grades and size, against the large cell."""
-    potential = MomentTensorPotential.random(["Mo"], 16, 5.0, min_distance_A=2.0, radial_basis_size=8)
-    large = crystal(1)
-
-    def per_atom(structures: list[Atoms], **options: bool) -> float:
-        seconds = cpu_seconds(lambda: evaluate(potential, structures, **options), runs)
-        return seconds / sum(map(len, structures)) * 1e6
-
-    reference = per_atom([large])
-    active_set = ActiveSet.from_structures(potential, [crystal(1, 4, seed) for seed in range(3)])
-
-    def graded() -> None:
-        gradients = evaluate(potential, [large], gradients=True).gradients
-        assert gradients is not None
-        active_set.grades(gradients)
-
+    """Grades and small cells against energies and forces of the large cell."""
+    potential = random_potential()
+    structures = [crystal(1, 4, seed) for seed in range(3)]
+    by_mode = [ActiveSet.from_structures(potential, structures, mode) for mode in MODES]
+    large = [crystal(1)]
     small = bulk("Mo", a=3.15, cubic=True).repeat((2, 2, 1))
     small.rattle(0.1, seed=0)
+    cells = [small] * 10_000
+    flat_cells = FlatStructures.of(cells)
+    works: list[Callable[[], object]] = [lambda: evaluate(potential, large)]
+    works += [lambda a=active: evaluate_graded(potential, large, a) for active in by_mode]
+    works += [lambda: evaluate(potential, cells), lambda: evaluate(potential, flat_cells)]
+    times = seconds(works, runs)
+    names = ["2000 atoms", *(f"with grades ({mode})" for mode in MODES)]
+    names += ["10,000 cells of 8 atoms", "the same as flat arrays"]
     print("\n| level 16 | µs per atom | of the large cell |\n|---|---|---|")
-    rows = {
-        "2000 atoms": reference,
-        "10,000 cells of 8 atoms": per_atom([small] * 10_000),
-        "with grades (neighborhood)": cpu_seconds(graded, runs) / len(large) * 1e6,
-        "100,000 atoms": per_atom([crystal(1, 37)]),
-    }
-    for name, value in rows.items():
-        print(f"| {name} | {value:.2f} | {value / reference:.2f} |")
+    for name, time_s in zip(names, times, strict=True):
+        atoms = 80_000 if "cells" in name or "flat" in name else 2000
+        print(f"| {name} | {time_s / atoms * 1e6:.2f} | {time_s / atoms / (times[0] / 2000):.2f} |")
+
+
+def dynamics(runs: int) -> None:
+    """A step of ASE's velocity Verlet with grades beside the kernel alone."""
+    potential = random_potential()
+    active_set = ActiveSet.from_structures(potential, [crystal(1, 4, seed) for seed in range(3)])
+    atoms = crystal(1, 4)
+    flat = FlatStructures.of([atoms])
+    atoms.calc = MTPCalculator(potential, active_set=active_set)
+    verlet = VelocityVerlet(atoms, 0.1 * units.fs)
+    arrays, steps = flat.for_kernel(potential), 100
+
+    def kernel_alone() -> None:
+        for _ in range(steps):
+            kernel.evaluate(potential.compiled, *arrays, True, False, False, active_set.grade_matrix, 1)
+
+    alone, stepped = seconds([kernel_alone, lambda: verlet.run(steps)], runs)
+    print("\n| 128 atoms, level 16, with grades | µs a step | ratio |\n|---|---|---|")
+    print(f"| kernel alone | {alone / steps * 1e6:.0f} | |")
+    print(f"| step of dynamics | {stepped / steps * 1e6:.0f} | {stepped / alone:.2f} |")
+
+
+def sizes() -> None:
+    """Time and memory an atom from a thousand to a million atoms."""
+    potential = random_potential()
+    print("\n| atoms | µs per atom | kB per atom, beyond the structure |\n|---|---|---|")
+    for repeat in (8, 17, 37, 80):
+        atoms = crystal(1, repeat)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        time_s = seconds([lambda a=atoms: evaluate(potential, [a])], max(1, 20 // repeat))[0]
+        memory = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / len(atoms)
+        print(f"| {len(atoms):,} | {time_s / len(atoms) * 1e6:.2f} | {memory:.2f} |", flush=True)
+
+
+def two_threads(runs: int) -> None:
+    """Wall times of one and two threads; the CPU time of two shows what they do twice."""
+    potential = random_potential()
+    print(
+        "\n| atoms | one thread, ms | two, ms | ratio | CPU time of two beside one |\n|---|---|---|---|---|"
+    )
+    for repeat in (10, 37):
+        atoms = crystal(1, repeat)
+        works = [lambda a=atoms, t=threads: evaluate(potential, [a], threads=t) for threads in (1, 2)]
+        one, two = (1e3 * time_s for time_s in seconds(works, runs, time.perf_counter))
+        one_cpu, two_cpu = seconds(works, runs)
+        print(
+            f"| {len(atoms):,} | {one:.2f} | {two:.2f} | {one / two:.2f} | {two_cpu / one_cpu:.3f} |",
+            flush=True,
+        )
 
 
 def main() -> None:
     """Print the tables."""
-    arguments = argparse.ArgumentParser(description=__doc__)
+    arguments = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     arguments.add_argument("--runs", type=int, default=9)
+    arguments.add_argument("--threads", action="store_true", help="only one thread against two")
     options = arguments.parse_args()
     print(f"kernel build {kernel.build_name}\n")
+    if options.threads:
+        two_threads(options.runs)
+        return
+    sizes()
     peers(options.runs)
     own(options.runs)
+    dynamics(options.runs)
 
 
 if __name__ == "__main__":

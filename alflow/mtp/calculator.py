@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 from ase import Atoms
-from ase.calculators.calculator import PropertyNotImplementedError, compare_atoms
+from ase.calculators.calculator import PropertyNotImplementedError
 from numpy.typing import NDArray
 
 from alflow.mtp.evaluation import evaluate
@@ -93,13 +93,13 @@ class MTPCalculator:
             if evaluation.grades is not None:
                 grades["extrapolation_grades"] = evaluation.grades
         energy = float(evaluation.energies.sum())
-        periodic = atoms.pbc.all() and atoms.cell.rank == 3
+        volume = atoms.cell.volume if atoms.pbc.all() else 0.0
         self.results = {
             "energy": energy,
             "free_energy": energy,
             "energies": evaluation.energies,
             "forces": evaluation.forces,
-            "stress": evaluation.voigt_virials[0] / atoms.get_volume() if periodic else np.zeros(6),
+            "stress": evaluation.voigt_virials[0] / volume if volume else np.zeros(6),
             "min_distance_A": float(evaluation.min_distances_A[0]),
             **grades,
         }
@@ -107,10 +107,10 @@ class MTPCalculator:
 
     def calculation_required(self, atoms: Atoms, properties: Sequence[str]) -> bool:
         """Whether `atoms` differs from the structure of the results."""
-        return bool(
-            compare_atoms(
-                self.atoms, atoms, tol=0, excluded_properties={"initial_charges", "initial_magmoms"}
-            )
+        known = self.atoms
+        return known is None or not all(
+            np.array_equal(getattr(known, name), getattr(atoms, name))
+            for name in ("positions", "numbers", "cell", "pbc")
         )
 
     def get_potential_energy(self, atoms: Atoms | None = None, force_consistent: bool = False) -> float:
