@@ -190,7 +190,7 @@ def cost_bar(cost_s: Mapping[str, float]) -> Figure:
             0, seconds, left=left, color=colour, height=0.6, label=f"{what} {100 * seconds / total:.0f} %"
         )
         left += seconds
-    axes.set(yticks=[], xlabel="wall time of all tasks (s)", xlim=(0, total))
+    axes.set(yticks=[], xlabel="wall time (s)", xlim=(0, total))
     axes.grid(visible=False)
     axes.spines["left"].set_visible(False)
     axes.legend(ncols=3, loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0.2, handlelength=1)

@@ -224,11 +224,6 @@ class HullData:
         return sorted(on_hull, key=lambda compound: compound.fractions, reverse=True)
 
     @property
-    def candidates(self) -> int:
-        """Candidates that were gathered."""
-        return self.stages[0].entered
-
-    @property
     def note(self) -> str | None:
         """What to know where this is not the final hull."""
         if self.state == "finished":

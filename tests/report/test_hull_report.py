@@ -71,6 +71,13 @@ def test_a_stage_that_is_not_done_has_no_band(binary: HullData) -> None:
     assert not panel.texts
 
 
+def test_a_stage_whose_error_could_not_be_measured_has_no_band(binary: HullData) -> None:
+    stage = replace(binary.stages[0], sigma_eV=None)
+    panel = drawn(replace(binary, stages=[stage])).axes[1]
+    assert panel.get_title(loc="left") == "Stage 1, level 8: kept 104 of 520"
+    assert not panel.texts
+
+
 def test_tie_lines_join_what_coexists(ternary: HullData) -> None:
     lines = [tuple(sorted((a.formula, b.formula))) for a, b in tie_lines(ternary.stable)]
     assert len(lines) == len(set(lines))
