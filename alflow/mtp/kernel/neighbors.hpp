@@ -26,6 +26,8 @@ struct Structures {
 struct Neighbor {
   double x, y, z;  // r_j - r_i
   int32_t atom, type;
+  Neighbor() {}  // a list that grows is not filled with zeros first
+  Neighbor(double x, double y, double z, int32_t atom, int32_t type) : x(x), y(y), z(z), atom(atom), type(type) {}
 };
 
 namespace detail {
