@@ -117,10 +117,10 @@ class Final(Section):
     )
     per_round: int = Field(default=200, ge=1, le=10_000, description="QM relaxations of one workflow")
     metastable_eV: float = Field(
-        default=0.025,
+        default=0.0,
         ge=0,
         le=1,
-        description="distance to the hull up to which results are listed, eV per atom",
+        description="what may be so near the hull is kept, too, for its metastable structures, eV per atom",
     )
 
 

@@ -31,8 +31,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import iread
 from ase.io.extxyz import write_extxyz
 
-from alflow.cli.database_options import campaign_folder, connected
 from alflow.campaign_file import load_campaign
+from alflow.cli.database_options import campaign_folder, connected
 from alflow.config import Campaign
 from alflow.mtp import MomentTensorPotential, MTPCalculator, mtp_from_text
 from alflow.mtp.errors import Errors, evaluate_errors

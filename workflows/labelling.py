@@ -30,12 +30,15 @@ def request_labels(
     round_: int,
     structures: list[Atoms],
     source: dict[str, Any],
+    *,
+    held_out: bool = False,
     relaxation: dict[str, Any] | None = None,
     timeout_s: float | None = None,
 ) -> list[ObjectId]:
     """Store configurations and ask for their labels; ids of the labels.
 
-    With `relaxation` (settings of `qm_interfaces.run_relaxation`) the labels are of what they relax to.
+    Labels that are `held_out` are not trained on. With `relaxation` (settings of
+    `qm_interfaces.run_relaxation`) they are of what the configurations relax to.
     """
     level = level_of_theory(config.qm)
     if relaxation is not None:
@@ -51,6 +54,7 @@ def request_labels(
                 campaign=config.name,
                 round_=round_,
                 number=number,
+                held_out=held_out,
                 relaxation=relaxation,
                 timeout_s=timeout_s,
             )

@@ -6,6 +6,7 @@ store: finished work is not repeated, because every task looks in the store firs
 
 from __future__ import annotations
 
+import time
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +20,7 @@ from workflows.launchpad import set_aside
 from workflows.rounds import add_round
 
 LOCAL_PATIENCE_S = 5.0  # FireWorks' own bookkeeping between two tasks takes well under a second
+SECOND_LOOK_S = 2.0
 CLUSTER_PATIENCE_S = 1.5 * LEASE_SECONDS
 ENDED = {"COMPLETED", "FIZZLED"}
 HEALTHY = ENDED | {"WAITING", "READY"}  # a fizzled task has told the store, and its children go on
@@ -45,6 +47,9 @@ def recover(store: Store, launchpad: LaunchPad, name: str, *, patience_s: float 
             return False
         round_ = store.campaigns.get(name)["round"]
         broken = _is_broken(store, launchpad, name, round_, patience_s)
+        if broken and patience_s:  # FireWorks locks a workflow for a moment without a trace of when
+            time.sleep(SECOND_LOOK_S)
+            broken = _is_broken(store, launchpad, name, round_, patience_s)
         if broken:
             set_aside(launchpad, name, round_)
         add_round(store, launchpad, name)

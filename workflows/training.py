@@ -28,7 +28,7 @@ def refit(
     stage: int = 0,
 ) -> bool:
     """Fit a new version to all finished labels, from the stage's last one; False if there is nothing new."""
-    labels = store.labels.done(name)
+    labels = store.labels.to_train_on(name)
     newest, last = store.potentials.latest(name), store.potentials.latest(name, stage=stage)
     if not labels or (last is not None and set(labels) == set(store.potentials.label_ids(last))):
         return last is not None and last["round"] == round_

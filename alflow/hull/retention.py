@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import gammaincinv
@@ -19,18 +21,22 @@ def sigma_of(errors_eV: ArrayLike) -> float:
     Parameters
     ----------
     errors_eV : (n,)
-        Predicted less computed formation energies, per atom.
+        Predicted less computed formation energies, per atom. Without any σ is infinite: nothing can be ruled
+        out.
     """
+    if not np.size(errors_eV):
+        return math.inf
     squares = np.square(np.asarray(errors_eV, dtype=float))
     quantile = 2 * gammaincinv(len(squares) / 2, 1 - CONFIDENCE)  # of χ²; scipy.stats takes a second to load
     return float(np.sqrt(squares.sum() / quantile))
 
 
-def retained(distances_eV: ArrayLike, sigma_eV: float, k: float) -> NDArray[np.bool_]:
-    """Whether candidates at these distances to the hull are within kσ of it, (n,)."""
-    return np.asarray(distances_eV) <= k * sigma_eV
+def retained(distances_eV: ArrayLike, sigma_eV: float, k: float, window_eV: float = 0.0) -> NDArray[np.bool_]:
+    """Whether candidates at these distances may be within `window_eV` of the hull: up to kσ more, (n,)."""
+    return np.asarray(distances_eV) <= window_eV + k * sigma_eV
 
 
-def reason_to_drop(distance_eV: float, sigma_eV: float, k: float) -> str:
+def reason_to_drop(distance_eV: float, sigma_eV: float, k: float, window_eV: float = 0.0) -> str:
     """Why a candidate is ruled out, as text."""
-    return f"{distance_eV:.4g} eV/atom above the hull, {k:g}σ = {k * sigma_eV:.4g}"
+    window = f"{window_eV:g} + " if window_eV else ""
+    return f"{distance_eV:.4g} eV/atom above the hull, beyond {window}{k:g}σ = {window_eV + k * sigma_eV:.4g}"

@@ -14,6 +14,8 @@ from alflow.campaign_file import parse_campaign
 from alflow.config import Campaign
 from alflow.store import Store
 from qm_interfaces import QMResult, get_interface
+from qm_interfaces.relaxation import RelaxationSettings
+from qm_interfaces.relaxation_driver import relax
 from workflows.launchpad import open_launchpad
 from workflows.local import ROLES, work
 
@@ -98,5 +100,21 @@ def labels_in_process(monkeypatch: pytest.MonkeyPatch) -> list[str]:
         computed.append(Path(directory).name)
         return get_interface(interface, **options).compute(atoms, directory, attempt=attempt)
 
+    def run_relaxation(
+        interface: str,
+        options: dict,
+        atoms: Any,
+        directory: Path,
+        *,
+        attempt: int,
+        timeout_s: float,
+        memory_limit_GB: float | None,
+        **goal: Any,
+    ) -> QMResult:
+        computed.append(Path(directory).name)
+        settings = RelaxationSettings(**goal)
+        return relax(get_interface(interface, **options), atoms, directory, settings, attempt=attempt)
+
     monkeypatch.setattr("workflows.tasks.label.run_label", run_label)
+    monkeypatch.setattr("workflows.tasks.label.run_relaxation", run_relaxation)
     return computed

@@ -2,53 +2,17 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import random
 from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
 import pytest
-from pymongo import monitoring
+from lives import KILLED, life
 
 from alflow.config import Campaign
 from alflow.store import Store
 from workflows.submission import submit
-from workflows.launchpad import open_launchpad
-from workflows.local import ROLES, work
-from workflows.recovery import recover
-
-WRITES = {"insert", "update", "delete", "findAndModify"}
-KILLED = 9
-
-
-class DieAtWrite(monitoring.CommandListener):
-    """End the process, as kill -9 does, just before its n-th write."""
-
-    def __init__(self, number: int) -> None:
-        self.left = number
-
-    def started(self, event: monitoring.CommandStartedEvent) -> None:
-        if event.command_name in WRITES:
-            self.left -= 1
-            if self.left < 0:
-                os._exit(KILLED)
-
-    def succeeded(self, event: monitoring.CommandSucceededEvent) -> None:
-        pass
-
-    def failed(self, event: monitoring.CommandFailedEvent) -> None:
-        pass
-
-
-def live_and_die(uri: str, name: str, writes: int) -> None:
-    """What a user does who calls `alflow run` again: recover, then work until the end, or until killed."""
-    monitoring.register(DieAtWrite(writes))
-    launchpad = open_launchpad(uri, name)
-    store = Store(launchpad.db)
-    recover(store, launchpad, "cu", patience_s=0.0)
-    work(launchpad, ROLES, keep_going=lambda: store.campaigns.get("cu")["state"] == "running")
 
 
 @pytest.mark.parametrize("seed", [1, 3])
@@ -64,10 +28,10 @@ def test_killed_again_and_again(
     submit(stage.store, stage.launchpad, campaign)
     submit(undisturbed.store, undisturbed.launchpad, campaign)
     moments = random.Random(seed)
-    assert _life(undisturbed, writes=1_000_000) == 0
+    assert life(undisturbed, "cu") == 0
     exits = []
     while stage.store.campaigns.get("cu")["state"] == "running":
-        exits.append(_life(stage, int(moments.expovariate(1 / 30))))
+        exits.append(life(stage, "cu", int(moments.expovariate(1 / 30))))
         assert len(exits) < 400
     end = stage.store.campaigns.get("cu")
     assert exits.count(KILLED) > 3
@@ -85,15 +49,6 @@ def test_killed_again_and_again(
         }
     )
     assert strays == 0
-
-
-def _life(stage: Any, writes: int) -> int | None:
-    process = multiprocessing.get_context("fork").Process(
-        target=live_and_die, args=(stage.uri, stage.name, writes)
-    )
-    process.start()
-    process.join()
-    return process.exitcode
 
 
 def _story(store: Store) -> list[Any]:

@@ -35,9 +35,15 @@ def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[st
         "steps": goal.steps,
         "pressure_GPa": config.screen.pressure_GPa,
     }
-    source = {"kind": "final"}
     labels = request_labels(
-        store, config, document["round"], frames, source, relaxation, config.final.timeout_s
+        store,
+        config,
+        document["round"],
+        frames,
+        {"kind": "final"},
+        held_out=True,
+        relaxation=relaxation,
+        timeout_s=config.final.timeout_s,
     )
     return choice(frames, labels, members=members)
 

@@ -10,8 +10,9 @@ from fireworks import Firework
 
 from alflow.config_screening import Screening
 from alflow.selection import fingerprint, select
-from alflow.store import Store
+from alflow.store import Store, campaigns
 from alflow.store.candidates import DROPPED, PAUSED, RELAXED, WAITING
+from alflow.store.labels import FAILED, REJECTED
 from workflows.hull_screening.phase import Phase, choice, chunk_fireworks, refit_stage, stage_version
 from workflows.labelling import request_labels
 from workflows.training import read_active_set, read_potential
@@ -38,24 +39,28 @@ def to_relax(store: Store, document: dict[str, Any]) -> list[ObjectId]:
 
 
 def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
-    """The most extrapolative of the paused candidates."""
+    """The most extrapolative of the paused candidates.
+
+    Of a configuration that failed to be labelled nothing like it is asked for again; one near a labelled
+    configuration is, as the potential would have to guess there all the same.
+    """
     name, round_ = config.name, document["round"]
     stage = config.stages[document["stage"]]
     ids = store.candidates.ids(name, document["stage"], PAUSED, limit=COMPARED)
     # What a killed attempt at this very choice has asked for must not change the choice.
     asked = [label for label in store.labels.find(name) if label["round"] < round_]
+    failed = [label["configuration"] for label in asked if label["state"] in (FAILED, REJECTED)]
     if not ids:
         return choice(ids, [])
     paused = store.candidates.get(ids)
     frames = [candidate["atoms"] for candidate in paused]
     version = stage_version(store, document)
-    known = store.configurations.atoms([label["configuration"] for label in asked])
     selection = select(
         read_potential(store, name, config.species, version),
         read_active_set(store, name, version),
         frames,
         stage.selection.labels_per_round,
-        known=[fingerprint(atoms) for atoms in known],
+        known=[fingerprint(atoms) for atoms in store.configurations.atoms(failed)],
         min_distance_A=config.qm.limits.min_distance_A,
         gamma_select=stage.selection.gamma_save,
     )
@@ -73,17 +78,37 @@ def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[
     paused = store.candidates.ids(name, stage, PAUSED)
     chosen = store.events.get(name, f"selected-{document['round']}")
     if paused and chosen is not None and not chosen["labels"]:
-        _give_up(store, paused)  # nothing that could be labelled would let them go on
+        _give_up(store, stage, paused)  # nothing that could be labelled would let them go on
         paused = []
     if to_relax(store, document):
         barren = document["barren"] + 1 if paused and not learned else 0
         return {"sample": 2 * document["sample"], "barren": barren}
+    if missing := _unrelaxed_elements(store, config, stage):
+        reason = f"no candidate that is pure {missing[0]} could be relaxed, and the hull needs all elements"
+        return {"end": (campaigns.FAILED, f"{reason}; see `alflow hull`")}
     return {"phase": Phase.VALIDATION}
 
 
-def _give_up(store: Store, paused: list[ObjectId]) -> None:
-    updates = [
-        (candidate["_id"], {"state": DROPPED, "reason": f"cannot be labelled: {candidate['reason']}"})
-        for candidate in store.candidates.get(paused)
+def _unrelaxed_elements(store: Store, config: Screening, stage: int) -> list[str]:
+    """Species of which a stage has relaxed no pure candidate."""
+    return [
+        symbol
+        for index, symbol in enumerate(config.species)
+        if not store.candidates.has(
+            config.name, **{f"energies.{stage}": {"$exists": True}, f"fractions.{index}": 1.0}
+        )
     ]
-    store.candidates.write(updates)
+
+
+def _give_up(store: Store, stage: int, paused: list[ObjectId]) -> None:
+    store.candidates.write(
+        (
+            candidate["_id"],
+            {
+                "state": DROPPED,
+                "reason": f"cannot be labelled: {candidate['reason']}",
+                "energies": {k: v for k, v in candidate["energies"].items() if k != str(stage)},
+            },
+        )
+        for candidate in store.candidates.get(paused)
+    )

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
+import math
 from typing import Any
 
 import numpy as np
+from ase import Atoms
 from bson import ObjectId
 from fireworks import Firework
 
 from alflow.config_screening import Screening
 from alflow.hull import formation_energies, hull_distances, reason_to_drop, retained, sigma_of
 from alflow.mtp import evaluate
+from alflow.selection import find_duplicate, fingerprint
 from alflow.store import Store
 from alflow.store.campaigns import FAILED
 from alflow.store.candidates import DROPPED, RELAXED, WAITING
@@ -26,8 +30,6 @@ from workflows.hull_screening.phase import (
 from workflows.labelling import request_labels
 from workflows.training import read_potential
 
-MIN_VALIDATED = 5  # labels that an error can be measured with
-
 
 def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
     """None: everything is relaxed."""
@@ -35,17 +37,21 @@ def explorations(store: Store, config: Screening, document: dict[str, Any]) -> l
 
 
 def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
-    """The elements, then relaxed candidates at ranks evenly spaced in the logarithm: dense near the hull."""
+    """The elements, then relaxed candidates at ranks evenly spaced in the logarithm: dense near the hull.
+
+    None of the latter is, or comes near, what the potential was trained on; they are never trained on.
+    """
     name, stage = config.name, document["stage"]
     ids, fractions, energies_eV = store.candidates.energies(name, stage)
     elements = [ids[lowest_element(fractions, energies_eV, index)] for index in range(len(config.species))]
     fresh = set(store.candidates.ids(name, stage, RELAXED)) - set(elements)
     nearest = [ids[i] for i in np.argsort(hull_distances(fractions, energies_eV), kind="stable")]
     others = [key for key in nearest if key in fresh]
-    held_out = [others[rank] for rank in _ranks(len(others), config.stages[stage].validation)]
-    frames = [candidate["atoms"] for candidate in store.candidates.get([*elements, *held_out])]
+    frames = [candidate["atoms"] for candidate in store.candidates.get(elements)]
+    frames += _held_out(store, name, others, config.stages[stage].validation)
     source = {"kind": "validation", "stage": stage}
-    return choice(frames, request_labels(store, config, document["round"], frames, source))
+    labels = request_labels(store, config, document["round"], frames, source, held_out=True)
+    return choice(frames, labels)
 
 
 def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
@@ -58,14 +64,17 @@ def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[
     sigma_eV, k = max(sigma_of(errors_eV), settings.sigma_floor_eV), settings.keep_sigmas
     ids, fractions, energies_eV = store.candidates.energies(name, stage)
     distances_eV = hull_distances(fractions, energies_eV)
-    keep = retained(distances_eV, sigma_eV, k)
+    window_eV = config.final.metastable_eV
+    keep = retained(distances_eV, sigma_eV, k, window_eV)
     fresh = set(store.candidates.ids(name, stage, RELAXED))
+    kept = {"state": WAITING, "stage": stage + 1, "version": None}
     store.candidates.write(
-        (key, _sifted(float(distance_eV), sigma_eV, k, stage, bool(kept)))
-        for key, distance_eV, kept in zip(ids, distances_eV, keep, strict=True)
+        (key, {"above_hull": distance} | (kept if keeps else _dropped(distance, sigma_eV, k, window_eV)))
+        for key, distance, keeps in zip(ids, distances_eV.tolist(), keep, strict=True)
         if key in fresh
     )
-    facts = {"stage": stage, "sigma_eV": sigma_eV, "errors_eV": errors_eV}
+    known = sigma_eV if math.isfinite(sigma_eV) else None
+    facts = {"stage": stage, "sigma_eV": known, "errors_eV": errors_eV}
     store.events.add(
         name, f"sifted-{round_}", "sifted", round_, relaxed=len(ids), kept=int(keep.sum()), **facts
     )
@@ -75,21 +84,22 @@ def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[
     return enter_learning(config, stage + 1)
 
 
-def _ranks(available: int, wanted: int) -> list[int]:
-    """Ranks from 0, at most `wanted`, evenly spaced in the logarithm."""
-    if available == 0:
-        return []
-    return (np.unique(np.geomspace(1, available, wanted).round().astype(int)) - 1).tolist()
+def _held_out(store: Store, name: str, candidates: list[ObjectId], wanted: int) -> list[Atoms]:
+    """At most `wanted` candidates: at evenly spaced logarithms of the rank, or the next one untrained."""
+    trained = [fingerprint(atoms) for atoms in store.labels.structures(store.labels.to_train_on(name))]
+    ranks = np.unique(np.geomspace(1, len(candidates) + 1, wanted + 1).round().astype(int)) - 1
+    found = []
+    for first, last in itertools.pairwise(ranks.tolist()):
+        for candidate in candidates[first:last]:
+            (document,) = store.candidates.get([candidate])
+            if find_duplicate(fingerprint(document["atoms"]), trained) is None:
+                found.append(document["atoms"])
+                break
+    return found
 
 
-def _sifted(distance_eV: float, sigma_eV: float, k: float, stage: int, kept: bool) -> dict[str, Any]:
-    if kept:
-        return {"above_hull": distance_eV, "state": WAITING, "stage": stage + 1, "version": None}
-    return {
-        "above_hull": distance_eV,
-        "state": DROPPED,
-        "reason": reason_to_drop(distance_eV, sigma_eV, k),
-    }
+def _dropped(distance_eV: float, *limits: float) -> dict[str, Any]:
+    return {"state": DROPPED, "reason": reason_to_drop(distance_eV, *limits)}
 
 
 def _errors(store: Store, config: Screening, document: dict[str, Any]) -> np.ndarray | str:
@@ -103,7 +113,7 @@ def _errors(store: Store, config: Screening, document: dict[str, Any]) -> np.nda
         return (
             "an element, to which formation energies refer, could not be labelled; see `alflow labels list`"
         )
-    if len(done) < elements + MIN_VALIDATED:
+    if 2 * len(done) < elements + len(labels):
         return f"only {len(done) - elements} of {len(labels) - elements} validation labels succeeded"
     structures = store.labels.structures(done)
     potential = read_potential(store, config.name, config.species, stage_version(store, document))

@@ -73,7 +73,7 @@ class ExploreTask(CampaignTask):
 
         result = run_md(
             start,
-            _calculator(store, config),
+            calculator(store, config),
             _md_settings(plan, run["passes"]),
             control=GradeControl(config.selection.gamma_save, config.selection.gamma_break),
             guards=Guards(**plan.guards.model_dump()),
@@ -89,7 +89,8 @@ class ExploreTask(CampaignTask):
             store.explorers.complete(run, self["round"], FAILED, message)
 
 
-def _calculator(store: Store, config: Campaign) -> MTPCalculator:
+def calculator(store: Store, config: Campaign) -> MTPCalculator:
+    """The newest potential of a campaign with its active set."""
     newest = store.potentials.latest(config.name)
     if newest is None:
         raise RuntimeError("there is no potential yet")

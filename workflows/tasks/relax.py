@@ -84,8 +84,11 @@ def _relaxed(
         guards=Guards(min_distance_A=screen.min_distance_A, max_volume_change=screen.max_volume_change),
     )
     for result in results:
+        candidate = candidates[result.index]
         update = outcome(result, stage, version, selection.gamma_break)
-        yield candidates[result.index]["_id"], update | {"round": round_}
+        if update["state"] == DROPPED:  # an older version may have relaxed it
+            update["energies"] = {k: v for k, v in candidate["energies"].items() if k != str(stage)}
+        yield candidate["_id"], update | {"round": round_}
 
 
 def outcome(result: BatchResult, stage: int, version: int, gamma_break: float) -> dict[str, Any]:
