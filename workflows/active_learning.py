@@ -6,7 +6,6 @@ there is no potential yet.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from ase import Atoms
@@ -46,28 +45,21 @@ def check(config: Campaign) -> None:
             )
 
 
-def check_changes(store: Store, old: dict[str, Any], config: Campaign, changed: Sequence[str]) -> None:
-    """Only limits and settings can change; explorers can be added at the end.
+def check_additions(store: Store, old: dict[str, Any], config: Campaign) -> None:
+    """Explorers can be added at the end of the list.
 
     Raises
     ------
     InputError
-        If anything else has changed.
+        If they have changed otherwise.
     """
-    for key in changed:
-        if key in FIXED:
-            raise InputError(
-                f"`{key}` of campaign {config.name!r} cannot change once it has begun; "
-                "give the campaign a new name"
-            )
-    if "explorers" in changed:
-        runs = {run["index"]: run["settings"] for run in store.explorers.all(config.name)}
-        now = {run.index: run.model_dump(mode="json") for run in config.trajectories()}
-        if any(now.get(index) != settings for index, settings in runs.items()):
-            raise InputError(
-                f"`explorers` of campaign {config.name!r} can only be added at the end once it has begun; "
-                "give the campaign a new name"
-            )
+    runs = {run["index"]: run["settings"] for run in store.explorers.all(config.name)}
+    now = {run.index: run.model_dump(mode="json") for run in config.trajectories()}
+    if any(now.get(index) != settings for index, settings in runs.items()):
+        raise InputError(
+            f"`explorers` of campaign {config.name!r} can only be added at the end once it has begun; "
+            "give the campaign a new name"
+        )
 
 
 def begin(store: Store, config: Campaign) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any, Protocol
 
 from fireworks import Firework
@@ -20,8 +19,13 @@ class Procedure(Protocol):
         """Read its files and find everything that can be wrong before it begins. Raises InputError."""
         ...
 
-    def check_changes(self, store: Store, old: dict[str, Any], config: Any, changed: Sequence[str]) -> None:
-        """Raise InputError if these keys of a campaign that has begun cannot change so."""
+    @property
+    def FIXED(self) -> tuple[str, ...]:
+        """Keys of the campaign file that cannot change once the campaign has begun."""
+        ...
+
+    def check_additions(self, store: Store, old: dict[str, Any], config: Any) -> None:
+        """Raise InputError if what can be added to has changed otherwise against the old configuration."""
         ...
 
     def begin(self, store: Store, config: Any) -> None:

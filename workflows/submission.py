@@ -67,7 +67,13 @@ def _apply_changes(store: Store, campaign: AnyCampaign) -> None:
             f"campaign {campaign.name!r} is of another kind in this database; give the campaign a new name"
         )
     changed = [key for key in new if new[key] != old.get(key)]
-    procedure_of(campaign).check_changes(store, old, campaign, changed)
+    procedure = procedure_of(campaign)
+    if fixed := [key for key in changed if key in procedure.FIXED]:
+        raise InputError(
+            f"`{fixed[0]}` of campaign {campaign.name!r} cannot change once it has begun; "
+            "give the campaign a new name"
+        )
+    procedure.check_additions(store, old, campaign)
     if differences := level_differences(level_of_theory(_qm(old)), level_of_theory(campaign.qm)):
         raise InputError(
             f"`qm` of campaign {campaign.name!r} would change the level of theory of its labels "

@@ -19,7 +19,6 @@ A campaign goes through phases, one module each, of one or more rounds:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 from fireworks import Firework
@@ -54,31 +53,25 @@ def check(config: Screening) -> None:
         raise InputError(f"the sources of campaign {config.name!r} have no candidate")
 
 
-def check_changes(store: Store, old: dict[str, Any], config: Screening, changed: Sequence[str]) -> None:
-    """Only limits and settings of the QM code can change; sources can be added once the campaign has ended.
+def check_additions(store: Store, old: dict[str, Any], config: Screening) -> None:
+    """Sources can be added at the end of the list once the campaign has ended.
 
     Raises
     ------
     InputError
-        If anything else has changed.
+        If they have changed otherwise.
     """
-    for key in changed:
-        if key in FIXED:
-            raise InputError(
-                f"`{key}` of campaign {config.name!r} cannot change once it has begun; "
-                "give the campaign a new name"
-            )
-    if "candidates" in changed:
-        sources = [source.model_dump(mode="json") for source in config.candidates]
-        if sources[: len(old["candidates"])] != old["candidates"]:
-            raise InputError(
-                f"`candidates` of campaign {config.name!r} can only be added at the end once it has begun; "
-                "give the campaign a new name"
-            )
-        if store.campaigns.get(config.name)["state"] == state.RUNNING:
-            raise InputError(
-                f"`candidates` of campaign {config.name!r} can be added once it has ended; it is running"
-            )
+    sources = [source.model_dump(mode="json") for source in config.candidates]
+    if sources[: len(old["candidates"])] != old["candidates"]:
+        raise InputError(
+            f"`candidates` of campaign {config.name!r} can only be added at the end once it has begun; "
+            "give the campaign a new name"
+        )
+    running = store.campaigns.get(config.name)["state"] == state.RUNNING
+    if running and len(sources) > len(old["candidates"]):
+        raise InputError(
+            f"`candidates` of campaign {config.name!r} can be added once it has ended; it is running"
+        )
 
 
 def begin(store: Store, config: Screening) -> None:
