@@ -43,6 +43,8 @@ class Source(Section):
         kinds = ("lattice", "files", "prototypes", "random")
         if sum(getattr(self, kind) is not None for kind in kinds) != 1:
             raise ValueError(f"needs exactly one of {', '.join(f'`{kind}`' for kind in kinds)}")
+        if self.lattice is not None and self.lattice.lower() in PARENTS and self.lattice not in PARENTS:
+            raise ValueError(f"lattice is {self.lattice!r}, write {self.lattice.lower()}")
         if self.min_atoms > self.max_atoms:
             raise ValueError(f"min_atoms = {self.min_atoms} must not exceed max_atoms = {self.max_atoms}")
         return self
@@ -52,10 +54,14 @@ class Source(Section):
         """The file or folder that it names, if it does."""
         return self.files if self.lattice in (None, *PARENTS) else self.lattice
 
+    @property
+    def path_key(self) -> str:
+        """The key that may hold a path."""
+        return "lattice" if self.files is None else "files"
+
     def resolved(self, folder: Path) -> Source:
         """The same with its path taken from this folder."""
-        key = "files" if self.files is not None else "lattice"
-        return self if self.path is None else self.model_copy(update={key: str(folder / self.path)})
+        return self if self.path is None else self.model_copy(update={self.path_key: str(folder / self.path)})
 
 
 class Relaxation(Section):
@@ -170,5 +176,8 @@ class Screening(Section):
 
     def files(self) -> list[tuple[str, str]]:
         """The files that it names, each after the field that names it."""
-        paths = [source.path for source in self.candidates]
-        return [(f"candidates[{i}]", path) for i, path in enumerate(paths) if path is not None]
+        return [
+            (f"candidates[{i}].{source.path_key}", source.path)
+            for i, source in enumerate(self.candidates)
+            if source.path is not None
+        ]

@@ -2,7 +2,7 @@
 
     python benchmarks/aluminium.py [espresso orbital-free vasp ase] [--folder runs/aluminium]
 
-Cells of 4 and 8 atoms at 300 and 900 K. `espresso` needs pw.x and an LDA pseudopotential of Debian's
+Cells of 4, 8 and 32 atoms at 300, 600 and 900 K. `espresso` needs pw.x and an LDA pseudopotential of Debian's
 quantum-espresso-data, `orbital-free` DFTpy; `vasp` is the stand-in of the tests, which computes with
 effective-medium theory, with accidents planted in a third of the configurations. Codes that are not here are
 left out. What has been run stays in the folder, and is not run again.
@@ -51,13 +51,14 @@ CAMPAIGN: dict[str, Any] = {
     "structures": [
         {"name": "fcc-4", "build": FCC},
         {"name": "fcc-8", "build": FCC | {"repeat": [1, 1, 2]}},
+        {"name": "fcc-32", "build": FCC | {"repeat": [2, 2, 2]}},
     ],
     "potential": {"level": 8, "cutoff_A": 5.0, "min_distance_A": 1.9},
     "explorers": [
         {
             "name": "nvt",
-            "structure": ["fcc-4", "fcc-8"],
-            "temperature_K": [300, 900],
+            "structure": ["fcc-4", "fcc-8", "fcc-32"],
+            "temperature_K": [300, 600, 900],
             "timestep_fs": 2.0,
             "duration_ps": 1.0,
         }
@@ -123,7 +124,7 @@ def codes(folder: Path) -> dict[str, Code]:
 def run(name: str, code: Code, folder: Path) -> tuple[dict[str, Any], list[dict[str, Any]]]:
     """The document of the campaign and its labels; the campaign goes on where it was."""
     file = folder / f"al-{name}.yaml"
-    qm = {"interface": name, "options": code.options, "timeout_s": 300, "retries": 1}
+    qm = {"interface": name, "options": code.options, "timeout_s": 1800, "retries": 1}
     file.write_text(yaml.safe_dump({"name": f"al-{name}", **CAMPAIGN, "qm": qm}, sort_keys=False))
     command = [sys.executable, "-c", "from alflow.cli import main; main()", "run", str(file), "--json"]
     with (folder / f"al-{name}.json").open("wb") as output:
