@@ -18,11 +18,15 @@ from alflow.store.lease import now
 
 WAITING, PAUSED, RELAXED, DROPPED, FINAL = STATES = ("waiting", "paused", "relaxed", "dropped", "final")
 _DUPLICATE_KEY = 11000
+_ORDER_BYTES = 6
+# The embedded server sorts all that a query matches, however few are wanted: the first of the order are
+# looked for among ever more of it.
+_WINDOWS = [2 ** (8 * _ORDER_BYTES - shrunk) for shrunk in range(10, -1, -2)]
 
 
 def order_of(name: str) -> int:
     """Place of a candidate in the shuffled order: the same in every run, unrelated to how it was made."""
-    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=6).digest(), "big")
+    return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=_ORDER_BYTES).digest(), "big")
 
 
 class Candidates:
@@ -58,6 +62,10 @@ class Candidates:
             return len(documents) - len(errors)
         return len(documents)
 
+    def count(self, campaign: str) -> int:
+        """Number of all candidates."""
+        return self.collection.count_documents({"campaign": campaign})
+
     def counts(self, campaign: str) -> dict[int, dict[str, int]]:
         """Number of candidates by stage and state."""
         groups = self.collection.aggregate(
@@ -78,8 +86,12 @@ class Candidates:
     def ids(self, campaign: str, stage: int, state: str, limit: int = 0, **where: Any) -> list[ObjectId]:
         """Candidates of a stage in a state, in the shuffled order; all of them, or the first `limit`."""
         query = {"campaign": campaign, "stage": stage, "state": state, **where}
-        found = self.collection.find(query, {"_id": 1}).sort("order", ASCENDING).limit(limit)
-        return [document["_id"] for document in found]
+        for end in _WINDOWS if limit else _WINDOWS[-1:]:
+            found = self.collection.find({**query, "order": {"$lt": end}}, {"_id": 1})
+            ids = [document["_id"] for document in found.sort("order", ASCENDING).limit(limit)]
+            if len(ids) == limit:
+                break
+        return ids
 
     def get(self, candidates: list[ObjectId]) -> list[dict[str, Any]]:
         """Documents of ids, in the order of the ids, with `atoms` as Atoms."""

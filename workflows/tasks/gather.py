@@ -20,7 +20,11 @@ WRITTEN_AT_ONCE = 1000
 
 @explicit_serialize
 class GatherTask(CampaignTask):
-    """All sources, one candidate after the other; what a killed worker stored stays."""
+    """All sources, one candidate after the other; what a killed worker stored stays.
+
+    Parts are stored one after the other, so that all candidates but the last part of those that are there
+    are the first of the stream.
+    """
 
     required_params: ClassVar[list[str]] = ["campaign", "round", "chunk"]
 
@@ -34,7 +38,8 @@ class GatherTask(CampaignTask):
         began = time.monotonic()
         found = 0
         with renewed(store.chunks.collection, chunk["_id"], chunk["lease"]["token"]):
-            stream = documents(config)
+            stored = store.candidates.count(campaign)
+            stream = islice(documents(config), max(0, stored - WRITTEN_AT_ONCE), None)
             while part := list(islice(stream, WRITTEN_AT_ONCE)):
                 found += store.candidates.add(campaign, part)
             store.chunks.finish(chunk, seconds=time.monotonic() - began, found=found)
