@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -11,7 +12,7 @@ from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
 from numpy.typing import NDArray
 
-from alflow.mtp.evaluation import evaluate
+from alflow.mtp.evaluation import FlatStructures, evaluate
 from alflow.mtp.grading import Grader, evaluate_graded
 from alflow.mtp.mtp_file import read_mtp
 from alflow.mtp.potential import MomentTensorPotential
@@ -83,34 +84,45 @@ class MTPCalculator:
     def calculate(self, atoms: Atoms) -> None:
         """Compute all results of `atoms`."""
         grades: dict[str, Any] = {}
+        flat = self._flatten(atoms)
         if self.active_set is None:
-            evaluation = evaluate(self.potential, [atoms], threads=self.threads)
+            evaluation = evaluate(self.potential, flat, threads=self.threads)
         else:
-            evaluation, gamma = evaluate_graded(
-                self.potential, [atoms], self.active_set, threads=self.threads
-            )
+            evaluation, gamma = evaluate_graded(self.potential, flat, self.active_set, threads=self.threads)
             grades["extrapolation_grade"] = float(gamma[0])
             if evaluation.grades is not None:
                 grades["extrapolation_grades"] = evaluation.grades
         energy = float(evaluation.energies.sum())
-        volume = atoms.cell.volume if atoms.pbc.all() else 0.0
         self.results = {
             "energy": energy,
             "free_energy": energy,
             "energies": evaluation.energies,
             "forces": evaluation.forces,
-            "stress": evaluation.voigt_virials[0] / volume if volume else np.zeros(6),
+            "stress": evaluation.voigt_virials[0] / self._volume_A3 if self._volume_A3 else np.zeros(6),
             "min_distance_A": float(evaluation.min_distances_A[0]),
             **grades,
         }
-        self.atoms = atoms.copy()
+        if self.atoms is None:
+            self.atoms = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        else:
+            self.atoms.positions[:] = atoms.positions
+
+    def _flatten(self, atoms: Atoms) -> FlatStructures:
+        """As flat arrays, of which only the positions change along a trajectory with a constant cell."""
+        if self.atoms is None or not _same_crystal(self.atoms, atoms):
+            self.atoms = None
+            self._flat = FlatStructures.of([atoms])
+            self._volume_A3 = atoms.cell.volume if atoms.pbc.all() else 0.0
+            return self._flat
+        return replace(self._flat, positions=np.ascontiguousarray(atoms.positions))
 
     def calculation_required(self, atoms: Atoms, properties: Sequence[str]) -> bool:
         """Whether `atoms` differs from the structure of the results."""
         known = self.atoms
-        return known is None or not all(
-            np.array_equal(getattr(known, name), getattr(atoms, name))
-            for name in ("positions", "numbers", "cell", "pbc")
+        return (
+            known is None
+            or not _same_crystal(known, atoms)
+            or not np.array_equal(known.positions, atoms.positions)
         )
 
     def get_potential_energy(self, atoms: Atoms | None = None, force_consistent: bool = False) -> float:
@@ -128,3 +140,12 @@ class MTPCalculator:
     def get_potential_energies(self, atoms: Atoms | None = None) -> NDArray[np.float64]:
         """Energies of the atoms (N,), eV."""
         return self.get_property("energies", atoms)
+
+
+def _same_crystal(one: Atoms, other: Atoms) -> bool:
+    """Whether two structures differ in nothing but positions."""
+    return (
+        np.array_equal(one.numbers, other.numbers)
+        and bool((one.cell.array == other.cell.array).all())
+        and bool((one.pbc == other.pbc).all())
+    )

@@ -8,7 +8,6 @@ from itertools import accumulate
 
 import numpy as np
 from ase import Atoms
-from ase.stress import full_3x3_to_voigt_6_stress
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
@@ -60,7 +59,8 @@ class Evaluation:
     def voigt_virials(self) -> NDArray[np.float64]:
         """Virials (structures, 6) in the order xx yy zz yz xz xy, eV."""
         assert self.virials is not None
-        return full_3x3_to_voigt_6_stress(self.virials)
+        symmetric = (self.virials + self.virials.transpose(0, 2, 1)) / 2
+        return symmetric.reshape(-1, 9)[:, [0, 4, 8, 5, 2, 1]]
 
     def slices(self) -> Iterator[slice]:
         """The atoms of each structure in the flat arrays."""

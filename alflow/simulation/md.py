@@ -188,7 +188,9 @@ class _Run:
         )
         if math.isfinite(seen.energy_eV):
             self.history.offer(self.step, seen.extrapolation_grade, lambda: seen)
-        safe, reason = self.watch.judge(self.atoms, self.step, seen.temperature_K)
+        safe, reason = self.watch.judge(
+            self.atoms, self.step, volume_A3=seen.volume_A3, temperature_K=seen.temperature_K
+        )
         if safe:
             self.checkpoint = self._checkpoint()
         return seen, reason

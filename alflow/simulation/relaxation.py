@@ -102,7 +102,7 @@ def relax(
     frame = safe_frame = _Frame(atoms.copy(), math.nan, math.nan)
     for converged in optimizer.irun(fmax=fmax_eV_A, steps=steps):
         step = optimizer.nsteps
-        safe, reason = watch.judge(moving, step)
+        safe, reason = watch.judge(moving, step, volume_A3=float(moving.cell.volume))
         if reason:
             state, frame = "paused", safe_frame
             break

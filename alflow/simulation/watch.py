@@ -35,7 +35,9 @@ class FrameWatch:
         """Extrapolative frames so far, in order; the frame that caused a pause, if it is physical, last."""
         return self._saved.items() + self._last
 
-    def judge(self, atoms: Atoms, step: int, temperature_K: float = 0.0) -> tuple[bool, str]:
+    def judge(
+        self, atoms: Atoms, step: int, *, volume_A3: float, temperature_K: float = 0.0
+    ) -> tuple[bool, str]:
         """Whether the frame is safe to resume from; and why the simulation must not go on, if so.
 
         `results["min_distance_A"]`, where the calculator gives it, spares the search for the nearest pair.
@@ -43,7 +45,11 @@ class FrameWatch:
         if reason := self._not_finite(atoms) or self._too_near(atoms):
             return False, f"step {step}: {reason}"
         grade = atoms.calc.results.get("extrapolation_grade", math.nan)
-        if reason := self._above_break(grade) or self._too_hot(temperature_K) or self._too_strained(atoms):
+        if (
+            reason := self._above_break(grade)
+            or self._too_hot(temperature_K)
+            or self._too_strained(volume_A3)
+        ):
             if self.control is not None:
                 self._last = [bare_frame(atoms, step, grade)]
             return False, f"step {step}: {reason}"
@@ -82,11 +88,11 @@ class FrameWatch:
             return ""
         return f"the temperature is {temperature_K:.0f} K, above max_temperature_K = {limit:g}"
 
-    def _too_strained(self, atoms: Atoms) -> str:
+    def _too_strained(self, volume_A3: float) -> str:
         limit = self.guards.max_volume_change
         if limit is None or self.reference_volume_A3 == 0:
             return ""
-        change = atoms.cell.volume / self.reference_volume_A3 - 1
+        change = volume_A3 / self.reference_volume_A3 - 1
         if abs(change) <= limit:
             return ""
         return f"the volume has changed by {change:+.0%}, beyond max_volume_change = {limit:g}"
