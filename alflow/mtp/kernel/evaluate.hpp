@@ -1,9 +1,9 @@
 // Energies, forces, virials, basis values and parameter gradients of many structures. SIMD lanes are atoms:
 // eight atoms with like numbers of neighbours are computed together, neighbour n of all of them at once.
 //
-// For a batch:  (1) radial functions f_μ(r), f'_μ(r) of every neighbour;  (2) monomials of the unit vector, summed into the basic
+// For a batch:  (1) radial functions f_μ(r), f'_μ(r) of every neighbour;  (2) monomials of the unit vector û, summed into the basic
 // moments M;  (3) the contraction table forward;  (4) its adjoint, A = ∂V/∂M;  (5) per neighbour again the monomials, from which
-// ∂V/∂f_μ and ∂V/∂r̂ follow by the reverse recursion. No Jacobian of the moments is ever stored.
+// ∂V/∂f_μ and ∂V/∂û follow by the reverse recursion. No Jacobian of the moments is ever stored.
 #pragma once
 
 #include <algorithm>
@@ -52,6 +52,7 @@ class BatchEvaluator {
     write_basis(out);
     if (!forces && !with_rows_) return;
     contract_adjoint();
+    p_.spread_sums(adjoints_.data(), [](vec& to, const vec& from) { to += from; });
     std::fill(row_.begin(), row_.end(), splat(0));
     backward(forces, virials);
     if (!with_rows_) return;
@@ -61,7 +62,7 @@ class BatchEvaluator {
   }
 
  private:
-  struct Pair { vec x, y, z, inverse_r, r; };
+  struct Pair { vec u[3], inverse_r, r; };  // û, or the whole of r before radial_pass()
 
   // Neighbours of all lanes side by side. An absent one sits at the cutoff, where radial functions and their slopes vanish.
   void gather() {
@@ -76,7 +77,7 @@ class BatchEvaluator {
       const int32_t atom = atoms_[l < lanes_ ? l : 0];
       const Neighbor* neighbors = list_.begin(atom);
       const int present = l < lanes_ ? list_.count(atom) : 0;
-      double* lane = reinterpret_cast<double*>(pairs_.data()) + l;  // x, y, z are the first three registers of a Pair
+      double* lane = reinterpret_cast<double*>(pairs_.data()) + l;  // û is the first three registers of a Pair
       for (int n = 0; n < count_; ++n, lane += stride) {
         const Neighbor neighbor = n < present ? neighbors[n] : Neighbor{p_.cutoff, 0, 0, -1, 0};
         lane[0] = neighbor.x;
@@ -95,9 +96,9 @@ class BatchEvaluator {
     q_.resize(std::size_t(with_rows_ ? count_ : 1) * K);
     for (int n = 0; n < count_; ++n) {
       Pair& pair = pairs_[n];
-      const vec r = square_root(pair.x * pair.x + pair.y * pair.y + pair.z * pair.z);
+      const vec r = square_root(pair.u[0] * pair.u[0] + pair.u[1] * pair.u[1] + pair.u[2] * pair.u[2]);
       const vec inverse_r = 1.0 / r;
-      pair = {pair.x * inverse_r, pair.y * inverse_r, pair.z * inverse_r, inverse_r, r};
+      pair = {{pair.u[0] * inverse_r, pair.u[1] * inverse_r, pair.u[2] * inverse_r}, inverse_r, r};
       vec* q = q_.data() + (with_rows_ ? std::size_t(n) * K : 0);
       radial_basis(p_, r, q, dq_.data());
       const double* coefficients[W] = {};
@@ -119,48 +120,100 @@ class BatchEvaluator {
     }
   }
 
-  // Monomials of Q unit vectors: rank after rank, x times all of the rank below, then y, then z (see monomial_index).
-  void monomials(const Pair* pair) {
-    vec* m = monomials_.data();
-    for (int q = 0; q < Q; ++q) m[q] = splat(1);
-    for (int rank = 1; rank <= p_.max_rank; ++rank) {
-      const int below = monomials_below_rank(rank - 1), here = monomials_below_rank(rank);
-      const int all = monomials_of_rank(rank - 1), without_x = rank, last = all - 1;
-      for (int i = 0; i < all; ++i)
-        for (int q = 0; q < Q; ++q) m[(here + i) * Q + q] = pair[q].x * m[(below + i) * Q + q];
-      for (int i = 0; i < without_x; ++i)
-        for (int q = 0; q < Q; ++q)
-          m[(here + all + i) * Q + q] = pair[q].y * m[(below + all - without_x + i) * Q + q];
-      for (int q = 0; q < Q; ++q) m[(here + all + without_x) * Q + q] = pair[q].z * m[(below + last) * Q + q];
+  // The monomials of a rank are x times all of the rank below, then y times those without x, then z times the last (see
+  // monomial_index): calls body(axis, first parent, first child, how many).
+  template <class Body>
+  static void for_children(int rank, Body body) {
+    const int below = monomials_below_rank(rank - 1), here = monomials_below_rank(rank), all = here - below;
+    body(0, below, here, all);
+    body(1, here - rank, here + all, rank);
+    body(2, here - 1, here + all + rank, 1);
+  }
+
+  // The monomials of ranks 0 and 1, which are 1, x, y, z, need no recursion.
+  struct Low { int first_mu, mu_count, first_moment; };
+  Low low(int monomial) const {
+    const Potential::Rank& r = p_.ranks[monomial > 0];
+    return {r.first_mu, r.mu_count, r.first_basic + std::max(0, monomial - 1) * r.mu_count};
+  }
+
+  void start_monomials(const Pair* pair) {
+    for (int q = 0; q < Q; ++q) {
+      monomials_[q] = splat(1);
+      for (int i = 1; i < low_count_; ++i) monomials_[i * Q + q] = pair[q].u[i - 1];
     }
   }
 
-  template <int MU>
-  void sum_run(const Potential::Run& run, const vec* f) {
-    const int F = p_.radial_count;
-    vec fr[MU][Q];
-    for (int mu = 0; mu < MU; ++mu)
-      for (int q = 0; q < Q; ++q) fr[mu][q] = f[q * F + mu];
-    vec* moment = moments_.data() + p_.first_basic[run.begin];
-    for (int i = run.begin; i < run.end; ++i) {
-      const vec* m = monomials_.data() + i * Q;
-      for (int mu = 0; mu < MU; ++mu, ++moment) {
-        vec sum = *moment;
-        for (int q = 0; q < Q; ++q) sum += fr[mu][q] * m[q];
-        *moment = sum;
+  void sum_low_moments(const vec* f) {
+    for (int i = 0; i < low_count_; ++i) {
+      const auto [first_mu, mu_count, first_moment] = low(i);
+      for (int mu = first_mu; mu < mu_count; ++mu) {
+        vec sum = moments_[first_moment + mu];
+        for (int q = 0; q < Q; ++q) sum += f[q * p_.radial_count + mu] * monomials_[i * Q + q];
+        moments_[first_moment + mu] = sum;
       }
     }
+  }
+
+  // Adds to g_μ = ∂V/∂f_μ and to ∂V/∂û.
+  void low_adjoints(const vec* f, vec* g, vec (&du)[3][Q]) const {
+    for (int i = 0; i < low_count_; ++i) {
+      const auto [first_mu, mu_count, first_moment] = low(i);
+      vec own[Q];
+      for (int q = 0; q < Q; ++q) own[q] = monomial_adjoints_[i * Q + q];
+      for (int mu = first_mu; mu < mu_count; ++mu) {
+        const vec adjoint = adjoints_[first_moment + mu];
+        for (int q = 0; q < Q; ++q) {
+          own[q] += f[q * p_.radial_count + mu] * adjoint;
+          g[q * p_.radial_count + mu] += monomials_[i * Q + q] * adjoint;
+        }
+      }
+      for (int q = 0; q < Q && i > 0; ++q) du[i - 1][q] += own[q];
+    }
+  }
+
+  // Monomials of one rank of Q unit vectors; times MU radial functions they are added to the moments.
+  template <int MU, bool KEPT>
+  void raise(int rank, const Pair* pair, const vec* f) {
+    const Potential::Rank& r = p_.ranks[rank];
+    vec fr[std::max(MU, 1)][Q];
+    for (int mu = 0; mu < MU; ++mu)
+      for (int q = 0; q < Q; ++q) fr[mu][q] = f[q * p_.radial_count + r.first_mu + mu];
+    for_children(rank, [&](int axis, int parent, int child, int count) {
+      const vec* from = monomials_.data() + parent * Q;
+      vec* to = monomials_.data() + child * Q;
+      vec* moment = moments_.data() + r.first_basic + (child - r.monomial) * r.mu_count + r.first_mu;
+      vec u[Q];
+      for (int q = 0; q < Q; ++q) u[q] = pair[q].u[axis];
+      for (int i = 0; i < count; ++i, from += Q, to += Q, moment += r.mu_count) {
+        vec m[Q];
+        for (int q = 0; q < Q; ++q) {
+          m[q] = u[q] * from[q];
+          if constexpr (KEPT) to[q] = m[q];
+        }
+        for (int mu = 0; mu < MU; ++mu) {
+          vec sum = moment[mu];
+          for (int q = 0; q < Q; ++q) sum += fr[mu][q] * m[q];
+          moment[mu] = sum;
+        }
+      }
+    });
   }
 
   void sum_moments() {
     std::fill(moments_.begin(), moments_.end(), splat(0));
     for (int n = 0; n < count_; n += Q) {
-      monomials(pairs_.data() + n);
-      for (const Potential::Run& run : p_.runs) {
-        const vec* f = f_.data() + std::size_t(n) * p_.radial_count;
-        for_mu_count(run.mu_count, [&]<int MU>() { sum_run<MU>(run, f); });
-      }
+      const vec* f = f_.data() + std::size_t(n) * p_.radial_count;
+      const Pair* pair = pairs_.data() + n;
+      start_monomials(pair);
+      sum_low_moments(f);
+      for (int rank = 2; rank <= p_.max_rank; ++rank)
+        for_mu_count(p_.ranks[rank].summed(), [&]<int MU>() {
+          if (rank < p_.max_rank) raise<MU, true>(rank, pair, f);
+          else raise<MU, false>(rank, pair, f);
+        });
     }
+    p_.fill_sums(moments_.data());
   }
 
   void contract() {
@@ -180,72 +233,52 @@ class BatchEvaluator {
     for (std::size_t b = 0; b < p_.scalars.size(); ++b) adjoints_[p_.scalars[b]] += splat(p_.moment_coefficients[b]);
     vec* a = adjoints_.data();
     const vec* m = moments_.data();
-    for (auto c = p_.contractions.rbegin(); c != p_.contractions.rend(); ++c) {
-      const vec out = a[c->out];
-      for (int i = c->begin; i < c->end; ++i) {
-        const Product& t = p_.products[i];
-        const vec scaled = t.factor * out;
-        a[t.left] += scaled * m[t.right];
-        a[t.right] += scaled * m[t.left];
-      }
+    for (const Adjoint& row : p_.adjoints) {
+      vec sum{};
+      for (int i = row.begin; i < row.end; ++i) sum += a[p_.adjoint_terms[i].out] * m[p_.adjoint_terms[i].other];
+      a[row.moment] += row.factor * sum;
     }
   }
 
-  // Of Q neighbours: g_μ = ∂V/∂f_μ, and the adjoints of their monomials.
-  template <int MU>
-  void adjoint_run(const Potential::Run& run, const vec* f, vec* g) {
-    const int F = p_.radial_count;
-    constexpr int H = Q / 2;  // half at a time keeps f and g in registers
-    for (int half = 0; half < Q; half += H) {
-      vec fr[MU][H], gr[MU][H];
-      for (int mu = 0; mu < MU; ++mu)
-        for (int q = 0; q < H; ++q) {
-          fr[mu][q] = f[(half + q) * F + mu];
-          gr[mu][q] = g[(half + q) * F + mu];
-        }
-      const vec* adjoint = adjoints_.data() + p_.first_basic[run.begin];
-      for (int i = run.begin; i < run.end; ++i) {
-        vec m[H], sum[H];
-        for (int q = 0; q < H; ++q) { m[q] = monomials_[i * Q + half + q]; sum[q] = splat(0); }
-        for (int mu = 0; mu < MU; ++mu, ++adjoint)
-          for (int q = 0; q < H; ++q) {
-            sum[q] += fr[mu][q] * *adjoint;
-            gr[mu][q] += m[q] * *adjoint;
+  // Reverse of raise() for Q neighbours: adds to g_μ and ∂V/∂û, and determines the adjoints of the monomials of the rank below.
+  template <int MU, bool HIGHEST>
+  void lower(int rank, const Pair* pair, const vec* f, vec* g, vec (&du)[3][Q]) {
+    const Potential::Rank& r = p_.ranks[rank];
+    vec fr[std::max(MU, 1)][Q];
+    for (int mu = 0; mu < MU; ++mu)
+      for (int q = 0; q < Q; ++q) fr[mu][q] = f[q * p_.radial_count + r.first_mu + mu];
+    for_children(rank, [&](int axis, int parent, int child, int count) {
+      const vec* from = monomials_.data() + parent * Q;
+      const vec* above = monomial_adjoints_.data() + child * Q;
+      vec* below = monomial_adjoints_.data() + parent * Q;
+      const vec* adjoint = adjoints_.data() + r.first_basic + (child - r.monomial) * r.mu_count + r.first_mu;
+      vec u[Q], slope[Q], sum[std::max(MU, 1)][Q];
+      for (int q = 0; q < Q; ++q) {
+        u[q] = pair[q].u[axis];
+        slope[q] = splat(0);
+        for (int mu = 0; mu < MU; ++mu) sum[mu][q] = splat(0);
+      }
+      for (int i = 0; i < count; ++i, from += Q, above += Q, below += Q, adjoint += r.mu_count)
+        for (int q = 0; q < Q; ++q) {
+          vec own = splat(0);
+          if constexpr (!HIGHEST) {
+            own = above[q];
+            slope[q] += own * from[q];
           }
-        for (int q = 0; q < H; ++q) monomial_adjoints_[i * Q + half + q] = sum[q];
-      }
-      for (int mu = 0; mu < MU; ++mu)
-        for (int q = 0; q < H; ++q) g[(half + q) * F + mu] = gr[mu][q];
-    }
-  }
-
-  // Reverse of monomials(): ∂V/∂(x̂, ŷ, ẑ) of Q neighbours.
-  void reverse_monomials(const Pair* pair, vec (&ux)[Q], vec (&uy)[Q], vec (&uz)[Q]) {
-    const vec* m = monomials_.data();
-    vec* a = monomial_adjoints_.data();
-    for (int q = 0; q < Q; ++q) ux[q] = uy[q] = uz[q] = splat(0);
-    for (int rank = p_.max_rank; rank >= 1; --rank) {
-      const int below = monomials_below_rank(rank - 1), here = monomials_below_rank(rank);
-      const int all = monomials_of_rank(rank - 1), without_x = rank, last = all - 1;
-      for (int i = 0; i < all; ++i)
-        for (int q = 0; q < Q; ++q) {
-          const vec adjoint = a[(here + i) * Q + q];
-          ux[q] += adjoint * m[(below + i) * Q + q];
-          a[(below + i) * Q + q] += adjoint * pair[q].x;
-        }
-      for (int i = 0; i < without_x; ++i)
-        for (int q = 0; q < Q; ++q) {
-          const vec adjoint = a[(here + all + i) * Q + q];
-          const int source = (below + all - without_x + i) * Q + q;
-          uy[q] += adjoint * m[source];
-          a[source] += adjoint * pair[q].y;
+          for (int mu = 0; mu < MU; ++mu) {
+            own += fr[mu][q] * adjoint[mu];
+            sum[mu][q] += adjoint[mu] * from[q];
+          }
+          below[q] = axis == 0 ? own * u[q] : below[q] + own * u[q];
         }
       for (int q = 0; q < Q; ++q) {
-        const vec adjoint = a[(here + all + without_x) * Q + q];
-        uz[q] += adjoint * m[(below + last) * Q + q];
-        a[(below + last) * Q + q] += adjoint * pair[q].z;
+        for (int mu = 0; mu < MU; ++mu) {
+          slope[q] += fr[mu][q] * sum[mu][q];
+          g[q * p_.radial_count + r.first_mu + mu] += sum[mu][q] * u[q];
+        }
+        du[axis][q] += slope[q];
       }
-    }
+    });
   }
 
   void backward(double* forces, double* virials) {
@@ -256,22 +289,29 @@ class BatchEvaluator {
       const Pair* pair = pairs_.data() + n;
       const vec* f = f_.data() + std::size_t(n) * F;
       const vec* df = df_.data() + std::size_t(n) * F;
-      monomials(pair);
+      start_monomials(pair);
+      for (int rank = 2; rank < p_.max_rank; ++rank) raise<0, true>(rank, pair, f);
       std::fill(g_.begin(), g_.end(), splat(0));
-      for (const Potential::Run& run : p_.runs)
-        for_mu_count(run.mu_count, [&]<int MU>() { adjoint_run<MU>(run, f, g_.data()); });
+      vec du[3][Q];
+      for (int q = 0; q < Q; ++q) du[0][q] = du[1][q] = du[2][q] = splat(0);
+      for (int rank = p_.max_rank; rank >= 2; --rank)
+        for_mu_count(p_.ranks[rank].summed(), [&]<int MU>() {
+          if (rank < p_.max_rank) lower<MU, false>(rank, pair, f, g_.data(), du);
+          else lower<MU, true>(rank, pair, f, g_.data(), du);
+        });
+      low_adjoints(f, g_.data(), du);
       if (with_rows_) add_coefficient_gradient(n);
       if (!forces) continue;
-      vec ux[Q], uy[Q], uz[Q];
-      reverse_monomials(pair, ux, uy, uz);
       for (int q = 0; q < Q; ++q) {
         const Pair& e = pair[q];
-        vec radial{};
+        vec radial{}, d[3], r[3];
         for (int mu = 0; mu < F; ++mu) radial += df[q * F + mu] * g_[q * F + mu];
-        // ∂V/∂r = r̂ Σ f' g + (ū − (ū·r̂) r̂) / r
-        const vec along = radial - (ux[q] * e.x + uy[q] * e.y + uz[q] * e.z) * e.inverse_r;
-        const vec d[3] = {along * e.x + ux[q] * e.inverse_r, along * e.y + uy[q] * e.inverse_r, along * e.z + uz[q] * e.inverse_r};
-        const vec r[3] = {e.x * e.r, e.y * e.r, e.z * e.r};
+        // ∂V/∂r = r̂ Σ f' g + (∂V/∂û − (∂V/∂û·û) û) / r
+        for (int i = 0; i < 3; ++i) radial -= du[i][q] * e.u[i] * e.inverse_r;
+        for (int i = 0; i < 3; ++i) {
+          d[i] = radial * e.u[i] + du[i][q] * e.inverse_r;
+          r[i] = e.u[i] * e.r;
+        }
         for (int i = 0; i < 3; ++i) {
           own[i] += d[i];
           for (int j = 0; j < 3; ++j) virial[3 * i + j] += r[i] * d[j];
@@ -386,7 +426,7 @@ class BatchEvaluator {
   template <class Body>
   static void for_mu_count(int count, Body body) {
     switch (count) {
-      case 0: return;
+      case 0: return body.template operator()<0>();
       case 1: return body.template operator()<1>();
       case 2: return body.template operator()<2>();
       case 3: return body.template operator()<3>();
@@ -404,6 +444,7 @@ class BatchEvaluator {
   const NeighborList& list_;
   const std::vector<int32_t>& structure_of_;
   const int32_t* atoms_ = nullptr;
+  const int low_count_ = p_.max_rank > 0 ? 4 : 1;
   int lanes_ = 0, count_ = 0;
   bool with_rows_ = false;
   aligned_vector<Pair> pairs_;

@@ -10,8 +10,6 @@
 //
 // Three more directions stand behind the last neighbour: minus the sum over all neighbours (the force on the centre) and minus
 // Σ r ⊗ ∂/∂r (the virial), so that one sum serves all rows of a structure.
-//
-// Because u² = 1, a moment of rank ν is the sum of three of rank ν + 2: sums over neighbours run over the two highest ranks only.
 #pragma once
 
 #include <algorithm>
@@ -58,10 +56,7 @@ class NeighborhoodJacobian {
         for (int b = rank - a; b >= 0; --b) {
           const int c = rank - a - b, i = int(exponents_.size());
           exponents_.push_back({a, b, c});
-          const bool split = rank + 2 <= p.max_rank;
-          raised_.push_back({split ? monomial_index(a + 2, b, c) : -1, split ? monomial_index(a, b + 2, c) : -1,
-                             split ? monomial_index(a, b, c + 2) : -1});
-          for (int mu = shared_mu(i); mu < p.mu_count[i]; ++mu) spanning_.push_back({i, mu, p.first_basic[i] + mu});
+          for (int mu = p.ranks[rank].first_mu; mu < p.ranks[rank].mu_count; ++mu) summed_.push_back({i, mu, p.moment(a, b, c) + mu});
         }
     energy_.resize(coefficients_);
     explicit_.resize(width_);
@@ -102,23 +97,7 @@ class NeighborhoodJacobian {
   }
 
  private:
-  struct Spanning { int monomial, mu, basic; };
-
-  // Radial functions that this monomial shares with those two ranks higher, whose sum it is.
-  int shared_mu(int i) const { return raised_[i][0] < 0 ? 0 : std::min(p_.mu_count[i], p_.mu_count[raised_[i][0]]); }
-
-  template <class Body>
-  void for_sums(int i, Body body) const {
-    for (int mu = 0; mu < shared_mu(i); ++mu)
-      body(p_.first_basic[i] + mu, p_.first_basic[raised_[i][0]] + mu, p_.first_basic[raised_[i][1]] + mu,
-           p_.first_basic[raised_[i][2]] + mu);
-  }
-
-  // Fills moments of lower ranks: x[low] = x[a] + x[b] + x[c].
-  template <class T>
-  void unfold(T* x) const {
-    for (int i = p_.monomial_count - 1; i >= 0; --i) for_sums(i, [x](int low, int a, int b, int c) { x[low] = x[a] + x[b] + x[c]; });
-  }
+  struct Summed { int monomial, mu, basic; };  // a moment that is summed over neighbours
 
   fvec* radial_row(int64_t row, int pair) {
     return &radial_rows_[(std::size_t(row) * p_.species_count * p_.species_count + pair) * width_];
@@ -204,7 +183,7 @@ class NeighborhoodJacobian {
     using half = float __attribute__((vector_size(W * sizeof(float))));
     const int F = p_.radial_count, X = p_.monomial_count, M = p_.basic_count;
     tangents_.assign(std::size_t(directions_) * M, fvec{});
-    for (const Spanning& s : spanning_) {
+    for (const Summed& s : summed_) {
       vec moment{}, own[3]{}, virial[6]{};
       for (int b = 0; b < blocks_; ++b) {
         const vec f = f_[b * F + s.mu], *u = &unit_[3 * b], *r = &position_[3 * b];
@@ -231,8 +210,8 @@ class NeighborhoodJacobian {
         *tangent(s.basic, d, count_ + 2) = float(sum_of_lanes(virial[3 + d]));
       }
     }
-    unfold(moments_.data());
-    for (int v = 0; v < directions_; ++v) unfold(&tangents_[std::size_t(v) * M]);
+    p_.fill_sums(moments_.data());
+    for (int v = 0; v < directions_; ++v) p_.fill_sums(&tangents_[std::size_t(v) * M]);
   }
 
   float* tangent(int basic, int d, int slot) {
@@ -342,24 +321,15 @@ class NeighborhoodJacobian {
   void neighbor_adjoints() {
     const int F = p_.radial_count, X = p_.monomial_count;
     folded_.assign(adjoints_.begin(), adjoints_.begin() + p_.basic_count);
-    fold(folded_.data(), [](double& to, double from) { to += from; });
+    p_.spread_sums(folded_.data(), [](double& to, double from) { to += from; });
     g_.assign(std::size_t(blocks_) * F, vec{});
     dg_.assign(std::size_t(blocks_) * F * 3, vec{});
     for (int b = 0; b < blocks_; ++b)
-      for (const Spanning& s : spanning_) {
+      for (const Summed& s : summed_) {
         const double a = folded_[s.basic];
         g_[b * F + s.mu] += a * monomials_[std::size_t(b) * X + s.monomial];
         for (int d = 0; d < 3; ++d) dg_[(b * F + s.mu) * 3 + d] += a * gradients_[(std::size_t(b) * X + s.monomial) * 3 + d];
       }
-  }
-
-  // Transpose of unfold(): what a sum of three carries goes to each of them.
-  template <class T, class Add>
-  void fold(T* x, Add add) const {
-    for (int i = 0; i < p_.monomial_count; ++i)
-      for_sums(i, [x, add](int low, int a, int b, int c) {
-        for (int to : {a, b, c}) add(x[to], x[low]);
-      });
   }
 
   // Q_k and Q'_k of the members, k side by side.
@@ -387,9 +357,11 @@ class NeighborhoodJacobian {
         for (int k = 0; k < stride; ++k) radial_moments_[i * stride + k] += value * basis_[n * stride + k];
       }
     }
-    for (int i = begin - 1; i >= 0; --i)
-      for (int k = 0; k < stride; ++k)
-        for (int up : raised_[i]) radial_moments_[i * stride + k] += radial_moments_[up * stride + k];
+    for (int i = begin - 1; i >= 0; --i) {
+      const auto [a, b, c] = exponents_[i];
+      for (int up : {monomial_index(a + 2, b, c), monomial_index(a, b + 2, c), monomial_index(a, b, c + 2)})
+        for (int k = 0; k < stride; ++k) radial_moments_[i * stride + k] += radial_moments_[up * stride + k];
+    }
   }
 
   // (∂A/∂c)·∂M/∂r for the coefficients in the registers [begin, begin + R).
@@ -399,14 +371,15 @@ class NeighborhoodJacobian {
     std::fill(tangent_.begin(), tangent_.begin() + M, chunk{});
     for (int i = 0; i < p_.monomial_count; ++i) {
       const float* moments = floats(radial_moments_[i * stride]);
-      for (int mu = 0; mu < p_.mu_count[i]; ++mu) {
+      const auto [a, b, c] = exponents_[i];
+      for (int mu = 0; mu < p_.ranks[a + b + c].mu_count; ++mu) {
         const int from = std::max(begin * FW, mu * K), to = std::min((begin + R) * FW, (mu + 1) * K);
-        if (from < to) std::copy(moments + from - mu * K, moments + to - mu * K, floats(tangent_[p_.first_basic[i] + mu]) + from - begin * FW);
+        if (from < to) std::copy(moments + from - mu * K, moments + to - mu * K, floats(tangent_[p_.moment(a, b, c) + mu]) + from - begin * FW);
       }
     }
     contract_tangents<R>();
     contract_adjoint_tangents<R>();
-    fold(adjoint_tangent_.data(), [](chunk& to, const chunk& from) {
+    p_.spread_sums(adjoint_tangent_.data(), [](chunk& to, const chunk& from) {
       for (int r = 0; r < R; ++r) to[r] += from[r];
     });
     constexpr int D = R < 4 ? 8 : 4;  // directions at a time: D · R sums stay in registers
@@ -414,7 +387,7 @@ class NeighborhoodJacobian {
       const fvec* tangents = &tangents_[std::size_t(first / FW) * M];
       const chunk* a = adjoint_tangent_.data();
       fvec sum[D][R]{};
-      for (const Spanning& s : spanning_)
+      for (const Summed& s : summed_)
         for (int l = 0; l < D; ++l) {
           const float t = tangents[s.basic][first % FW + l];
           for (int r = 0; r < R; ++r) sum[l][r] += t * a[s.basic][r];
@@ -466,8 +439,8 @@ class NeighborhoodJacobian {
   int count_ = 0, blocks_ = 0, directions_ = 0, pair_ = 0;
   double* out_ = nullptr;
   int64_t stride_ = 0, first_ = 0, atoms_ = 0;
-  std::vector<std::array<int, 3>> exponents_, raised_;
-  std::vector<Spanning> spanning_;
+  std::vector<std::array<int, 3>> exponents_;
+  std::vector<Summed> summed_;
   std::vector<double> moments_, adjoints_, folded_, energy_;
   std::vector<float> float_moments_;
   std::vector<int64_t> rows_;

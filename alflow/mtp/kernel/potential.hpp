@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <stdexcept>
+#include <tuple>
 #include <vector>
 
 // The contraction table, m[out] += factor * m[left] * m[right], by runs of rows with the same `out`: it stays in registers.
@@ -15,6 +16,16 @@ struct Product {
 struct Contraction {
   int32_t out;
   int32_t begin, end;  // of its products
+};
+
+// Its transpose, a[moment] += factor * Σ a[out] * m[other], in the order in which a[out] are complete.
+struct Adjoint {
+  int32_t moment;
+  int32_t begin, end;  // of its terms
+  double factor;
+};
+struct AdjointTerm {
+  int32_t out, other;
 };
 
 inline int monomials_of_rank(int rank) { return (rank + 1) * (rank + 2) / 2; }
@@ -35,13 +46,22 @@ struct Potential {
   std::vector<double> moment_coefficients;
   std::vector<int32_t> scalars;  // moment that holds each basis function
 
-  // Basic moments are kept monomial by monomial, all its μ together; a run is a range of ranks with the same number of μ.
+  // Basic moments are kept monomial by monomial, all μ of it together.
+  //
+  // Because u² = 1, a moment of rank ν is the sum of three of rank ν + 2 with the same μ. Only those with no such three are summed
+  // over neighbours, μ ≥ first_mu: the two highest ranks of each radial function.
+  struct Rank {
+    int monomial, first_basic, first_mu, mu_count;  // its first monomial and that one's first moment; moments are mu_count apart
+    int summed() const { return mu_count - first_mu; }
+  };
+  struct Sum { int32_t out, terms[3]; };
   int max_rank = 0, monomial_count = 0, basic_count = 0, moment_count = 0;
-  std::vector<int32_t> mu_count, first_basic;  // of each monomial
-  struct Run { int begin, end, mu_count; };
-  std::vector<Run> runs;
+  std::vector<Rank> ranks;
+  std::vector<Sum> sums;  // moments that are sums of three others, from the highest rank down
   std::vector<Product> products;
   std::vector<Contraction> contractions;
+  std::vector<Adjoint> adjoints;
+  std::vector<AdjointTerm> adjoint_terms;
 
   int parameter_count() const {
     return static_cast<int>(radial.size() + species_energies.size() + moment_coefficients.size());
@@ -57,25 +77,22 @@ struct Potential {
       max_rank = std::max(max_rank, int(row[1] + row[2] + row[3]));
     }
     monomial_count = monomials_below_rank(max_rank + 1);
-    std::vector<int> mu_of_rank(max_rank + 1, 0);
+    ranks.resize(max_rank + 1);
     for (int i = 0; i < n_basic; ++i) {
-      int& count = mu_of_rank[basic[4 * i + 1] + basic[4 * i + 2] + basic[4 * i + 3]];
+      int& count = ranks[basic[4 * i + 1] + basic[4 * i + 2] + basic[4 * i + 3]].mu_count;
       count = std::max(count, int(basic[4 * i]) + 1);
     }
     for (int rank = 0; rank <= max_rank; ++rank) {
-      const int begin = monomials_below_rank(rank), end = monomials_below_rank(rank + 1);
-      for (int m = begin; m < end; ++m) {
-        mu_count.push_back(mu_of_rank[rank]);
-        first_basic.push_back(basic_count);
-        basic_count += mu_of_rank[rank];
-      }
-      if (!runs.empty() && runs.back().mu_count == mu_of_rank[rank]) runs.back().end = end;
-      else runs.push_back({begin, end, mu_of_rank[rank]});
+      ranks[rank].monomial = monomials_below_rank(rank);
+      ranks[rank].first_basic = basic_count;
+      ranks[rank].first_mu = rank + 2 <= max_rank ? std::min(ranks[rank].mu_count, ranks[rank + 2].mu_count) : 0;
+      basic_count += monomials_of_rank(rank) * ranks[rank].mu_count;
     }
+    set_sums();
     std::vector<int32_t> moved(n_moments);
     for (int i = 0; i < n_basic; ++i) {
       const int32_t* row = basic + 4 * i;
-      moved[i] = first_basic[monomial_index(row[1], row[2], row[3])] + row[0];
+      moved[i] = moment(row[1], row[2], row[3]) + row[0];
     }
     for (int i = n_basic; i < n_moments; ++i) moved[i] = basic_count + i - n_basic;
     moment_count = basic_count + n_moments - n_basic;
@@ -92,9 +109,61 @@ struct Potential {
       contractions.back().end = i + 1;
     }
     for (int i = 0; i < n_scalars; ++i) scalars.push_back(at(mapping[i]));
+    transpose_contractions();
+  }
+
+  // The first moment of x^a y^b z^c.
+  int moment(int a, int b, int c) const {
+    const Rank& rank = ranks[a + b + c];
+    return rank.first_basic + (monomial_index(a, b, c) - rank.monomial) * rank.mu_count;
+  }
+
+  // Fills the moments that are sums of others.
+  template <class T>
+  void fill_sums(T* moments) const {
+    for (const auto& [out, t] : sums) moments[out] = moments[t[0]] + moments[t[1]] + moments[t[2]];
+  }
+
+  // The transpose of fill_sums(): what a sum carries goes to each of its terms.
+  template <class T, class Add>
+  void spread_sums(T* adjoints, Add add) const {
+    for (auto sum = sums.rbegin(); sum != sums.rend(); ++sum)
+      for (int32_t term : sum->terms) add(adjoints[term], adjoints[sum->out]);
   }
 
   const double* radial_of(int center, int neighbor) const {
     return radial.data() + std::size_t(center * species_count + neighbor) * radial_count * chebyshev_count;
+  }
+
+ private:
+  void set_sums() {
+    for (int rank = max_rank - 2; rank >= 0; --rank)
+      for (int a = rank; a >= 0; --a)
+        for (int b = rank - a; b >= 0; --b)
+          for (int c = rank - a - b, mu = 0; mu < ranks[rank].first_mu; ++mu)
+            sums.push_back({moment(a, b, c) + mu, {moment(a + 2, b, c) + mu, moment(a, b + 2, c) + mu, moment(a, b, c + 2) + mu}});
+  }
+
+  void transpose_contractions() {
+    std::vector<int> written(moment_count, -1);  // the last contraction that writes a moment
+    struct Row { int32_t moment; double factor; AdjointTerm term; };
+    std::vector<Row> rows;
+    for (std::size_t k = 0; k < contractions.size(); ++k) {
+      const Contraction& c = contractions[k];
+      written[c.out] = int(k);
+      for (int i = c.begin; i < c.end; ++i) {
+        rows.push_back({products[i].left, products[i].factor, {c.out, products[i].right}});
+        rows.push_back({products[i].right, products[i].factor, {c.out, products[i].left}});
+      }
+    }
+    std::stable_sort(rows.begin(), rows.end(), [&](const Row& x, const Row& y) {
+      return std::tuple(-written[x.moment], x.moment, x.factor) < std::tuple(-written[y.moment], y.moment, y.factor);
+    });
+    for (const Row& row : rows) {
+      if (adjoints.empty() || adjoints.back().moment != row.moment || adjoints.back().factor != row.factor)
+        adjoints.push_back({row.moment, int(adjoint_terms.size()), 0, row.factor});
+      adjoint_terms.push_back(row.term);
+      adjoints.back().end = int(adjoint_terms.size());
+    }
   }
 };
