@@ -39,12 +39,11 @@ from workflows.tasks.gather import WRITTEN_AT_ONCE
 NAME = "pool"
 SIZES = (10_000, 40_000, 100_000, 400_000)
 REPEATS = 5  # of what takes milliseconds: the server's clock has ticks of 10
-KILLED_AT = (130_000, 270_000)
 
 
-def pool() -> Screening:
-    """Ternary orderings on four lattices, at two volumes: a few more than the largest of `SIZES`."""
-    lattices = {"fcc": 10, "bcc": 10, "hcp": 10, "sc": 8}
+def pool(max_atoms: int = 10) -> Screening:
+    """Ternary orderings on four lattices, at two volumes; with 10 atoms enough for all `SIZES`."""
+    lattices = {"fcc": max_atoms, "bcc": max_atoms, "hcp": max_atoms, "sc": max_atoms - 2}
     campaign = parse_campaign(
         {
             "name": NAME,
@@ -165,14 +164,17 @@ def gather(uri: str) -> None:
     print(f"peak memory of the worker: {peak_MB():.0f} MB", flush=True)
 
 
-def kill() -> None:
+def kill(max_atoms: int) -> None:
+    began = time.perf_counter()
+    expected = {document["name"] for document in documents(pool(max_atoms))}
+    print(f"{len(expected)} candidates, enumerated in {time.perf_counter() - began:.1f} s", flush=True)
     spawn = multiprocessing.get_context("spawn")
     with tempfile.TemporaryDirectory() as folder, EmbeddedDatabase(Path(folder) / "database") as uri:
         os.chdir(folder)
         launchpad = open_launchpad(uri)
         store = Store(launchpad.db)
-        submit(store, launchpad, pool())
-        for wanted in (*KILLED_AT, None):
+        submit(store, launchpad, pool(max_atoms))
+        for wanted in (len(expected) // 3, 2 * len(expected) // 3, None):
             before, began = store.candidates.collection.estimated_document_count(), time.perf_counter()
             worker = spawn.Process(target=gather, args=(uri,))
             worker.start()
@@ -190,9 +192,6 @@ def kill() -> None:
                 f"{time.perf_counter() - began:.1f} s, exit code {worker.exitcode}",
                 flush=True,
             )
-        began = time.perf_counter()
-        expected = {document["name"] for document in documents(pool())}
-        print(f"enumerated again without a database: {time.perf_counter() - began:.1f} s")
         names = [c["name"] for c in store.candidates.collection.find({"campaign": NAME}, {"name": 1})]
         print(
             f"{len(expected)} expected, {len(expected - set(names))} missing, "
@@ -205,8 +204,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("what", choices=("times", "kill"))
+    parser.add_argument("--max-atoms", type=int, default=10, help="of the pool to kill: 8 for a smaller one")
+    options = parser.parse_args(arguments)
     logging.disable(logging.CRITICAL)
-    {"times": times, "kill": kill}[parser.parse_args(arguments).what]()
+    if options.what == "times":
+        times()
+    else:
+        kill(options.max_atoms)
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 from ase.build import bulk
-from hypothesis import given
+from bson import ObjectId
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from alflow.store import Store
@@ -100,6 +101,21 @@ def test_what_is_written_is_what_is_asked_for(store: Store) -> None:
     (first, second) = store.candidates.get([ids[3], ids[0]])
     assert (first["_id"], second["_id"]) == (ids[3], ids[0])
     assert first["atoms"] == relaxed
+
+
+@given(data=st.data())
+@settings(max_examples=10, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+def test_every_candidate_gets_its_own_values(store: Store, data: st.DataObject) -> None:
+    campaign = ObjectId().binary.hex()
+    store.candidates.add(campaign, documents(9))
+    plain = st.none() | st.booleans() | st.floats(-1e9, 1e9) | st.text("$.aé", max_size=3)
+    names = st.sampled_from(["state", "reason", "round", "energies", "label"])
+    changes = st.dictionaries(names, plain | st.dictionaries(st.sampled_from("01"), plain), min_size=1)
+    before = {document["_id"]: document for document in store.candidates.find(campaign)}
+    updates = {key: data.draw(changes) for key in data.draw(st.permutations(list(before)))}
+    store.candidates.write(updates.items())
+    after = {document["_id"]: document for document in store.candidates.find(campaign)}
+    assert after == {key: before[key] | updates[key] for key in before}
 
 
 def test_pure_elements_are_found(store: Store) -> None:
