@@ -2,45 +2,31 @@
 
 from __future__ import annotations
 
-import time
 from itertools import islice
-from typing import ClassVar
+from typing import Any
 
-from fireworks import FWAction, explicit_serialize
+from fireworks import explicit_serialize
 
 from alflow.config_screening import Screening
 from alflow.store import Store
-from alflow.store.lease import renewed
 from workflows.hull_screening.gathering import documents
-from workflows.tasks.base import CampaignTask
+from workflows.tasks.chunk import ChunkTask
 
-POLL_S = 0.5
 WRITTEN_AT_ONCE = 1000
 
 
 @explicit_serialize
-class GatherTask(CampaignTask):
+class GatherTask(ChunkTask):
     """All sources, one candidate after the other; what a killed worker stored stays.
 
     Parts are stored one after the other, so that all candidates but the last part of those that are there
     are the first of the stream.
     """
 
-    required_params: ClassVar[list[str]] = ["campaign", "round", "chunk"]
-
-    def work(self, store: Store, campaign: str, round_: int) -> FWAction:
-        while (chunk := store.chunks.claim(campaign, round_, self["chunk"])) is None:
-            if store.chunks.is_finished(campaign, round_, self["chunk"]):
-                return FWAction()
-            time.sleep(POLL_S)
-        config = store.campaigns.config(campaign)
-        assert isinstance(config, Screening)
-        began = time.monotonic()
+    def work_on(self, store: Store, config: Screening, chunk: dict[str, Any]) -> dict[str, int]:
+        stored = store.candidates.count(config.name)
+        stream = islice(documents(config), max(0, stored - WRITTEN_AT_ONCE), None)
         found = 0
-        with renewed(store.chunks.collection, chunk["_id"], chunk["lease"]["token"]):
-            stored = store.candidates.count(campaign)
-            stream = islice(documents(config), max(0, stored - WRITTEN_AT_ONCE), None)
-            while part := list(islice(stream, WRITTEN_AT_ONCE)):
-                found += store.candidates.add(campaign, part)
-            store.chunks.finish(chunk, seconds=time.monotonic() - began, found=found)
-        return FWAction(stored_data={"candidates": found})
+        while part := list(islice(stream, WRITTEN_AT_ONCE)):
+            found += store.candidates.add(config.name, part)
+        return {"found": found}

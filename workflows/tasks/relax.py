@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from typing import Any, ClassVar
+from typing import Any
 
 from bson import ObjectId
-from fireworks import FWAction, explicit_serialize
+from fireworks import explicit_serialize
 
 from alflow.config_screening import Screening
 from alflow.simulation import (
@@ -20,41 +20,28 @@ from alflow.simulation import (
 )
 from alflow.store import Store
 from alflow.store.candidates import DROPPED, PAUSED, RELAXED
-from alflow.store.lease import renewed
-from workflows.tasks.base import CampaignTask
+from workflows.tasks.chunk import ChunkTask
 from workflows.training import read_active_set, read_potential
 
-POLL_S = 0.5
 WRITTEN_EVERY_S = 2.0  # what a killed worker has to do again, at most
 
 
 @explicit_serialize
-class RelaxTask(CampaignTask):
+class RelaxTask(ChunkTask):
     """One chunk's part in a round; candidates that a killed worker finished are not relaxed again."""
 
-    required_params: ClassVar[list[str]] = ["campaign", "round", "chunk"]
-
-    def work(self, store: Store, campaign: str, round_: int) -> FWAction:
-        while (chunk := store.chunks.claim(campaign, round_, self["chunk"])) is None:
-            if store.chunks.is_finished(campaign, round_, self["chunk"]):
-                return FWAction()
-            time.sleep(POLL_S)
-        config = store.campaigns.config(campaign)
-        assert isinstance(config, Screening)
-        began = time.monotonic()
-        with renewed(store.chunks.collection, chunk["_id"], chunk["lease"]["token"]):
-            counts = dict.fromkeys((RELAXED, PAUSED, DROPPED), 0)
-            updates: list[tuple[ObjectId, dict[str, Any]]] = []
-            written = time.monotonic()
-            for candidate, update in _relaxed(store, config, store.chunks.members(chunk), round_):
-                counts[update["state"]] += 1
-                updates.append((candidate, update))
-                if time.monotonic() - written > WRITTEN_EVERY_S:
-                    store.candidates.write(updates)
-                    updates, written = [], time.monotonic()
-            store.candidates.write(updates)
-            store.chunks.finish(chunk, seconds=time.monotonic() - began, **counts)
-        return FWAction(stored_data=counts)
+    def work_on(self, store: Store, config: Screening, chunk: dict[str, Any]) -> dict[str, int]:
+        counts = dict.fromkeys((RELAXED, PAUSED, DROPPED), 0)
+        updates: list[tuple[ObjectId, dict[str, Any]]] = []
+        written = time.monotonic()
+        for candidate, update in _relaxed(store, config, store.chunks.members(chunk), chunk["round"]):
+            counts[update["state"]] += 1
+            updates.append((candidate, update))
+            if time.monotonic() - written > WRITTEN_EVERY_S:
+                store.candidates.write(updates)
+                updates, written = [], time.monotonic()
+        store.candidates.write(updates)
+        return counts
 
 
 def _relaxed(
