@@ -15,6 +15,7 @@ import resource
 import subprocess
 import time
 from collections.abc import Callable
+from functools import partial
 from math import comb
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -37,8 +38,11 @@ from alflow.mtp import (
     write_mtp,
 )
 from alflow.selection import ActiveSet, Mode
+from alflow.simulation import MDSettings, run_md
+from alflow.simulation.settings import Ensemble
 
 ELEMENTS = ["Mo", "Nb", "Ta"]
+ENSEMBLES: list[Ensemble] = ["nve", "nvt", "npt"]
 MODES: list[Mode] = ["neighborhood", "configuration"]
 FMA_LOOP = """
 typedef double vec __attribute__((vector_size(64)));
@@ -171,7 +175,7 @@ def own(runs: int) -> None:
 
 
 def dynamics(runs: int) -> None:
-    """A step of ASE's velocity Verlet with grades beside the kernel alone."""
+    """A step of ASE's velocity Verlet and of `run_md`, with grades, beside the kernel alone."""
     potential = random_potential()
     active_set = ActiveSet.from_structures(potential, [crystal(1, 4, seed) for seed in range(3)])
     atoms = crystal(1, 4)
@@ -184,10 +188,19 @@ def dynamics(runs: int) -> None:
         for _ in range(steps):
             kernel.evaluate(potential.compiled, *arrays, True, False, False, active_set.grade_matrix, 1)
 
-    alone, stepped = seconds([kernel_alone, lambda: verlet.run(steps)], runs)
+    def run(ensemble: Ensemble) -> object:
+        settings = MDSettings(ensemble=ensemble, temperature_K=300, steps=steps, timestep_fs=0.1)
+        return run_md(crystal(1, 4), atoms.calc, settings)
+
+    works: dict[str, Callable[[], object]] = {
+        "kernel alone": kernel_alone,
+        "ASE's velocity Verlet": lambda: verlet.run(steps),
+    }
+    works |= {f"run_md, {ensemble}": partial(run, ensemble) for ensemble in ENSEMBLES}
+    times = seconds(list(works.values()), runs)
     print("\n| 128 atoms, level 16, with grades | µs a step | ratio |\n|---|---|---|")
-    print(f"| kernel alone | {alone / steps * 1e6:.0f} | |")
-    print(f"| step of dynamics | {stepped / steps * 1e6:.0f} | {stepped / alone:.2f} |")
+    for name, time_s in zip(works, times, strict=True):
+        print(f"| {name} | {time_s / steps * 1e6:.0f} | {time_s / times[0]:.2f} |")
 
 
 def sizes() -> None:
