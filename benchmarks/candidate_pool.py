@@ -11,7 +11,6 @@ import logging
 import multiprocessing
 import os
 import resource
-import signal
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
@@ -178,7 +177,6 @@ def kill(max_atoms: int) -> None:
             before, began = store.candidates.collection.estimated_document_count(), time.perf_counter()
             worker = spawn.Process(target=gather, args=(uri,))
             worker.start()
-            assert worker.pid is not None
             first_new = None
             while worker.is_alive():
                 worker.join(0.5)
@@ -186,7 +184,8 @@ def kill(max_atoms: int) -> None:
                 if first_new is None and stored > before:
                     first_new = time.perf_counter() - began
                 if wanted is not None and stored >= wanted:
-                    os.kill(worker.pid, signal.SIGKILL)
+                    worker.kill()
+                    worker.join()
             print(
                 f"{before} stored before, something new after {first_new:.1f} s, {stored} after "
                 f"{time.perf_counter() - began:.1f} s, exit code {worker.exitcode}",
