@@ -32,7 +32,7 @@ def order_of(name: str) -> int:
 class Candidates:
     """One document a candidate.
 
-    ``campaign, name, formula, fractions, atoms, order, stage, state, reason, round, version, steps,
+    ``campaign, name, formula, fractions, atoms, order, stage, state, reason, round, version,
     extrapolation_grade, energies, above_hull, label``. `atoms` is the structure as far as it is relaxed,
     `energies` eV per atom after each stage (in the present one with that `version` of its potential),
     `label` its QM relaxation.

@@ -32,7 +32,7 @@ from workflows.hull_screening.phase import Phase, PhaseModule
 from workflows.labelling import last_failure
 from workflows.stop_rules import Progress, over_budget
 
-FIXED = ("species", "volumes_A3", "stages", "screen", "final", "initial")
+FIXED = ("species", "volumes_A3", "volume_factors", "stages", "screen", "final", "initial")
 PHASES: dict[str, PhaseModule] = {
     Phase.GATHERING: gathering,
     Phase.LEARNING: learning,
