@@ -16,6 +16,14 @@ from alflow.store.embedded import EmbeddedDatabase
 ROOT = Path(__file__).resolve().parents[1]
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave codes that take minutes to those who ask for them."""
+    if "other_codes" not in config.getoption("-m"):
+        for item in items:
+            if item.get_closest_marker("other_codes"):
+                item.add_marker(pytest.mark.skip(reason="opt in: pytest -m other_codes"))
+
+
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
     """Folder of published data sets and MLIP-2 references; it lies beside the repository, not in it."""

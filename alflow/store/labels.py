@@ -59,8 +59,8 @@ class Labels:
     ) -> ObjectId:
         """Ask for a label; the one that exists is shared. Idempotent.
 
-        What is `held_out` is for testing, and not trained on. With `relaxation` (its settings) the label is
-        of what the configuration relaxes to.
+        What is `held_out` is for testing, and not trained on until it is asked for otherwise. With
+        `relaxation` (its settings) the label is of what the configuration relaxes to.
         """
         key = {"configuration": configuration, "level_hash": level_hash(level)}
         asked = {"campaign": campaign, "round": round_, "number": number, "held_out": held_out}
@@ -88,6 +88,10 @@ class Labels:
             {"_id": document["_id"], "requests.campaign": {"$ne": campaign}},
             {"$push": {"requests": asked}},
         )
+        for place, earlier in enumerate(document["requests"]):  # requests are only ever appended
+            if earlier["campaign"] == campaign and earlier.get("held_out") and not held_out:
+                trained_on = {f"requests.{place}.held_out": False}
+                self.collection.update_one({"_id": document["_id"]}, {"$set": trained_on})
         return document["_id"]
 
     def get(self, label: ObjectId) -> dict[str, Any]:

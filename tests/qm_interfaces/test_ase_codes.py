@@ -1,4 +1,4 @@
-"""GPAW, ABINIT and CP2K through ASE: `-k gpaw` runs one of them; each skips where its code is absent."""
+"""GPAW, ABINIT and CP2K through ASE: `-m other_codes` runs those that are here, `-k gpaw` one of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ase import Atoms
 
 from qm_interfaces import NotConverged, QMResult, run_label
 
-pytestmark = [pytest.mark.real_qm, pytest.mark.slow]
+pytestmark = [pytest.mark.real_qm, pytest.mark.slow, pytest.mark.other_codes]
 
 PSEUDOPOTENTIALS = Path("/usr/share/abinit/psp")
 CP2K_INPUT = """

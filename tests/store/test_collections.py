@@ -83,6 +83,26 @@ def test_two_campaigns_share_a_label(store: Store) -> None:
     assert store.labels.collection.count_documents({}) == 1
 
 
+def test_a_held_out_label_is_trained_on_once_it_is_asked_for(store: Store) -> None:
+    configuration = store.configurations.add(bulk("Cu"), {})
+    label = store.labels.request(configuration, {}, campaign="cu", round_=1, number=1, held_out=True)
+    claimed = store.labels.claim(label)
+    assert claimed is not None
+    store.labels.finish(
+        label,
+        claimed["lease"]["token"],
+        energy_eV=0.0,
+        forces_eV_A=np.zeros((1, 3)),
+        stress_eV_A3=None,
+        rejections=[],
+    )
+    assert store.labels.to_train_on("cu") == []
+    store.labels.request(configuration, {}, campaign="cu", round_=2, number=1)
+    assert store.labels.to_train_on("cu") == [label]
+    store.labels.request(configuration, {}, campaign="cu", round_=3, number=1, held_out=True)
+    assert store.labels.to_train_on("cu") == [label]
+
+
 def test_a_label_is_claimed_once(store: Store) -> None:
     label = ask(store, bulk("Cu"))
     with ThreadPoolExecutor(8) as pool:
