@@ -29,6 +29,11 @@ def order_of(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=_ORDER_BYTES).digest(), "big")
 
 
+def energies_without(candidate: dict[str, Any], stage: int) -> dict[str, float]:
+    """Energies of a candidate that a stage puts aside: what an older version relaxed it to must not count."""
+    return {key: energy for key, energy in candidate["energies"].items() if key != str(stage)}
+
+
 class Candidates:
     """One document a candidate.
 

@@ -14,7 +14,13 @@ from alflow.store import Store
 from alflow.store.campaigns import FAILED
 from alflow.store.candidates import WAITING
 from alflow.structures import displaced
-from workflows.hull_screening.phase import choice, chunk_fireworks, enter_learning, refit_stage
+from workflows.hull_screening.phase import (
+    choice,
+    chunk_fireworks,
+    enter_learning,
+    missing_elements,
+    refit_stage,
+)
 from workflows.labelling import request_labels
 
 
@@ -83,9 +89,8 @@ def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[st
 
 def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
     """The first potential, or the end where an element is missing."""
-    for index, symbol in enumerate(config.species):
-        if not store.candidates.has(config.name, **{f"fractions.{index}": 1.0, "reason": None}):
-            reason = f"no candidate is pure {symbol}, and the hull needs all elements; add a source of it"
-            return {"end": (FAILED, reason)}
+    if missing := missing_elements(store, config, reason=None):
+        reason = f"no candidate is pure {missing[0]}, and the hull needs all elements; add a source of it"
+        return {"end": (FAILED, reason)}
     refit_stage(store, config, document, stage=0)
     return {"gathered": len(config.candidates)} | enter_learning(config, stage=0)

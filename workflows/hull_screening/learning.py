@@ -11,9 +11,16 @@ from fireworks import Firework
 from alflow.config_screening import Screening
 from alflow.selection import fingerprint, select
 from alflow.store import Store, campaigns
-from alflow.store.candidates import DROPPED, PAUSED, RELAXED, WAITING
+from alflow.store.candidates import DROPPED, PAUSED, RELAXED, WAITING, energies_without
 from alflow.store.labels import FAILED, REJECTED
-from workflows.hull_screening.phase import Phase, choice, chunk_fireworks, refit_stage, stage_version
+from workflows.hull_screening.phase import (
+    Phase,
+    choice,
+    chunk_fireworks,
+    missing_elements,
+    refit_stage,
+    stage_version,
+)
 from workflows.labelling import request_labels
 from workflows.training import read_active_set, read_potential
 
@@ -29,13 +36,16 @@ def explorations(store: Store, config: Screening, document: dict[str, Any]) -> l
     return chunk_fireworks(store, document, "relax", chunks)
 
 
-def to_relax(store: Store, document: dict[str, Any]) -> list[ObjectId]:
-    """What a round relaxes: paused and a sample of new ones; once there are none, outdated ones."""
+def to_relax(store: Store, document: dict[str, Any], limit: int = 0) -> list[ObjectId]:
+    """What a round relaxes: paused and a sample of new ones; once there are none, outdated ones.
+
+    With a `limit` no more than so many of each, to see whether there are any.
+    """
     name, stage = document["name"], document["stage"]
-    unrelaxed = store.candidates.ids(name, stage, PAUSED)
-    unrelaxed += store.candidates.ids(name, stage, WAITING, limit=document["sample"])
+    unrelaxed = store.candidates.ids(name, stage, PAUSED, limit=limit)
+    unrelaxed += store.candidates.ids(name, stage, WAITING, limit=limit or document["sample"])
     older = {"$lt": stage_version(store, document)}
-    return unrelaxed or store.candidates.ids(name, stage, RELAXED, version=older)
+    return unrelaxed or store.candidates.ids(name, stage, RELAXED, limit=limit, version=older)
 
 
 def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
@@ -47,11 +57,11 @@ def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[st
     name, round_ = config.name, document["round"]
     stage = config.stages[document["stage"]]
     ids = store.candidates.ids(name, document["stage"], PAUSED, limit=COMPARED)
+    if not ids:
+        return choice(ids, [])
     # What a killed attempt at this very choice has asked for must not change the choice.
     asked = [label for label in store.labels.find(name) if label["round"] < round_]
     failed = [label["configuration"] for label in asked if label["state"] in (FAILED, REJECTED)]
-    if not ids:
-        return choice(ids, [])
     paused = store.candidates.get(ids)
     frames = [candidate["atoms"] for candidate in paused]
     version = stage_version(store, document)
@@ -80,24 +90,13 @@ def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[
     if paused and chosen is not None and not chosen["labels"]:
         _give_up(store, stage, paused)  # nothing that could be labelled would let them go on
         paused = []
-    if to_relax(store, document):
+    if to_relax(store, document, limit=1):
         barren = document["barren"] + 1 if paused and not learned else 0
         return {"sample": 2 * document["sample"], "barren": barren}
-    if missing := _unrelaxed_elements(store, config, stage):
+    if missing := missing_elements(store, config, **{f"energies.{stage}": {"$exists": True}}):
         reason = f"no candidate that is pure {missing[0]} could be relaxed, and the hull needs all elements"
         return {"end": (campaigns.FAILED, f"{reason}; see `alflow hull`")}
     return {"phase": Phase.VALIDATION}
-
-
-def _unrelaxed_elements(store: Store, config: Screening, stage: int) -> list[str]:
-    """Species of which a stage has relaxed no pure candidate."""
-    return [
-        symbol
-        for index, symbol in enumerate(config.species)
-        if not store.candidates.has(
-            config.name, **{f"energies.{stage}": {"$exists": True}, f"fractions.{index}": 1.0}
-        )
-    ]
 
 
 def _give_up(store: Store, stage: int, paused: list[ObjectId]) -> None:
@@ -107,7 +106,7 @@ def _give_up(store: Store, stage: int, paused: list[ObjectId]) -> None:
             {
                 "state": DROPPED,
                 "reason": f"cannot be labelled: {candidate['reason']}",
-                "energies": {k: v for k, v in candidate["energies"].items() if k != str(stage)},
+                "energies": energies_without(candidate, stage),
             },
         )
         for candidate in store.candidates.get(paused)

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from enum import StrEnum
 from typing import Any, Protocol
 
-import numpy as np
 from bson import ObjectId
 from fireworks import Firework
 
@@ -91,7 +90,10 @@ def enter_learning(config: Screening, stage: int) -> dict[str, Any]:
     return {"phase": Phase.LEARNING, "stage": stage, "sample": config.screen.first_sample}
 
 
-def lowest_element(fractions: np.ndarray, energies_eV: np.ndarray, species: int) -> int:
-    """Index of the pure element that is lowest in energy."""
-    pure = np.flatnonzero(fractions[:, species] == 1.0)
-    return int(pure[np.argmin(energies_eV[pure])])
+def missing_elements(store: Store, config: Screening, **where: Any) -> list[str]:
+    """Species of which no pure candidate is such."""
+    return [
+        symbol
+        for index, symbol in enumerate(config.species)
+        if not store.candidates.has(config.name, **{f"fractions.{index}": 1.0}, **where)
+    ]

@@ -23,7 +23,6 @@ from workflows.hull_screening.phase import (
     Phase,
     choice,
     enter_learning,
-    lowest_element,
     refit_stage,
     stage_version,
 )
@@ -43,7 +42,7 @@ def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[st
     """
     name, stage = config.name, document["stage"]
     ids, fractions, energies_eV = store.candidates.energies(name, stage)
-    elements = [ids[lowest_element(fractions, energies_eV, index)] for index in range(len(config.species))]
+    elements = [ids[_lowest_element(fractions, energies_eV, index)] for index in range(len(config.species))]
     fresh = set(store.candidates.ids(name, stage, RELAXED)) - set(elements)
     nearest = [ids[i] for i in np.argsort(hull_distances(fractions, energies_eV), kind="stable")]
     others = [key for key in nearest if key in fresh]
@@ -82,6 +81,12 @@ def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[
         return {"phase": Phase.FINAL, "stage": stage + 1}
     refit_stage(store, config, document, stage + 1)
     return enter_learning(config, stage + 1)
+
+
+def _lowest_element(fractions: np.ndarray, energies_eV: np.ndarray, species: int) -> int:
+    """Index of the pure element that is lowest in energy."""
+    pure = np.flatnonzero(fractions[:, species] == 1.0)
+    return int(pure[np.argmin(energies_eV[pure])])
 
 
 def _held_out(store: Store, name: str, candidates: list[ObjectId], wanted: int) -> list[Atoms]:

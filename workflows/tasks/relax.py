@@ -19,7 +19,7 @@ from alflow.simulation import (
     relax_batch,
 )
 from alflow.store import Store
-from alflow.store.candidates import DROPPED, PAUSED, RELAXED
+from alflow.store.candidates import DROPPED, PAUSED, RELAXED, energies_without
 from workflows.tasks.chunk import ChunkTask
 from workflows.training import read_active_set, read_potential
 
@@ -73,8 +73,8 @@ def _relaxed(
     for result in results:
         candidate = candidates[result.index]
         update = outcome(result, stage, version, selection.gamma_break)
-        if update["state"] == DROPPED:  # an older version may have relaxed it
-            update["energies"] = {k: v for k, v in candidate["energies"].items() if k != str(stage)}
+        if update["state"] == DROPPED:
+            update["energies"] = energies_without(candidate, stage)
         yield candidate["_id"], update | {"round": round_}
 
 
