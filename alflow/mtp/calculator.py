@@ -58,8 +58,22 @@ class MTPCalculator:
             active_set.check_belongs_to(self.potential)
         self.active_set = active_set
         self.threads = threads
-        self.atoms: Atoms | None = None
         self.results: dict[str, Any] = {}
+        self._crystal: tuple[bytes, ...] | None = None
+        self._positions = b""
+
+    @property
+    def atoms(self) -> Atoms | None:
+        """A copy of the structure of the results; None before the first."""
+        if self._crystal is None:
+            return None
+        numbers, cell, pbc = self._crystal
+        return Atoms(
+            numbers=np.frombuffer(numbers, dtype=int),
+            positions=np.frombuffer(self._positions).reshape(-1, 3),
+            cell=np.frombuffer(cell).reshape(3, 3),
+            pbc=np.frombuffer(pbc, dtype=bool),
+        )
 
     def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:
         """One of the results, computed if the structure has changed; None if that is not allowed."""
@@ -102,28 +116,21 @@ class MTPCalculator:
             "min_distance_A": float(evaluation.min_distances_A[0]),
             **grades,
         }
-        if self.atoms is None:
-            self.atoms = Atoms(atoms.numbers, atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-        else:
-            self.atoms.positions[:] = atoms.positions
 
     def _flatten(self, atoms: Atoms) -> FlatStructures:
         """As flat arrays, of which only the positions change along a trajectory with a constant cell."""
-        if self.atoms is None or not _same_crystal(self.atoms, atoms):
-            self.atoms = None
-            self._flat = FlatStructures.of([atoms])
+        if _crystal(atoms) != self._crystal:
+            self._crystal = _crystal(atoms)
             self._volume_A3 = atoms.cell.volume if atoms.pbc.all() else 0.0
-            return self._flat
-        return replace(self._flat, positions=np.ascontiguousarray(atoms.positions))
+            self._flat = FlatStructures.of([atoms])
+        else:
+            self._flat = replace(self._flat, positions=np.ascontiguousarray(atoms.positions))
+        self._positions = atoms.positions.tobytes()
+        return self._flat
 
     def calculation_required(self, atoms: Atoms, properties: Sequence[str]) -> bool:
         """Whether `atoms` differs from the structure of the results."""
-        known = self.atoms
-        return (
-            known is None
-            or not _same_crystal(known, atoms)
-            or not np.array_equal(known.positions, atoms.positions)
-        )
+        return self._positions != atoms.positions.tobytes() or self._crystal != _crystal(atoms)
 
     def get_potential_energy(self, atoms: Atoms | None = None, force_consistent: bool = False) -> float:
         """Energy, eV."""
@@ -142,10 +149,6 @@ class MTPCalculator:
         return self.get_property("energies", atoms)
 
 
-def _same_crystal(one: Atoms, other: Atoms) -> bool:
-    """Whether two structures differ in nothing but positions."""
-    return (
-        np.array_equal(one.numbers, other.numbers)
-        and bool((one.cell.array == other.cell.array).all())
-        and bool((one.pbc == other.pbc).all())
-    )
+def _crystal(atoms: Atoms) -> tuple[bytes, ...]:
+    """All of a structure but the positions; bytes are compared faster than arrays."""
+    return atoms.numbers.tobytes(), atoms.cell.array.tobytes(), atoms.pbc.tobytes()

@@ -14,6 +14,10 @@ from alflow.errors import InputError
 from alflow.mtp import kernel
 from alflow.mtp.potential import MomentTensorPotential
 
+VOIGT = np.array([0, 4, 8, 5, 2, 1])
+"""Entries xx yy zz yz xz xy of a 3 × 3 matrix."""
+VOIGT_TRANSPOSED = np.array([0, 4, 8, 7, 6, 3])
+
 
 @dataclass(frozen=True)
 class Evaluation:
@@ -59,8 +63,8 @@ class Evaluation:
     def voigt_virials(self) -> NDArray[np.float64]:
         """Virials (structures, 6) in the order xx yy zz yz xz xy, eV."""
         assert self.virials is not None
-        symmetric = (self.virials + self.virials.transpose(0, 2, 1)) / 2
-        return symmetric.reshape(-1, 9)[:, [0, 4, 8, 5, 2, 1]]
+        entries = self.virials.reshape(-1, 9)
+        return (entries[:, VOIGT] + entries[:, VOIGT_TRANSPOSED]) / 2
 
     def slices(self) -> Iterator[slice]:
         """The atoms of each structure in the flat arrays."""

@@ -1,21 +1,23 @@
 // Energies, forces, virials, basis values and parameter gradients of many structures. SIMD lanes are atoms:
-// eight atoms with like numbers of neighbours are computed together, neighbour n of all of them at once.
+// some with like numbers of neighbours are computed together, neighbour n of all of them at once.
 //
-// For a batch:  (1) radial functions f_μ(r), f'_μ(r) of every neighbour;  (2) monomials of the unit vector û, summed into the basic
-// moments M;  (3) the contraction table forward;  (4) its adjoint, A = ∂V/∂M;  (5) per neighbour again the monomials, from which
-// ∂V/∂f_μ and ∂V/∂û follow by the reverse recursion. No Jacobian of the moments is ever stored.
+// For a batch:  (1) radial functions f_μ(r), f'_μ(r) of every neighbour;  (2) the basic moments M, sums over neighbours;  (3) the
+// contraction table forward;  (4) its adjoint, A = ∂V/∂M;  (5) per neighbour the polynomials Σ A x^a y^b z^c, which are ∂V/∂f_μ, and
+// their gradients, from which ∂V/∂r follows. No Jacobian of the moments is ever stored.
 #pragma once
 
 #include <algorithm>
 #include <cmath>
 #include <exception>
 #include <numeric>
-#include <thread>
 
+#include "contraction.hpp"
+#include "moments.hpp"
 #include "neighbors.hpp"
 #include "potential.hpp"
 #include "radial.hpp"
 #include "simd.hpp"
+#include "threads.hpp"
 
 struct Output {
   double* energies;   // (atoms)
@@ -31,13 +33,10 @@ struct Output {
 
 namespace detail {
 
-constexpr int Q = 4;  // neighbours that share a load of a moment
-
 class BatchEvaluator {
  public:
   BatchEvaluator(const Potential& p, const Structures& s, const NeighborList& list, const std::vector<int32_t>& structure_of)
-      : p_(p), s_(s), list_(list), structure_of_(structure_of), moments_(p.moment_count), adjoints_(p.moment_count),
-        monomials_(std::size_t(p.monomial_count) * Q), monomial_adjoints_(std::size_t(p.monomial_count) * Q),
+      : p_(p), s_(s), list_(list), structure_of_(structure_of), passes_(p), moments_(p.moment_count), adjoints_(p.moment_count),
         dq_(p.chebyshev_count), row_(p.radial.size() / p.species_count + 1 + p.scalars.size()) {}
 
   // atoms: up to W atoms; unused lanes repeat the first one with no neighbours.
@@ -48,22 +47,18 @@ class BatchEvaluator {
     gather();
     radial_pass();
     sum_moments();
-    contract();
+    contract(p_, moments_.data());
     write_basis(out);
     if (!forces && !with_rows_) return;
-    contract_adjoint();
-    p_.spread_sums(adjoints_.data(), [](vec& to, const vec& from) { to += from; });
-    std::fill(row_.begin(), row_.end(), splat(0));
+    contract_adjoint(p_, moments_.data(), adjoints_.data());
     backward(forces, virials);
     if (!with_rows_) return;
-    finish_rows();
+    fill_rows();
     if (out.gradients) write_gradients(out.gradients);
     if (out.grades) write_grades(out);
   }
 
  private:
-  struct Pair { vec u[3], inverse_r, r; };  // û, or the whole of r before radial_pass()
-
   // Neighbours of all lanes side by side. An absent one sits at the cutoff, where radial functions and their slopes vanish.
   void gather() {
     int longest = 0;
@@ -93,6 +88,7 @@ class BatchEvaluator {
     const int F = p_.radial_count, K = p_.chebyshev_count;
     f_.resize(std::size_t(count_) * F);
     df_.resize(std::size_t(count_) * F);
+    g_.resize(std::size_t(count_) * F);
     q_.resize(std::size_t(with_rows_ ? count_ : 1) * K);
     for (int n = 0; n < count_; ++n) {
       Pair& pair = pairs_[n];
@@ -120,192 +116,27 @@ class BatchEvaluator {
     }
   }
 
-  // The monomials of a rank are x times all of the rank below, then y times those without x, then z times the last (see
-  // monomial_index): calls body(axis, first parent, first child, how many).
-  template <class Body>
-  static void for_children(int rank, Body body) {
-    const int below = monomials_below_rank(rank - 1), here = monomials_below_rank(rank), all = here - below;
-    body(0, below, here, all);
-    body(1, here - rank, here + all, rank);
-    body(2, here - 1, here + all + rank, 1);
-  }
-
-  // The monomials of ranks 0 and 1, which are 1, x, y, z, need no recursion.
-  struct Low { int first_mu, mu_count, first_moment; };
-  Low low(int monomial) const {
-    const Potential::Rank& r = p_.ranks[monomial > 0];
-    return {r.first_mu, r.mu_count, r.first_basic + std::max(0, monomial - 1) * r.mu_count};
-  }
-
-  void start_monomials(const Pair* pair) {
-    for (int q = 0; q < Q; ++q) {
-      monomials_[q] = splat(1);
-      for (int i = 1; i < low_count_; ++i) monomials_[i * Q + q] = pair[q].u[i - 1];
-    }
-  }
-
-  void sum_low_moments(const vec* f) {
-    for (int i = 0; i < low_count_; ++i) {
-      const auto [first_mu, mu_count, first_moment] = low(i);
-      for (int mu = first_mu; mu < mu_count; ++mu) {
-        vec sum = moments_[first_moment + mu];
-        for (int q = 0; q < Q; ++q) sum += f[q * p_.radial_count + mu] * monomials_[i * Q + q];
-        moments_[first_moment + mu] = sum;
-      }
-    }
-  }
-
-  // Adds to g_μ = ∂V/∂f_μ and to ∂V/∂û.
-  void low_adjoints(const vec* f, vec* g, vec (&du)[3][Q]) const {
-    for (int i = 0; i < low_count_; ++i) {
-      const auto [first_mu, mu_count, first_moment] = low(i);
-      vec own[Q];
-      for (int q = 0; q < Q; ++q) own[q] = monomial_adjoints_[i * Q + q];
-      for (int mu = first_mu; mu < mu_count; ++mu) {
-        const vec adjoint = adjoints_[first_moment + mu];
-        for (int q = 0; q < Q; ++q) {
-          own[q] += f[q * p_.radial_count + mu] * adjoint;
-          g[q * p_.radial_count + mu] += monomials_[i * Q + q] * adjoint;
-        }
-      }
-      for (int q = 0; q < Q && i > 0; ++q) du[i - 1][q] += own[q];
-    }
-  }
-
-  // Monomials of one rank of Q unit vectors; times MU radial functions they are added to the moments.
-  template <int MU, bool KEPT>
-  void raise(int rank, const Pair* pair, const vec* f) {
-    const Potential::Rank& r = p_.ranks[rank];
-    vec fr[std::max(MU, 1)][Q];
-    for (int mu = 0; mu < MU; ++mu)
-      for (int q = 0; q < Q; ++q) fr[mu][q] = f[q * p_.radial_count + r.first_mu + mu];
-    for_children(rank, [&](int axis, int parent, int child, int count) {
-      const vec* from = monomials_.data() + parent * Q;
-      vec* to = monomials_.data() + child * Q;
-      vec* moment = moments_.data() + r.first_basic + (child - r.monomial) * r.mu_count + r.first_mu;
-      vec u[Q];
-      for (int q = 0; q < Q; ++q) u[q] = pair[q].u[axis];
-      for (int i = 0; i < count; ++i, from += Q, to += Q, moment += r.mu_count) {
-        vec m[Q];
-        for (int q = 0; q < Q; ++q) {
-          m[q] = u[q] * from[q];
-          if constexpr (KEPT) to[q] = m[q];
-        }
-        for (int mu = 0; mu < MU; ++mu) {
-          vec sum = moment[mu];
-          for (int q = 0; q < Q; ++q) sum += fr[mu][q] * m[q];
-          moment[mu] = sum;
-        }
-      }
-    });
-  }
-
   void sum_moments() {
     std::fill(moments_.begin(), moments_.end(), splat(0));
-    for (int n = 0; n < count_; n += Q) {
-      const vec* f = f_.data() + std::size_t(n) * p_.radial_count;
-      const Pair* pair = pairs_.data() + n;
-      start_monomials(pair);
-      sum_low_moments(f);
-      for (int rank = 2; rank <= p_.max_rank; ++rank)
-        for_mu_count(p_.ranks[rank].summed(), [&]<int MU>() {
-          if (rank < p_.max_rank) raise<MU, true>(rank, pair, f);
-          else raise<MU, false>(rank, pair, f);
-        });
-    }
+    for (int n = 0; n < count_; n += Q) passes_.sum(&pairs_[n], &f_[std::size_t(n) * p_.radial_count], moments_.data());
     p_.fill_sums(moments_.data());
-  }
-
-  void contract() {
-    vec* m = moments_.data();
-    for (const Contraction& c : p_.contractions) {
-      vec sum = m[c.out];
-      for (int i = c.begin; i < c.end; ++i) {
-        const Product& t = p_.products[i];
-        sum += t.factor * m[t.left] * m[t.right];
-      }
-      m[c.out] = sum;
-    }
-  }
-
-  void contract_adjoint() {
-    std::fill(adjoints_.begin(), adjoints_.end(), splat(0));
-    for (std::size_t b = 0; b < p_.scalars.size(); ++b) adjoints_[p_.scalars[b]] += splat(p_.moment_coefficients[b]);
-    vec* a = adjoints_.data();
-    const vec* m = moments_.data();
-    for (const Adjoint& row : p_.adjoints) {
-      vec sum{};
-      for (int i = row.begin; i < row.end; ++i) sum += a[p_.adjoint_terms[i].out] * m[p_.adjoint_terms[i].other];
-      a[row.moment] += row.factor * sum;
-    }
-  }
-
-  // Reverse of raise() for Q neighbours: adds to g_μ and ∂V/∂û, and determines the adjoints of the monomials of the rank below.
-  template <int MU, bool HIGHEST>
-  void lower(int rank, const Pair* pair, const vec* f, vec* g, vec (&du)[3][Q]) {
-    const Potential::Rank& r = p_.ranks[rank];
-    vec fr[std::max(MU, 1)][Q];
-    for (int mu = 0; mu < MU; ++mu)
-      for (int q = 0; q < Q; ++q) fr[mu][q] = f[q * p_.radial_count + r.first_mu + mu];
-    for_children(rank, [&](int axis, int parent, int child, int count) {
-      const vec* from = monomials_.data() + parent * Q;
-      const vec* above = monomial_adjoints_.data() + child * Q;
-      vec* below = monomial_adjoints_.data() + parent * Q;
-      const vec* adjoint = adjoints_.data() + r.first_basic + (child - r.monomial) * r.mu_count + r.first_mu;
-      vec u[Q], slope[Q], sum[std::max(MU, 1)][Q];
-      for (int q = 0; q < Q; ++q) {
-        u[q] = pair[q].u[axis];
-        slope[q] = splat(0);
-        for (int mu = 0; mu < MU; ++mu) sum[mu][q] = splat(0);
-      }
-      for (int i = 0; i < count; ++i, from += Q, above += Q, below += Q, adjoint += r.mu_count)
-        for (int q = 0; q < Q; ++q) {
-          vec own = splat(0);
-          if constexpr (!HIGHEST) {
-            own = above[q];
-            slope[q] += own * from[q];
-          }
-          for (int mu = 0; mu < MU; ++mu) {
-            own += fr[mu][q] * adjoint[mu];
-            sum[mu][q] += adjoint[mu] * from[q];
-          }
-          below[q] = axis == 0 ? own * u[q] : below[q] + own * u[q];
-        }
-      for (int q = 0; q < Q; ++q) {
-        for (int mu = 0; mu < MU; ++mu) {
-          slope[q] += fr[mu][q] * sum[mu][q];
-          g[q * p_.radial_count + r.first_mu + mu] += sum[mu][q] * u[q];
-        }
-        du[axis][q] += slope[q];
-      }
-    });
   }
 
   void backward(double* forces, double* virials) {
     const int F = p_.radial_count;
     vec own[3]{}, virial[9]{};
-    g_.resize(std::size_t(Q) * F);
     for (int n = 0; n < count_; n += Q) {
       const Pair* pair = pairs_.data() + n;
       const vec* f = f_.data() + std::size_t(n) * F;
       const vec* df = df_.data() + std::size_t(n) * F;
-      start_monomials(pair);
-      for (int rank = 2; rank < p_.max_rank; ++rank) raise<0, true>(rank, pair, f);
-      std::fill(g_.begin(), g_.end(), splat(0));
-      vec du[3][Q];
-      for (int q = 0; q < Q; ++q) du[0][q] = du[1][q] = du[2][q] = splat(0);
-      for (int rank = p_.max_rank; rank >= 2; --rank)
-        for_mu_count(p_.ranks[rank].summed(), [&]<int MU>() {
-          if (rank < p_.max_rank) lower<MU, false>(rank, pair, f, g_.data(), du);
-          else lower<MU, true>(rank, pair, f, g_.data(), du);
-        });
-      low_adjoints(f, g_.data(), du);
-      if (with_rows_) add_coefficient_gradient(n);
+      vec* g = g_.data() + std::size_t(n) * F;
+      several du[3]{};
+      passes_.pull(pair, f, adjoints_.data(), g, du);
       if (!forces) continue;
       for (int q = 0; q < Q; ++q) {
         const Pair& e = pair[q];
         vec radial{}, d[3], r[3];
-        for (int mu = 0; mu < F; ++mu) radial += df[q * F + mu] * g_[q * F + mu];
+        for (int mu = 0; mu < F; ++mu) radial += df[q * F + mu] * g[q * F + mu];
         // ∂V/∂r = r̂ Σ f' g + (∂V/∂û − (∂V/∂û·û) û) / r
         for (int i = 0; i < 3; ++i) radial -= du[i][q] * e.u[i] * e.inverse_r;
         for (int i = 0; i < 3; ++i) {
@@ -330,46 +161,53 @@ class BatchEvaluator {
     }
   }
 
-  // ∂V/∂c_{μk} of Q neighbours: Σ_j g_μ Q_k, in the lanes where the neighbour is of the species. Q_k of absent ones is zero.
-  void add_coefficient_gradient(int n) {
+  // Calls body(j) for runs of J numbers that begin at j and cover all of them; the last run may repeat some.
+  template <int J, class Body>
+  static void for_runs(int count, Body body) {
+    int j = 0;
+    for (; j + J <= count; j += J) body.template operator()<J>(j);
+    if (j == count) return;
+    if (count >= J) body.template operator()<J>(count - J);
+    else for (; j < count; ++j) body.template operator()<1>(j);
+  }
+
+  // ∂V/∂c_{μk} = Σ_j g_μ Q_k, in the lanes where the neighbour is of the species. Q_k of absent ones is zero.
+  void coefficient_gradients() {
     const int F = p_.radial_count, K = p_.chebyshev_count;
     vec* gradient = row_.data();
-    for (int species = 0; species < p_.species_count; ++species, gradient += F * K) {
-      vec here[Q];
-      bool any = false;
-      for (int q = 0; q < Q; ++q)
-        for (int l = 0; l < W; ++l) {
-          here[q][l] = neighbor_type_[std::size_t(n + q) * W + l] == species;
-          any = any || here[q][l] != 0;
+    own_g_.resize(count_);
+    for (int species = 0; species < p_.species_count; ++species)
+      for (int mu = 0; mu < F; ++mu, gradient += K) {
+        for (int n = 0; n < count_; ++n) {
+          own_g_[n] = p_.scaling * g_[std::size_t(n) * F + mu];
+          if (p_.species_count > 1)
+            for (int l = 0; l < W; ++l)
+              if (neighbor_type_[std::size_t(n) * W + l] != species) own_g_[n][l] = 0;
         }
-      if (!any) continue;
-      for (int mu = 0; mu < F; ++mu) {
-        vec g[Q];
-        for (int q = 0; q < Q; ++q) g[q] = here[q] * g_[q * F + mu];
-        for (int k = 0; k < K; ++k) {
-          vec sum = gradient[mu * K + k];
-          for (int q = 0; q < Q; ++q) sum += g[q] * q_[std::size_t(n + q) * K + k];
-          gradient[mu * K + k] = sum;
-        }
+        for_runs<4>(K, [&]<int J>(int k) {
+          vec sum[J]{};
+          for (int n = 0; n < count_; ++n)
+            for (int j = 0; j < J; ++j) sum[j] += own_g_[n] * q_[std::size_t(n) * K + k + j];
+          std::copy_n(sum, J, gradient + k);
+        });
       }
-    }
   }
 
   void write_basis(const Output& out) {
     const std::size_t B = p_.scalars.size();
+    vec energies{};
+    for (std::size_t b = 0; b < B; ++b) energies += p_.moment_coefficients[b] * moments_[p_.scalars[b]];
     for (int l = 0; l < lanes_; ++l) {
-      double energy = p_.species_energies[s_.types[atoms_[l]]];
-      for (std::size_t b = 0; b < B; ++b) energy += p_.moment_coefficients[b] * moments_[p_.scalars[b]][l];
-      out.energies[atoms_[l]] = energy;
+      out.energies[atoms_[l]] = p_.species_energies[s_.types[atoms_[l]]] + energies[l];
       if (out.basis)
         for (std::size_t b = 0; b < B; ++b) out.basis[std::size_t(atoms_[l]) * B + b] = moments_[p_.scalars[b]][l];
     }
   }
 
   // A row holds what may differ from zero: the radial coefficients of the centre's species, its energy, the linear coefficients.
-  void finish_rows() {
+  void fill_rows() {
+    coefficient_gradients();
     vec* next = row_.data() + p_.radial.size() / p_.species_count;
-    for (vec* c = row_.data(); c < next; ++c) *c *= p_.scaling;
     *next++ = splat(1);
     for (int32_t scalar : p_.scalars) *next++ = moments_[scalar];
   }
@@ -395,11 +233,8 @@ class BatchEvaluator {
       bool any = false;
       for (int l = 0; l < lanes_; ++l) any = any || s_.types[atoms_[l]] == type;
       if (!any) continue;
-      constexpr int J = 8;
       vec grade{}, sum{};
-      int column = 0;
-      for (; column + J <= out.rank; column += J) grade_columns<J>(type, out, column, grade, sum);
-      for (; column < out.rank; ++column) grade_columns<1>(type, out, column, grade, sum);
+      for_runs<8>(out.rank, [&]<int J>(int column) { grade_columns<J>(type, out, column, grade, sum); });
       for (int l = 0; l < lanes_; ++l)
         if (s_.types[atoms_[l]] == type)
           out.grades[atoms_[l]] = std::isfinite(sum[l]) ? grade[l] : std::numeric_limits<double>::infinity();
@@ -422,47 +257,31 @@ class BatchEvaluator {
     }
   }
 
-  // The number of radial functions of a run as a compile-time constant, so that they stay in registers.
-  template <class Body>
-  static void for_mu_count(int count, Body body) {
-    switch (count) {
-      case 0: return body.template operator()<0>();
-      case 1: return body.template operator()<1>();
-      case 2: return body.template operator()<2>();
-      case 3: return body.template operator()<3>();
-      case 4: return body.template operator()<4>();
-      case 5: return body.template operator()<5>();
-      case 6: return body.template operator()<6>();
-      case 7: return body.template operator()<7>();
-      case 8: return body.template operator()<8>();
-      default: throw std::invalid_argument("more than 8 radial functions are not supported");
-    }
-  }
-
   const Potential& p_;
   const Structures& s_;
   const NeighborList& list_;
   const std::vector<int32_t>& structure_of_;
   const int32_t* atoms_ = nullptr;
-  const int low_count_ = p_.max_rank > 0 ? 4 : 1;
   int lanes_ = 0, count_ = 0;
   bool with_rows_ = false;
-  aligned_vector<Pair> pairs_;
-  aligned_vector<vec> f_, df_, g_, moments_, adjoints_, monomials_, monomial_adjoints_, q_, dq_, row_;
+  MomentPasses passes_;
+  aligned_vector<Pair> pairs_;  // u is the whole of r before radial_pass()
+  aligned_vector<vec> moments_, adjoints_, g_, f_, df_, q_, dq_, own_g_, row_;
   std::vector<int32_t> neighbor_atom_, neighbor_type_;
 };
 
 }  // namespace detail
 
-// Fills `out`, whose arrays must be zero where sums are written (forces, virials). Threads take contiguous ranges of blocks, so that
+// Fills `out`, whose arrays must be zero where sums are written (forces, virials). Threads take contiguous ranges of atoms, so that
 // the result is the same for the same number of threads.
 inline void evaluate(const Potential& p, const Structures& s, int threads, const Output& out) {
   constexpr int64_t block = 128;  // atoms whose neighbours are kept at a time: they fit into the second-level cache
-  const int64_t atoms = s.offsets[s.count], blocks = (atoms + block - 1) / block;
+  const int64_t atoms = s.offsets[s.count];
   std::vector<int32_t> structure_of(atoms);
   for (int i = 0; i < s.count; ++i) std::fill(structure_of.begin() + s.offsets[i], structure_of.begin() + s.offsets[i + 1], i);
 
-  threads = int(std::max<int64_t>(1, std::min<int64_t>(threads, blocks)));
+  threads = int(std::max<int64_t>(1, std::min<int64_t>(threads, atoms / block)));
+  const auto share = [&](int t) { return t == threads ? atoms : atoms * t / threads / W * W; };  // where a thread begins
   std::vector<std::vector<double>> forces(threads), virials(threads), distances(threads);
   std::vector<std::exception_ptr> errors(threads);
   const auto work = [&](int t) {
@@ -478,8 +297,8 @@ inline void evaluate(const Potential& p, const Structures& s, int threads, const
       NeighborList list(s, p.cutoff);
       detail::BatchEvaluator evaluator(p, s, list, structure_of);
       std::vector<int32_t> order;
-      for (int64_t b = blocks * t / threads; b < blocks * (t + 1) / threads; ++b) {
-        const int64_t begin = b * block, end = std::min(atoms, begin + block);
+      for (int64_t begin = share(t), end; begin < share(t + 1); begin = end) {
+        end = std::min(begin + block, share(t + 1));
         list.find(begin, end);
         // Atoms with like numbers of neighbours share a batch.
         order.resize(end - begin);
@@ -496,10 +315,8 @@ inline void evaluate(const Potential& p, const Structures& s, int threads, const
       errors[t] = std::current_exception();
     }
   };
-  std::vector<std::thread> pool;
-  for (int t = 1; t < threads; ++t) pool.emplace_back(work, t);
-  work(0);
-  for (auto& thread : pool) thread.join();
+  if (threads == 1) work(0);
+  else ThreadCrew::run(threads, work);
   for (auto& error : errors)
     if (error) std::rethrow_exception(error);
   for (int t = 1; t < threads && out.forces; ++t) {

@@ -16,6 +16,7 @@
 #include <array>
 #include <cmath>
 
+#include "contraction.hpp"
 #include "neighbors.hpp"
 #include "potential.hpp"
 #include "radial.hpp"
@@ -28,7 +29,11 @@ using fvec = float __attribute__((vector_size(FW * sizeof(float))));
 constexpr int CH = 4;  // registers of a chunk of directions or coefficients
 using chunk = std::array<fvec, CH>;
 
-inline double sum_of_lanes(const vec& v) { return ((v[0] + v[4]) + (v[2] + v[6])) + ((v[1] + v[5]) + (v[3] + v[7])); }
+inline double sum_of_lanes(vec v) {
+  for (int half = W / 2; half > 0; half /= 2)
+    for (int l = 0; l < half; ++l) v[l] += v[l + half];
+  return v[0];
+}
 
 inline int registers(int count) { return (count + FW - 1) / FW; }
 
@@ -56,7 +61,8 @@ class NeighborhoodJacobian {
         for (int b = rank - a; b >= 0; --b) {
           const int c = rank - a - b, i = int(exponents_.size());
           exponents_.push_back({a, b, c});
-          for (int mu = p.ranks[rank].first_mu; mu < p.ranks[rank].mu_count; ++mu) summed_.push_back({i, mu, p.moment(a, b, c) + mu});
+          for (int mu = 0; mu < p.radial_count; ++mu)
+            if (rank == p.families[mu].rank || rank == p.families[mu].rank - 1) summed_.push_back({i, mu, p.moment(mu, a, b, c)});
         }
     energy_.resize(coefficients_);
     explicit_.resize(width_);
@@ -118,7 +124,7 @@ class NeighborhoodJacobian {
   // Per neighbour: radial functions, monomials of the unit vector and their gradients. Absent neighbours sit at the cutoff, where
   // radial functions and their slopes vanish.
   void neighbor_terms(int type) {
-    const int F = p_.radial_count, K = p_.chebyshev_count, X = p_.monomial_count;
+    const int F = p_.radial_count, K = p_.chebyshev_count, X = int(exponents_.size());
     position_.resize(3 * blocks_);
     unit_.resize(3 * blocks_);
     q_.resize(blocks_ * K);
@@ -181,7 +187,7 @@ class NeighborhoodJacobian {
   // Basic moments, and their tangents along every direction: tangents_[register][basic], whose lanes are the directions.
   void sum_over_neighbors() {
     using half = float __attribute__((vector_size(W * sizeof(float))));
-    const int F = p_.radial_count, X = p_.monomial_count, M = p_.basic_count;
+    const int F = p_.radial_count, X = int(exponents_.size()), M = p_.basic_count;
     tangents_.assign(std::size_t(directions_) * M, fvec{});
     for (const Summed& s : summed_) {
       vec moment{}, own[3]{}, virial[6]{};
@@ -220,24 +226,10 @@ class NeighborhoodJacobian {
   }
 
   void contract() {
-    double* m = moments_.data();
     std::fill(moments_.begin() + p_.basic_count, moments_.end(), 0.0);
-    for (const Contraction& c : p_.contractions)
-      for (int i = c.begin; i < c.end; ++i) {
-        const Product& t = p_.products[i];
-        m[c.out] += t.factor * m[t.left] * m[t.right];
-      }
+    ::contract(p_, moments_.data());
+    contract_adjoint(p_, moments_.data(), adjoints_.data());
     std::copy(moments_.begin(), moments_.end(), float_moments_.begin());
-    double* a = adjoints_.data();
-    std::fill(adjoints_.begin(), adjoints_.end(), 0.0);
-    for (std::size_t b = 0; b < p_.scalars.size(); ++b) a[p_.scalars[b]] += p_.moment_coefficients[b];
-    for (auto c = p_.contractions.rbegin(); c != p_.contractions.rend(); ++c)
-      for (int i = c->begin; i < c->end; ++i) {
-        const Product& t = p_.products[i];
-        const double scaled = t.factor * a[c->out];
-        a[t.left] += scaled * m[t.right];
-        a[t.right] += scaled * m[t.left];
-      }
   }
 
   // R: the registers of the chunk that hold directions.
@@ -319,14 +311,12 @@ class NeighborhoodJacobian {
 
   // g_μ = ∂V/∂f_μ of every neighbour, times its unit vector for the slope of f, and the gradient of g_μ.
   void neighbor_adjoints() {
-    const int F = p_.radial_count, X = p_.monomial_count;
-    folded_.assign(adjoints_.begin(), adjoints_.begin() + p_.basic_count);
-    p_.spread_sums(folded_.data(), [](double& to, double from) { to += from; });
+    const int F = p_.radial_count, X = int(exponents_.size());
     g_.assign(std::size_t(blocks_) * F, vec{});
     dg_.assign(std::size_t(blocks_) * F * 3, vec{});
     for (int b = 0; b < blocks_; ++b)
       for (const Summed& s : summed_) {
-        const double a = folded_[s.basic];
+        const double a = adjoints_[s.basic];
         g_[b * F + s.mu] += a * monomials_[std::size_t(b) * X + s.monomial];
         for (int d = 0; d < 3; ++d) dg_[(b * F + s.mu) * 3 + d] += a * gradients_[(std::size_t(b) * X + s.monomial) * 3 + d];
       }
@@ -347,7 +337,7 @@ class NeighborhoodJacobian {
 
   // Σ_j Q_k(r_j) r̂_j^e over the neighbours of one species: the slope of the basic moment (μ, e) along c_{μk}, whatever μ.
   void sum_radial_moments() {
-    const int X = p_.monomial_count, stride = registers(p_.chebyshev_count);
+    const int X = int(exponents_.size()), stride = registers(p_.chebyshev_count);
     radial_moments_.assign(std::size_t(X) * stride, fvec{});
     const int begin = monomials_below_rank(std::max(0, p_.max_rank - 1));
     for (std::size_t n = 0; n < members_.size(); ++n) {
@@ -369,12 +359,13 @@ class NeighborhoodJacobian {
   void radial_chunk(int begin) {
     const int K = p_.chebyshev_count, stride = registers(K), M = p_.basic_count;
     std::fill(tangent_.begin(), tangent_.begin() + M, chunk{});
-    for (int i = 0; i < p_.monomial_count; ++i) {
+    for (std::size_t i = 0; i < exponents_.size(); ++i) {
       const float* moments = floats(radial_moments_[i * stride]);
       const auto [a, b, c] = exponents_[i];
-      for (int mu = 0; mu < p_.ranks[a + b + c].mu_count; ++mu) {
+      for (int mu = 0; mu < p_.radial_count; ++mu) {
+        if (a + b + c > p_.families[mu].rank) continue;
         const int from = std::max(begin * FW, mu * K), to = std::min((begin + R) * FW, (mu + 1) * K);
-        if (from < to) std::copy(moments + from - mu * K, moments + to - mu * K, floats(tangent_[p_.moment(a, b, c) + mu]) + from - begin * FW);
+        if (from < to) std::copy(moments + from - mu * K, moments + to - mu * K, floats(tangent_[p_.moment(mu, a, b, c)]) + from - begin * FW);
       }
     }
     contract_tangents<R>();
@@ -382,7 +373,7 @@ class NeighborhoodJacobian {
     p_.spread_sums(adjoint_tangent_.data(), [](chunk& to, const chunk& from) {
       for (int r = 0; r < R; ++r) to[r] += from[r];
     });
-    constexpr int D = R < 4 ? 8 : 4;  // directions at a time: D · R sums stay in registers
+    constexpr int D = std::min(FW, R < 4 ? 8 : 4);  // directions at a time: D · R sums stay in registers
     for (int first = 0; first < 3 * blocks_ * W; first += D) {
       const fvec* tangents = &tangents_[std::size_t(first / FW) * M];
       const chunk* a = adjoint_tangent_.data();
@@ -441,7 +432,7 @@ class NeighborhoodJacobian {
   int64_t stride_ = 0, first_ = 0, atoms_ = 0;
   std::vector<std::array<int, 3>> exponents_;
   std::vector<Summed> summed_;
-  std::vector<double> moments_, adjoints_, folded_, energy_;
+  std::vector<double> moments_, adjoints_, energy_;
   std::vector<float> float_moments_;
   std::vector<int64_t> rows_;
   std::vector<int> members_;

@@ -1,7 +1,7 @@
 // Neighbour lists of many structures at once, linear in the number of atoms, for any cell.
 //
-// Every structure is wrapped into its cell, periodic images within the cutoff are added around it, and all is sorted into bins of
-// at least half the cutoff. The result depends on the positions alone, never on earlier calls, so that restarts are exact.
+// Every structure is wrapped into its cell, periodic images within the cutoff are added around it, and all is sorted into bins.
+// The result depends on the positions alone, never on earlier calls, so that restarts are exact.
 #pragma once
 
 #include <algorithm>
@@ -120,9 +120,9 @@ class StructureSearch {
     atom_.resize(points_.size());
     if (points_.size() <= few_points) {
       low_ = {points_[0].x, points_[0].y, points_[0].z};
-      width_ = std::numeric_limits<double>::infinity();
+      width_.fill(std::numeric_limits<double>::infinity());
       bins_ = {1, 1, 1};
-      reach_ = 0;
+      reach_.fill(0);
       start_ = {0, int64_t(points_.size())};
       for (std::size_t i = 0; i < points_.size(); ++i) place(points_[i], i);
       return;
@@ -133,15 +133,16 @@ class StructureSearch {
       const Vec3 r{p.x, p.y, p.z};
       for (int k = 0; k < 3; ++k) { low_[k] = std::min(low_[k], r[k]); high[k] = std::max(high[k], r[k]); }
     }
-    // Bins of half a cutoff, wider where that would make many more bins than points (gas, clusters far apart).
-    width_ = cutoff_ / 2;
+    // Bins along z lie side by side in memory, so that narrow ones cost nothing. Wider where bins would be many more than points
+    // (gas, clusters far apart).
+    width_ = {cutoff_, cutoff_, cutoff_ / 3};
     for (;;) {
       double bins = 1;
-      for (int k = 0; k < 3; ++k) { bins_[k] = int64_t(std::min(1e6, (high[k] - low_[k]) / width_)) + 1; bins *= double(bins_[k]); }
+      for (int k = 0; k < 3; ++k) { bins_[k] = int64_t(std::min(1e6, (high[k] - low_[k]) / width_[k])) + 1; bins *= double(bins_[k]); }
       if (bins <= 64.0 + 4.0 * double(points_.size())) break;
-      width_ *= 1.5;
+      for (double& width : width_) width *= 1.5;
     }
-    reach_ = int64_t(std::ceil(cutoff_ / width_));
+    for (int k = 0; k < 3; ++k) reach_[k] = int64_t(std::ceil(cutoff_ / width_[k]));
     start_.assign(bins_[0] * bins_[1] * bins_[2] + 1, 0);
     bin_.resize(points_.size());
     for (std::size_t i = 0; i < points_.size(); ++i) {
@@ -154,7 +155,7 @@ class StructureSearch {
   }
 
   int64_t bin_along(double x, int k) const {
-    return std::clamp<int64_t>(int64_t((x - low_[k]) / width_), 0, bins_[k] - 1);
+    return std::clamp<int64_t>(int64_t((x - low_[k]) / width_[k]), 0, bins_[k] - 1);
   }
   int64_t bin_of(const Point& p) const {
     return (bin_along(p.x, 0) * bins_[1] + bin_along(p.y, 1)) * bins_[2] + bin_along(p.z, 2);
@@ -189,8 +190,8 @@ class StructureSearch {
     std::array<int64_t, 3> low, high;
     for (int k = 0; k < 3; ++k) {
       const int64_t bin = bin_along(k == 0 ? p.x : k == 1 ? p.y : p.z, k);
-      low[k] = std::max<int64_t>(bin - reach_, 0);
-      high[k] = std::min(bin + reach_, bins_[k] - 1);
+      low[k] = std::max<int64_t>(bin - reach_[k], 0);
+      high[k] = std::min(bin + reach_[k], bins_[k] - 1);
     }
     std::size_t found = 0;
     for (int64_t bx = low[0]; bx <= high[0]; ++bx)
@@ -215,10 +216,8 @@ class StructureSearch {
   std::vector<Point> points_;
   std::vector<double> x_, y_, z_;  // sorted by bins
   std::vector<int32_t> atom_, near_;
-  Vec3 low_{};
-  double width_ = 0;
-  std::array<int64_t, 3> bins_{};
-  int64_t reach_ = 0;
+  Vec3 low_{}, width_{};
+  std::array<int64_t, 3> bins_{}, reach_{};
   std::vector<int64_t> start_, bin_, next_;
 };
 

@@ -28,11 +28,9 @@ struct AdjointTerm {
   int32_t out, other;
 };
 
-inline int monomials_of_rank(int rank) { return (rank + 1) * (rank + 2) / 2; }
 inline int monomials_below_rank(int rank) { return rank * (rank + 1) * (rank + 2) / 6; }
 
-// Index of x^a y^b z^c among all monomials: by rank, then a falling, then b falling. In this order the monomials of one rank
-// are x times all of the rank below, then y times those without x, then z times the last: the recursion needs no index tables.
+// Index of x^a y^b z^c among all monomials: by rank, then a falling, then b falling.
 inline int monomial_index(int a, int b, int c) {
   const int rank = a + b + c, without_x = rank - a;
   return monomials_below_rank(rank) + without_x * (without_x + 1) / 2 + c;
@@ -46,17 +44,13 @@ struct Potential {
   std::vector<double> moment_coefficients;
   std::vector<int32_t> scalars;  // moment that holds each basis function
 
-  // Basic moments are kept monomial by monomial, all μ of it together.
-  //
-  // Because u² = 1, a moment of rank ν is the sum of three of rank ν + 2 with the same μ. Only those with no such three are summed
-  // over neighbours, μ ≥ first_mu: the two highest ranks of each radial function.
-  struct Rank {
-    int monomial, first_basic, first_mu, mu_count;  // its first monomial and that one's first moment; moments are mu_count apart
-    int summed() const { return mu_count - first_mu; }
-  };
+  // Because u² = 1, a moment of rank ν is the sum of three of rank ν + 2 with the same μ. Only the two highest ranks of each radial
+  // function, ν and ν - 1, are summed over neighbours. They are kept in lines of like y^b z^c: for c = 0 … ν, for b = 0 … ν - c
+  // that with the larger power of x, x^(ν-b-c), then the other one, where there is one. Lower ranks follow, monomial by monomial.
+  struct Family { int rank, first; };  // the highest rank of a radial function, -1 if it has none, and its first moment
   struct Sum { int32_t out, terms[3]; };
-  int max_rank = 0, monomial_count = 0, basic_count = 0, moment_count = 0;
-  std::vector<Rank> ranks;
+  int max_rank = -1, basic_count = 0, moment_count = 0;
+  std::vector<Family> families;  // one for each μ
   std::vector<Sum> sums;  // moments that are sums of three others, from the highest rank down
   std::vector<Product> products;
   std::vector<Contraction> contractions;
@@ -70,29 +64,24 @@ struct Potential {
   // basic: rows (μ, a, b, c); times: rows (left, right, factor, out), as in .mtp files.
   void set_tables(const int32_t* basic, int n_basic, const int32_t* times, int n_times, const int32_t* mapping,
                   int n_scalars, int n_moments) {
+    families.assign(radial_count, {-1, 0});
     for (int i = 0; i < n_basic; ++i) {
       const int32_t* row = basic + 4 * i;
       if (row[0] < 0 || row[0] >= radial_count || row[1] < 0 || row[2] < 0 || row[3] < 0)
         throw std::invalid_argument("alpha_index_basic has an entry out of range");
-      max_rank = std::max(max_rank, int(row[1] + row[2] + row[3]));
+      int& rank = families[row[0]].rank;
+      rank = std::max(rank, int(row[1] + row[2] + row[3]));
+      max_rank = std::max(max_rank, rank);
     }
-    monomial_count = monomials_below_rank(max_rank + 1);
-    ranks.resize(max_rank + 1);
-    for (int i = 0; i < n_basic; ++i) {
-      int& count = ranks[basic[4 * i + 1] + basic[4 * i + 2] + basic[4 * i + 3]].mu_count;
-      count = std::max(count, int(basic[4 * i]) + 1);
-    }
-    for (int rank = 0; rank <= max_rank; ++rank) {
-      ranks[rank].monomial = monomials_below_rank(rank);
-      ranks[rank].first_basic = basic_count;
-      ranks[rank].first_mu = rank + 2 <= max_rank ? std::min(ranks[rank].mu_count, ranks[rank + 2].mu_count) : 0;
-      basic_count += monomials_of_rank(rank) * ranks[rank].mu_count;
+    for (Family& family : families) {
+      family.first = basic_count;
+      basic_count += monomials_below_rank(family.rank + 1);
     }
     set_sums();
     std::vector<int32_t> moved(n_moments);
     for (int i = 0; i < n_basic; ++i) {
       const int32_t* row = basic + 4 * i;
-      moved[i] = moment(row[1], row[2], row[3]) + row[0];
+      moved[i] = moment(row[0], row[1], row[2], row[3]);
     }
     for (int i = n_basic; i < n_moments; ++i) moved[i] = basic_count + i - n_basic;
     moment_count = basic_count + n_moments - n_basic;
@@ -112,10 +101,12 @@ struct Potential {
     transpose_contractions();
   }
 
-  // The first moment of x^a y^b z^c.
-  int moment(int a, int b, int c) const {
-    const Rank& rank = ranks[a + b + c];
-    return rank.first_basic + (monomial_index(a, b, c) - rank.monomial) * rank.mu_count;
+  // The moment Σ f_μ x^a y^b z^c.
+  int moment(int mu, int a, int b, int c) const {
+    const auto [top, first] = families[mu];
+    const int rank = a + b + c;
+    if (rank < top - 1) return first + (top + 1) * (top + 1) + monomial_index(a, b, c);
+    return first + c * (2 * top + 2 - c) + 2 * b + (top - rank);
   }
 
   // Fills the moments that are sums of others.
@@ -137,11 +128,11 @@ struct Potential {
 
  private:
   void set_sums() {
-    for (int rank = max_rank - 2; rank >= 0; --rank)
-      for (int a = rank; a >= 0; --a)
-        for (int b = rank - a; b >= 0; --b)
-          for (int c = rank - a - b, mu = 0; mu < ranks[rank].first_mu; ++mu)
-            sums.push_back({moment(a, b, c) + mu, {moment(a + 2, b, c) + mu, moment(a, b + 2, c) + mu, moment(a, b, c + 2) + mu}});
+    for (int mu = 0; mu < radial_count; ++mu)
+      for (int rank = families[mu].rank - 2; rank >= 0; --rank)
+        for (int a = rank; a >= 0; --a)
+          for (int b = rank - a, c = 0; b >= 0; --b, ++c)
+            sums.push_back({moment(mu, a, b, c), {moment(mu, a + 2, b, c), moment(mu, a, b + 2, c), moment(mu, a, b, c + 2)}});
   }
 
   void transpose_contractions() {
@@ -152,8 +143,9 @@ struct Potential {
       const Contraction& c = contractions[k];
       written[c.out] = int(k);
       for (int i = c.begin; i < c.end; ++i) {
-        rows.push_back({products[i].left, products[i].factor, {c.out, products[i].right}});
-        rows.push_back({products[i].right, products[i].factor, {c.out, products[i].left}});
+        const auto [left, right, factor] = products[i];
+        rows.push_back({left, left == right ? 2 * factor : factor, {c.out, right}});
+        if (left != right) rows.push_back({right, factor, {c.out, left}});
       }
     }
     std::stable_sort(rows.begin(), rows.end(), [&](const Row& x, const Row& y) {

@@ -1,5 +1,4 @@
-// Eight doubles that are processed together. Eight is one AVX-512 register; for AVX2 and baseline builds the compiler
-// splits each operation, so that there is one source for all.
+// Doubles that are processed together: as many as a register of the instruction set holds, so that there is one source for all.
 #pragma once
 
 #include <cmath>
@@ -11,11 +10,21 @@
 #include <immintrin.h>
 #endif
 
+#if defined(__AVX512F__)
 constexpr int W = 8;
+#elif defined(__AVX__)
+constexpr int W = 4;
+#else
+constexpr int W = 2;
+#endif
 using vec = double __attribute__((vector_size(W * sizeof(double))));
 
 using ivec = int64_t __attribute__((vector_size(W * sizeof(int64_t))));  // -1 where a comparison of vec is true
-constexpr ivec lane_numbers{0, 1, 2, 3, 4, 5, 6, 7};
+inline const ivec lane_numbers = [] {
+  ivec numbers{};
+  for (int l = 0; l < W; ++l) numbers[l] = l;
+  return numbers;
+}();
 
 inline vec load(const double* p) {
   vec x;

@@ -1,0 +1,65 @@
+// Work shared among threads that stay, since to begin one takes as long as a step of dynamics of some hundred atoms.
+#pragma once
+
+#include <unistd.h>
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <thread>
+#include <vector>
+
+class ThreadCrew {
+ public:
+  // Calls work(0) … work(count - 1) at the same time and waits for all, of which none may throw. Each calling thread has its own crew.
+  static void run(int count, const std::function<void(int)>& work) {
+    thread_local std::unique_ptr<ThreadCrew> crew;
+    if (crew && crew->process_ != getpid()) static_cast<void>(crew.release());  // after a fork its threads are in the parent only
+    if (!crew) crew = std::make_unique<ThreadCrew>();
+    crew->share(count, work);
+  }
+
+  ~ThreadCrew() {
+    work_ = nullptr;
+    for (auto& member : members_) member->start();
+    for (auto& member : members_) member->thread.join();
+  }
+
+ private:
+  struct Member {
+    std::atomic<bool> busy{false};
+    std::thread thread;
+    void start() {
+      busy.store(true);
+      busy.notify_one();
+    }
+    void finish() {
+      busy.store(false);
+      busy.notify_one();
+    }
+  };
+
+  void share(int count, const std::function<void(int)>& work) {
+    while (int(members_.size()) + 1 < count) {
+      members_.push_back(std::make_unique<Member>());
+      members_.back()->thread = std::thread(&ThreadCrew::serve, this, members_.back().get(), int(members_.size()));
+    }
+    work_ = &work;
+    for (int t = 1; t < count; ++t) members_[t - 1]->start();
+    work(0);
+    for (int t = 1; t < count; ++t) members_[t - 1]->busy.wait(true);
+  }
+
+  void serve(Member* self, int number) {
+    for (;;) {
+      self->busy.wait(false);
+      if (!work_) return;
+      (*work_)(number);
+      self->finish();
+    }
+  }
+
+  const pid_t process_ = getpid();
+  const std::function<void(int)>* work_ = nullptr;
+  std::vector<std::unique_ptr<Member>> members_;
+};
