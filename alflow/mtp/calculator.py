@@ -14,8 +14,12 @@ from numpy.typing import NDArray
 
 from alflow.mtp.evaluation import FlatStructures, evaluate
 from alflow.mtp.grading import Grader, evaluate_graded
+from alflow.mtp.kernel import VerletList
 from alflow.mtp.mtp_file import read_mtp
 from alflow.mtp.potential import MomentTensorPotential
+
+SKIN_A = 0.5
+"""Neighbours are searched anew when an atom has moved by half of it, or the cell with it."""
 
 
 class MTPCalculator:
@@ -58,6 +62,7 @@ class MTPCalculator:
             active_set.check_belongs_to(self.potential)
         self.active_set = active_set
         self.threads = threads
+        self._verlet_list = VerletList(SKIN_A)
         self.results: dict[str, Any] = {}
         self._crystal: tuple[bytes, ...] | None = None
         self._positions = b""
@@ -99,10 +104,11 @@ class MTPCalculator:
         """Compute all results of `atoms`."""
         grades: dict[str, Any] = {}
         flat = self._flatten(atoms)
+        options: dict[str, Any] = {"threads": self.threads, "verlet_list": self._verlet_list}
         if self.active_set is None:
-            evaluation = evaluate(self.potential, flat, threads=self.threads)
+            evaluation = evaluate(self.potential, flat, **options)
         else:
-            evaluation, gamma = evaluate_graded(self.potential, flat, self.active_set, threads=self.threads)
+            evaluation, gamma = evaluate_graded(self.potential, flat, self.active_set, **options)
             grades["extrapolation_grade"] = float(gamma[0])
             if evaluation.grades is not None:
                 grades["extrapolation_grades"] = evaluation.grades

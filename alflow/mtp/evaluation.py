@@ -140,6 +140,7 @@ def evaluate(
     gradients: bool = False,
     grade_matrix: NDArray[np.float64] | None = None,
     threads: int = 1,
+    verlet_list: kernel.VerletList | None = None,
 ) -> Evaluation:
     """Evaluate a potential on structures with any cells and boundary conditions.
 
@@ -158,6 +159,8 @@ def evaluate(
         Also grades, without the gradients ever being stored.
     threads : int
         The result depends on the number of threads only through the order of sums.
+    verlet_list : VerletList, optional
+        Kept from call to call of a single structure that moves little. The result does not depend on its age.
 
     Raises
     ------
@@ -169,7 +172,7 @@ def evaluate(
     arrays = flat.for_kernel(potential)
     wanted = forces, basis, gradients, grade_matrix
     try:
-        results = kernel.evaluate(potential.compiled, *arrays, *wanted, threads)
+        results = kernel.evaluate(potential.compiled, *arrays, *wanted, threads, verlet_list)
     except ValueError as error:
         raise InputError(f"a structure cannot be evaluated: {error}") from None
     return Evaluation(flat.offsets, *results)

@@ -10,6 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from alflow.mtp.evaluation import Evaluation, FlatStructures, evaluate
+from alflow.mtp.kernel import VerletList
 from alflow.mtp.potential import MomentTensorPotential
 
 
@@ -37,6 +38,7 @@ def evaluate_graded(
     grader: Grader,
     *,
     threads: int = 1,
+    verlet_list: VerletList | None = None,
 ) -> tuple[Evaluation, NDArray[np.float64]]:
     """Evaluate structures, none of them empty, and grade each: (structures,).
 
@@ -48,10 +50,16 @@ def evaluate_graded(
         As `evaluate`.
     """
     if grader.mode == "neighborhood":
-        evaluation = evaluate(potential, structures, grade_matrix=grader.grade_matrix, threads=threads)
+        evaluation = evaluate(
+            potential,
+            structures,
+            grade_matrix=grader.grade_matrix,
+            threads=threads,
+            verlet_list=verlet_list,
+        )
         assert evaluation.grades is not None
         return evaluation, np.maximum.reduceat(evaluation.grades, evaluation.offsets[:-1])
-    evaluation = evaluate(potential, structures, gradients=True, threads=threads)
+    evaluation = evaluate(potential, structures, gradients=True, threads=threads, verlet_list=verlet_list)
     assert evaluation.gradients is not None
     sums = np.add.reduceat(evaluation.gradients, evaluation.offsets[:-1], axis=0)
     return evaluation, grader.grades(sums / np.diff(evaluation.offsets)[:, None])

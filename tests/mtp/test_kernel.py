@@ -150,6 +150,41 @@ def test_impossible_structures_are_refused(atoms, message):
         evaluate(potential(4), [atoms])
 
 
+def test_a_verlet_list_is_of_one_structure():
+    structures = list(awkward().values())[:2]
+    with pytest.raises(InputError, match="one structure"):
+        evaluate(potential(4), structures, verlet_list=kernel.VerletList(0.5))
+
+
+def test_a_verlet_list_outlives_a_structure_that_cannot_be_evaluated():
+    atoms, kept = awkward()["slab"], kernel.VerletList(0.5)
+    expected = evaluate(potential(8), [atoms], verlet_list=kept)
+    broken = atoms.copy()
+    broken.positions[0, 0] = np.nan
+    with pytest.raises(InputError, match="not a finite number"):
+        evaluate(potential(8), [broken], verlet_list=kept)
+    np.testing.assert_array_equal(evaluate(potential(8), [atoms], verlet_list=kept).forces, expected.forces)
+    broken.positions[0] = atoms.positions[1]
+    with pytest.raises(InputError, match="same place"):
+        evaluate(potential(8), [broken], verlet_list=kept)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_threads_work_after_a_fork():
+    code = (
+        "import os, sys; sys.path.insert(0, sys.argv[1]);"
+        "from structures import awkward, potential; from alflow.mtp import evaluate;"
+        "s = [awkward()['far outside the cell'].repeat(2)]; p = potential(6);"
+        "first = evaluate(p, s, threads=2).energies.sum();"
+        "child = os.fork();"
+        "second = evaluate(p, s, threads=2).energies.sum();"
+        "child or os._exit(int(first != second));"
+        "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
+    )
+    command = [sys.executable, "-c", code, str(Path(__file__).parent)]
+    assert subprocess.run(command, timeout=60, check=False).returncode == 0
+
+
 @pytest.mark.parametrize("build", [b for b in kernel.BUILDS if kernel.supports(b)])
 def test_every_build_gives_the_same(build):
     code = (

@@ -23,7 +23,7 @@ STEP = 1e-5
 def build(request: pytest.FixtureRequest) -> Iterator[str]:
     module = import_module(f"alflow.mtp.kernel._{request.param}")
     with pytest.MonkeyPatch.context() as patch:
-        for name in ("make_potential", "evaluate"):
+        for name in ("make_potential", "evaluate", "VerletList"):
             patch.setattr(kernel, name, getattr(module, name))
         yield request.param
 
@@ -90,3 +90,43 @@ def test_agrees_with_the_reference(build: str, mtp: MomentTensorPotential, atoms
 
     slope = (energy_eV(STEP) - energy_eV(-STEP)) / (2 * STEP)
     assert slope == pytest.approx(slopes.sum(), abs=1e-5 * (np.abs(slopes).sum() + terms_eV))
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    mtp=potentials(),
+    atoms=structures(),
+    skin_A=st.floats(0.0, 1.0),
+    steps=st.lists(st.sampled_from([0.0, 0.01, 0.05, 0.2]), min_size=3, max_size=6),
+    seed=st.integers(0, 10**6),
+)
+def test_the_age_of_a_verlet_list_does_not_show(
+    build: str,
+    mtp: MomentTensorPotential,
+    atoms: Atoms,
+    skin_A: float,
+    steps: list[float],
+    seed: int,
+) -> None:
+    rng = np.random.default_rng(seed)
+    atoms.symbols = rng.choice(mtp.species, len(atoms))
+    kept = kernel.VerletList(skin_A)
+    for step in steps:
+        atoms.positions += step * rng.uniform(-1, 1, atoms.positions.shape)
+        atoms.set_cell(
+            atoms.cell.array @ (np.eye(3) + step * rng.choice([0.0, 0.1]) * rng.uniform(-1, 1, (3, 3))),
+            scale_atoms=bool(rng.integers(2)),
+        )
+        if rng.random() < 0.2:
+            atoms.wrap()
+        old, new = (
+            evaluate(mtp, [atoms], verlet_list=verlet_list)
+            for verlet_list in (kept, kernel.VerletList(skin_A))
+        )
+        np.testing.assert_array_equal(old.forces, new.forces)
+        np.testing.assert_array_equal(old.energies, new.energies)
+        np.testing.assert_array_equal(old.min_distances_A, new.min_distances_A)
+        searched = evaluate(mtp, [atoms])
+        tolerance = 1e-9 * (1 + np.abs(searched.forces).max())
+        np.testing.assert_allclose(old.forces, searched.forces, atol=tolerance)
+        np.testing.assert_allclose(old.min_distances_A, searched.min_distances_A, rtol=1e-12)

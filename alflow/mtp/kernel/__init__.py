@@ -10,7 +10,16 @@ import os
 from importlib import import_module
 from types import ModuleType
 
-__all__ = ["BUILDS", "build_name", "compiler", "evaluate", "jacobian", "make_potential", "supports"]
+__all__ = [
+    "BUILDS",
+    "VerletList",
+    "build_name",
+    "compiler",
+    "evaluate",
+    "jacobian",
+    "make_potential",
+    "supports",
+]
 
 _baseline = import_module("alflow.mtp.kernel._baseline")
 
@@ -31,6 +40,7 @@ def _choose() -> tuple[str, ModuleType]:
 
 build_name, _kernel = _choose()
 compiler: str = _kernel.compiler
+VerletList = _kernel.VerletList
 evaluate = _kernel.evaluate
 jacobian = _kernel.jacobian
 make_potential = _kernel.make_potential

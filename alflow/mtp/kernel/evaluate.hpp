@@ -13,7 +13,7 @@
 
 #include "contraction.hpp"
 #include "moments.hpp"
-#include "neighbors.hpp"
+#include "neighbor_list.hpp"
 #include "potential.hpp"
 #include "radial.hpp"
 #include "simd.hpp"
@@ -273,13 +273,14 @@ class BatchEvaluator {
 }  // namespace detail
 
 // Fills `out`, whose arrays must be zero where sums are written (forces, virials). Threads take contiguous ranges of atoms, so that
-// the result is the same for the same number of threads.
-inline void evaluate(const Potential& p, const Structures& s, int threads, const Output& out) {
+// the result is the same for the same number of threads. `kept`, if any, is the Verlet list of a single structure.
+inline void evaluate(const Potential& p, const Structures& s, int threads, VerletList* kept, const Output& out) {
   constexpr int64_t block = 128;  // atoms whose neighbours are kept at a time: they fit into the second-level cache
   const int64_t atoms = s.offsets[s.count];
   std::vector<int32_t> structure_of(atoms);
   for (int i = 0; i < s.count; ++i) std::fill(structure_of.begin() + s.offsets[i], structure_of.begin() + s.offsets[i + 1], i);
 
+  if (kept) kept->update(s, p.cutoff);
   threads = int(std::max<int64_t>(1, std::min<int64_t>(threads, atoms / block)));
   const auto share = [&](int t) { return t == threads ? atoms : atoms * t / threads / W * W; };  // where a thread begins
   std::vector<std::vector<double>> forces(threads), virials(threads), distances(threads);
@@ -294,7 +295,7 @@ inline void evaluate(const Potential& p, const Structures& s, int threads, const
         f = forces[t].data();
         v = virials[t].data();
       }
-      NeighborList list(s, p.cutoff);
+      NeighborList list(s, p.cutoff, kept);
       detail::BatchEvaluator evaluator(p, s, list, structure_of);
       std::vector<int32_t> order;
       for (int64_t begin = share(t), end; begin < share(t + 1); begin = end) {

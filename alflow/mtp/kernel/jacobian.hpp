@@ -17,7 +17,7 @@
 #include <cmath>
 
 #include "contraction.hpp"
-#include "neighbors.hpp"
+#include "neighbor_list.hpp"
 #include "potential.hpp"
 #include "radial.hpp"
 #include "simd.hpp"

@@ -10,6 +10,7 @@
 #include "jacobian.hpp"
 
 namespace nb = nanobind;
+using namespace nb::literals;
 
 template <class T, class Shape>
 using In = nb::ndarray<const T, Shape, nb::c_contig, nb::device::cpu>;
@@ -55,11 +56,12 @@ struct StructureArrays {
 NB_MODULE(KERNEL_MODULE, m) {
   nb::class_<Potential>(m, "Potential").def_prop_ro("parameter_count", &Potential::parameter_count);
   m.def("make_potential", &make_potential);
+  nb::class_<VerletList>(m, "VerletList").def(nb::init<double>(), "skin_A"_a);
 
   m.def("evaluate", [](const Potential& p, In<double, nb::shape<-1, 3>> positions, In<int32_t, nb::ndim<1>> types,
                        In<double, nb::shape<-1, 3, 3>> cells, In<bool, nb::shape<-1, 3>> periodic, In<int64_t, nb::ndim<1>> offsets,
                        bool forces, bool basis, bool gradients,
-                       std::optional<In<double, nb::ndim<2>>> grade_matrix, int threads) {
+                       std::optional<In<double, nb::ndim<2>>> grade_matrix, int threads, VerletList* verlet_list) {
     const Structures s = StructureArrays{positions, types, cells, periodic, offsets}.view();
     const std::size_t n = positions.shape(0), B = p.scalars.size(), P = p.parameter_count(), S = s.count;
     if (grade_matrix && grade_matrix->shape(0) != P) throw std::invalid_argument("the grade matrix belongs to another potential");
@@ -68,7 +70,7 @@ NB_MODULE(KERNEL_MODULE, m) {
         grades(grade_matrix ? zeros(n) : nullptr);
     {
       nb::gil_scoped_release release;
-      evaluate(p, s, threads, {energies.get(), f.get(), v.get(), b.get(), g.get(), distances.get(),
+      evaluate(p, s, threads, verlet_list, {energies.get(), f.get(), v.get(), b.get(), g.get(), distances.get(),
                                grade_matrix ? grade_matrix->data() : nullptr, grade_matrix ? int(grade_matrix->shape(1)) : 0, grades.get()});
     }
     nb::object none = nb::none();
@@ -77,7 +79,8 @@ NB_MODULE(KERNEL_MODULE, m) {
                           basis ? nb::cast(owned(b.release(), {n, B})) : none,
                           gradients ? nb::cast(owned(g.release(), {n, P})) : none, owned(distances.release(), {S}),
                           grade_matrix ? nb::cast(owned(grades.release(), {n})) : none);
-  });
+  }, "potential"_a, "positions"_a, "types"_a, "cells"_a, "periodic"_a, "offsets"_a, "forces"_a, "basis"_a, "gradients"_a,
+     "grade_matrix"_a.none(), "threads"_a, "verlet_list"_a.none() = nb::none());
 
   m.def("jacobian", [](const Potential& p, In<double, nb::shape<-1, 3>> positions, In<int32_t, nb::ndim<1>> types,
                        In<double, nb::shape<-1, 3, 3>> cells, In<bool, nb::shape<-1, 3>> periodic, In<int64_t, nb::ndim<1>> offsets) {

@@ -39,6 +39,17 @@ inline Vec3 cross(const Vec3& a, const Vec3& b) {
 }
 inline double dot(const Vec3& a, const Vec3& b) { return a[0] * b[0] + a[1] * b[1] + a[2] * b[2]; }
 
+// Their products with a position are its coordinates along the cell vectors.
+inline std::array<Vec3, 3> reciprocal_vectors(const double* cell) {
+  const Vec3 a{cell[0], cell[1], cell[2]}, b{cell[3], cell[4], cell[5]}, c{cell[6], cell[7], cell[8]};
+  const double volume = dot(a, cross(b, c));
+  if (!(std::abs(volume) > 0)) throw std::invalid_argument("a cell has no volume");
+  std::array<Vec3, 3> reciprocal{cross(b, c), cross(c, a), cross(a, b)};
+  for (Vec3& vector : reciprocal)
+    for (double& x : vector) x /= volume;
+  return reciprocal;
+}
+
 // One structure, ready to be asked for the neighbours of its atoms. The memory is used again for the next structure.
 class StructureSearch {
  public:
@@ -62,14 +73,11 @@ class StructureSearch {
   void wrap_and_replicate() {
     const double* c = s_.cells + 9 * index_;
     const Vec3 a{c[0], c[1], c[2]}, b{c[3], c[4], c[5]}, d{c[6], c[7], c[8]};
-    const double volume = dot(a, cross(b, d));
-    if (!(std::abs(volume) > 0)) throw std::invalid_argument("a cell has no volume");
-    std::array<Vec3, 3> reciprocal{cross(b, d), cross(d, a), cross(a, b)};
+    const std::array<Vec3, 3> reciprocal = reciprocal_vectors(c);
     std::array<int, 3> images{};
     std::array<double, 3> margin{};
     const bool* periodic = s_.periodic + 3 * index_;
     for (int k = 0; k < 3; ++k) {
-      for (double& x : reciprocal[k]) x /= volume;
       margin[k] = cutoff_ * std::sqrt(dot(reciprocal[k], reciprocal[k]));
       if (!(margin[k] < 100)) throw std::invalid_argument("a cell is thinner than a hundredth of the cutoff");
       images[k] = periodic[k] ? int(std::ceil(margin[k])) : 0;
@@ -222,40 +230,3 @@ class StructureSearch {
 };
 
 }  // namespace detail
-
-// Neighbours of a range of atoms at a time, so that memory does not grow with the number of atoms.
-class NeighborList {
- public:
-  NeighborList(const Structures& s, double cutoff)
-      : s_(s), search_(s, cutoff), closest2_(s.count, std::numeric_limits<double>::infinity()) {}
-
-  // Replaces the list by that of the atoms [begin, end), which may belong to several structures.
-  void find(int64_t begin, int64_t end) {
-    begin_ = begin;
-    neighbors_.clear();
-    first_.assign(1, 0);
-    for (int64_t atom = begin; atom < end; ++atom) {
-      if (structure_ < 0 || atom < s_.offsets[structure_] || atom >= s_.offsets[structure_ + 1]) {
-        structure_ = int(std::upper_bound(s_.offsets, s_.offsets + s_.count + 1, atom) - s_.offsets) - 1;
-        search_.prepare(structure_);
-      }
-      search_.append(atom, neighbors_, closest2_[structure_]);
-      first_.push_back(int64_t(neighbors_.size()));
-    }
-  }
-
-  const Neighbor* begin(int64_t atom) const { return neighbors_.data() + first_[atom - begin_]; }
-  int count(int64_t atom) const { return int(first_[atom - begin_ + 1] - first_[atom - begin_]); }
-
-  // Shortest distance in a structure, as far as its atoms have been asked for.
-  double min_distance(int structure) const { return std::sqrt(closest2_[structure]); }
-
- private:
-  const Structures& s_;
-  detail::StructureSearch search_;
-  std::vector<double> closest2_;
-  int structure_ = -1;
-  int64_t begin_ = 0;
-  std::vector<int64_t> first_;
-  std::vector<Neighbor> neighbors_;
-};
