@@ -1,7 +1,8 @@
-"""Fits of alflow beside motep's on the data of Zuo et al. 2020, refits, and the memory of a large fit.
+"""Fits of alflow beside motep's on the data of Zuo et al. 2020, refits, threads, memory of a large fit.
 
     taskset -c 1 python benchmarks/fit.py peers ../shared/data/zuo2020 --elements Mo --peer-seconds 600
     taskset -c 1 python benchmarks/fit.py refit ../shared/data/zuo2020 --levels 8 12 16
+    python benchmarks/fit.py threads ../shared/data/zuo2020 --levels 16       # two cores that do nothing else
     python benchmarks/fit.py memory ../shared/data/zuo2020 --atoms 100000
 
 Both programs begin from the same potential and minimise the same loss: with configurations weighted by 1/N,
@@ -156,6 +157,22 @@ def refit(options: argparse.Namespace) -> None:
         )
 
 
+def threads(options: argparse.Namespace) -> None:
+    """Wall time of the normal equations, nearly all of an iteration, with one thread and with two."""
+    print("| set | level | one thread, s | two, s | ratio |\n|---|---|---|---|---|")
+    for element, level, structures in cases(options):
+        potential = begin_of(element, level)
+        problems = [LeastSquares(structures, FitSettings(threads=count)) for count in (1, 2)]
+        times: list[list[float]] = [[], []]
+        for _ in range(7):
+            for problem, own in zip(problems, times, strict=True):
+                begin = time.perf_counter()
+                problem.normal_equations(potential)
+                own.append(time.perf_counter() - begin)
+        one, two = (float(np.median(own)) for own in times)
+        print(f"| {element} | {level} | {one:.2f} | {two:.2f} | {one / two:.2f} |", flush=True)
+
+
 def memory(options: argparse.Namespace) -> None:
     """Peak memory of two iterations of a fit, in this process alone."""
     print("| atoms | configurations | level | structures and labels, MB | peak during the fit, MB |")
@@ -192,14 +209,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("what", choices=["peers", "refit", "memory"])
+    parser.add_argument("what", choices=["peers", "refit", "threads", "memory"])
     parser.add_argument("data", type=Path, help="folder with Mo_train.extxyz, Si_train.extxyz")
     parser.add_argument("--elements", nargs="+", default=list(CUTOFFS_A))
     parser.add_argument("--levels", nargs="+", type=int, default=[16])
     parser.add_argument("--peer-seconds", type=float, default=600.0)
     parser.add_argument("--atoms", type=int, default=100_000)
     options = parser.parse_args()
-    {"peers": peers, "refit": refit, "memory": memory}[options.what](options)
+    {"peers": peers, "refit": refit, "threads": threads, "memory": memory}[options.what](options)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Speed of the kernel against motep's compiled engine, both in this process on one core.
 
     taskset -c 1 python benchmarks/kernel.py
+    ALFLOW_KERNEL=avx2 taskset -c 1 python benchmarks/kernel.py
     python benchmarks/kernel.py --threads          # two cores that do nothing else
 
 Times are medians over runs in which what is compared takes turns; CPU times, which do not count other
@@ -37,6 +38,7 @@ from alflow.mtp import (
     kernel,
     write_mtp,
 )
+from alflow.mtp.calculator import SKIN_A
 from alflow.selection import ActiveSet, Mode
 from alflow.simulation import MDSettings, run_md
 from alflow.simulation.settings import Ensemble
@@ -153,24 +155,36 @@ def peers(runs: int) -> None:
 
 
 def own(runs: int) -> None:
-    """Grades and small cells against energies and forces of the large cell."""
-    potential = random_potential()
-    structures = [crystal(1, 4, seed) for seed in range(3)]
-    by_mode = [ActiveSet.from_structures(potential, structures, mode) for mode in MODES]
-    large = [crystal(1)]
+    """Grades, alloys, small cells and kept neighbour lists against energies and forces of the large cell."""
+    potential, alloy_potential = random_potential(), random_potential(3)
+    sets = [
+        ActiveSet.from_structures(potential, [crystal(1, 4, seed) for seed in range(3)], m) for m in MODES
+    ]
+    alloy_set = ActiveSet.from_structures(alloy_potential, [crystal(3, 4, seed) for seed in range(3)])
+    large, alloy = [crystal(1)], [crystal(3)]
     small = bulk("Mo", a=3.15, cubic=True).repeat((2, 2, 1))
     small.rattle(0.1, seed=0)
     cells = [small] * 10_000
     flat_cells = FlatStructures.of(cells)
-    works: list[Callable[[], object]] = [lambda: evaluate(potential, large)]
-    works += [lambda a=active: evaluate_graded(potential, large, a) for active in by_mode]
-    works += [lambda: evaluate(potential, cells), lambda: evaluate(potential, flat_cells)]
-    times = seconds(works, runs)
-    names = ["2000 atoms", *(f"with grades ({mode})" for mode in MODES)]
-    names += ["10,000 cells of 8 atoms", "the same as flat arrays"]
+    verlet_list = kernel.VerletList(SKIN_A)
+    works: dict[str, tuple[int, Callable[[], object]]] = {
+        "2000 atoms": (2000, lambda: evaluate(potential, large)),
+        **{
+            f"with grades ({active.mode})": (2000, partial(evaluate_graded, potential, large, active))
+            for active in sets
+        },
+        "with a kept Verlet list": (2000, lambda: evaluate(potential, large, verlet_list=verlet_list)),
+        "10,000 cells of 8 atoms": (80_000, lambda: evaluate(potential, cells)),
+        "the same as flat arrays": (80_000, lambda: evaluate(potential, flat_cells)),
+        "alloy of three species": (2000, lambda: evaluate(alloy_potential, alloy)),
+        "with grades (neighborhood, three species)": (
+            2000,
+            lambda: evaluate_graded(alloy_potential, alloy, alloy_set),
+        ),
+    }
+    times = seconds([work for _, work in works.values()], runs)
     print("\n| level 16 | µs per atom | of the large cell |\n|---|---|---|")
-    for name, time_s in zip(names, times, strict=True):
-        atoms = 80_000 if "cells" in name or "flat" in name else 2000
+    for (name, (atoms, _)), time_s in zip(works.items(), times, strict=True):
         print(f"| {name} | {time_s / atoms * 1e6:.2f} | {time_s / atoms / (times[0] / 2000):.2f} |")
 
 

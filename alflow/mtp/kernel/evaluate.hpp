@@ -161,14 +161,11 @@ class BatchEvaluator {
     }
   }
 
-  // Calls body(j) for runs of J numbers that begin at j and cover all of them; the last run may repeat some.
+  // Calls body(j) for runs of J numbers, then of half as many, that begin at j and cover all of them.
   template <int J, class Body>
-  static void for_runs(int count, Body body) {
-    int j = 0;
+  static void for_runs(int count, Body body, int j = 0) {
     for (; j + J <= count; j += J) body.template operator()<J>(j);
-    if (j == count) return;
-    if (count >= J) body.template operator()<J>(count - J);
-    else for (; j < count; ++j) body.template operator()<1>(j);
+    if constexpr (J > 1) for_runs<J / 2>(count, body, j);
   }
 
   // ∂V/∂c_{μk} = Σ_j g_μ Q_k, in the lanes where the neighbour is of the species. Q_k of absent ones is zero.
