@@ -43,7 +43,8 @@ class FitSettings:
         determine stays near where the fit starts. It is no term of the loss.
     max_iterations : int
     tolerance : float
-        Stop when the loss falls by less than a tenth of this fraction in each of two successive iterations.
+        Stop when the loss falls by less than a tenth of this fraction in each of two successive iterations; a
+        warm start, from which the next refit goes on, when it falls by less than all of it.
     starts : int
         Fit from so many random starts and keep the best; a warm start counts as the first of them.
     holdout : float
@@ -244,6 +245,7 @@ class LeastSquares:
         theta = potential.parameters if trained else self._solve_linear(potential)
         losses = [self.loss(potential.with_parameters(theta))]
         report(0, losses[0])
+        negligible_fall = settings.tolerance if trained else settings.tolerance / 10
         damping, growth = 1e-3, 2.0
         for iteration in range(1, settings.max_iterations + 1):
             matrix, gradient = self.normal_equations(potential.with_parameters(theta))
@@ -263,7 +265,7 @@ class LeastSquares:
             losses.append(loss)
             report(iteration, loss)
             damping, growth = max(damping * max(1 / 3, float(1 - (2 * gain - 1) ** 3)), 1e-12), 2.0
-            if iteration >= 2 and _largest_fall(losses[-3:]) < settings.tolerance / 10:
+            if iteration >= 2 and _largest_fall(losses[-3:]) < negligible_fall:
                 break
         return potential.with_parameters(theta), losses
 
