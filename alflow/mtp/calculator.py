@@ -65,12 +65,12 @@ class MTPCalculator:
         self._verlet_list = VerletList(SKIN_A)
         self.results: dict[str, Any] = {}
         self._crystal: tuple[bytes, ...] | None = None
-        self._positions = b""
+        self._positions: bytes | None = None  # None where the last evaluation failed
 
     @property
     def atoms(self) -> Atoms | None:
         """A copy of the structure of the results; None before the first."""
-        if self._crystal is None:
+        if self._crystal is None or self._positions is None:
             return None
         numbers, cell, pbc = self._crystal
         return Atoms(
@@ -102,6 +102,7 @@ class MTPCalculator:
 
     def calculate(self, atoms: Atoms) -> None:
         """Compute all results of `atoms`."""
+        self._positions = None
         grades: dict[str, Any] = {}
         flat = self._flatten(atoms)
         options: dict[str, Any] = {"threads": self.threads, "verlet_list": self._verlet_list}
@@ -122,16 +123,16 @@ class MTPCalculator:
             "min_distance_A": float(evaluation.min_distances_A[0]),
             **grades,
         }
+        self._positions = atoms.positions.tobytes()
 
     def _flatten(self, atoms: Atoms) -> FlatStructures:
         """As flat arrays, of which only the positions change along a trajectory with a constant cell."""
-        if _crystal(atoms) != self._crystal:
-            self._crystal = _crystal(atoms)
-            self._volume_A3 = atoms.cell.volume if atoms.pbc.all() else 0.0
-            self._flat = FlatStructures.of([atoms])
-        else:
-            self._flat = replace(self._flat, positions=np.ascontiguousarray(atoms.positions))
-        self._positions = atoms.positions.tobytes()
+        crystal = _crystal(atoms)
+        if crystal == self._crystal:
+            return replace(self._flat, positions=np.ascontiguousarray(atoms.positions))
+        self._flat: FlatStructures = FlatStructures.of([atoms])
+        self._volume_A3 = atoms.cell.volume if atoms.pbc.all() else 0.0
+        self._crystal = crystal
         return self._flat
 
     def calculation_required(self, atoms: Atoms, properties: Sequence[str]) -> bool:

@@ -14,9 +14,10 @@ from alflow.errors import InputError
 from alflow.mtp import kernel
 from alflow.mtp.potential import MomentTensorPotential
 
-VOIGT = np.array([0, 4, 8, 5, 2, 1])
+_VOIGT = np.array([0, 4, 8, 5, 2, 1])
 """Entries xx yy zz yz xz xy of a 3 × 3 matrix."""
-VOIGT_TRANSPOSED = np.array([0, 4, 8, 7, 6, 3])
+_VOIGT_TRANSPOSED = np.array([0, 4, 8, 7, 6, 3])
+"""And of its transpose."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class Evaluation:
         """Virials (structures, 6) in the order xx yy zz yz xz xy, eV."""
         assert self.virials is not None
         entries = self.virials.reshape(-1, 9)
-        return (entries[:, VOIGT] + entries[:, VOIGT_TRANSPOSED]) / 2
+        return (entries[:, _VOIGT] + entries[:, _VOIGT_TRANSPOSED]) / 2
 
     def slices(self) -> Iterator[slice]:
         """The atoms of each structure in the flat arrays."""
@@ -160,7 +161,8 @@ def evaluate(
     threads : int
         The result depends on the number of threads only through the order of sums.
     verlet_list : VerletList, optional
-        Kept from call to call of a single structure that moves little. The result does not depend on its age.
+        Kept from call to call of a single structure that moves little, by one thread of Python at a time. The
+        result does not depend on its age.
 
     Raises
     ------

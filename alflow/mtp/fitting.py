@@ -18,6 +18,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from threadpoolctl import ThreadpoolController
 
 from alflow.errors import InputError
 from alflow.mtp.errors import Errors, evaluate_errors
@@ -43,8 +44,8 @@ class FitSettings:
         determine stays near where the fit starts. It is no term of the loss.
     max_iterations : int
     tolerance : float
-        Stop when the loss falls by less than a tenth of this fraction in each of two successive iterations; a
-        warm start, from which the next refit goes on, when it falls by less than all of it.
+        Stop when the loss falls by less than a tenth of this fraction in each of two successive iterations. A
+        refit stops at falls of all of this fraction, as the next one goes on from it.
     starts : int
         Fit from so many random starts and keep the best; a warm start counts as the first of them.
     holdout : float
@@ -217,6 +218,7 @@ class LeastSquares:
     def __init__(self, structures: Sequence[Atoms], settings: FitSettings) -> None:
         labels = [labels_of(atoms) for atoms in structures]
         self._settings = settings
+        self._libraries = ThreadpoolController()
         self._chunks = [
             (chunk, *_targets_and_weights([labels[i] for i in indices], settings))
             for indices in _chunks([len(atoms) for atoms in structures])
@@ -234,7 +236,7 @@ class LeastSquares:
 
         Only radial coefficients are damped: the linear ones follow them to their optimum, as in variable
         projection, which takes about half the iterations. Before the first step they are solved for, unless
-        the potential is a trained one.
+        the potential is a trained one, with which the iterations also end earlier (`FitSettings.tolerance`).
 
         Returns
         -------
@@ -317,10 +319,13 @@ class LeastSquares:
         return weights * (targets - np.concatenate(parts))
 
     def _map(self, function: Callable) -> Iterator:
-        if self._settings.threads == 1:
-            return map(function, self._chunks)
-        with ThreadPoolExecutor(self._settings.threads) as pool:
-            return iter(list(pool.map(function, self._chunks)))
+        # Threads of BLAS would take the cores from ours, and keep one busy while they wait for work.
+        with self._libraries.limit(limits=1, user_api="blas"):
+            if self._settings.threads == 1:
+                yield from map(function, self._chunks)
+            else:
+                with ThreadPoolExecutor(self._settings.threads) as pool:
+                    yield from pool.map(function, self._chunks)
 
 
 def _largest_fall(losses: Sequence[float]) -> float:

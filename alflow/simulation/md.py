@@ -169,13 +169,16 @@ class _Run:
         self.watch = FrameWatch(control, guards, start.reference_volume_A3)
         self.history: Peaks[Observation] = Peaks(HISTORY_LIMIT)
         self._temperature_per_energy = 2 / (self.atoms.get_number_of_degrees_of_freedom() or 1) / units.kB
-        self._constant_volume_A3 = None if settings.ensemble == "npt" else float(self.atoms.cell.volume)
+        self._cell_moves = settings.ensemble == "npt"
+        self._volume_A3 = float(self.atoms.cell.volume)
         self.atoms.get_forces()
         require_results(calculator, control)
 
     def advance(self) -> None:
         self.dynamics.step()
         self.step += 1
+        if self._cell_moves:
+            self._volume_A3 = float(self.atoms.cell.volume)
 
     def observe(self) -> tuple[Observation, str]:
         """Look at the frame, keep what is worth keeping of it, and say why the run must not go on, if so."""
@@ -185,7 +188,7 @@ class _Run:
             extrapolation_grade=float(results.get("extrapolation_grade", math.nan)),
             temperature_K=float(self.atoms.get_kinetic_energy() * self._temperature_per_energy),
             energy_eV=float(results["energy"]),
-            volume_A3=self._volume_A3(),
+            volume_A3=self._volume_A3,
         )
         if math.isfinite(seen.energy_eV):
             self.history.offer(self.step, seen.extrapolation_grade, lambda: seen)
@@ -195,11 +198,6 @@ class _Run:
         if safe:
             self.checkpoint = self._checkpoint()
         return seen, reason
-
-    def _volume_A3(self) -> float:
-        if self._constant_volume_A3 is None:
-            return float(self.atoms.cell.volume)
-        return self._constant_volume_A3
 
     def result(self, state: State, reason: str = "") -> MDResult:
         columns = np.array(self.history.items()).reshape(-1, len(Observation._fields)).T

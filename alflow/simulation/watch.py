@@ -62,7 +62,7 @@ class FrameWatch:
         results = atoms.calc.results
         arrays = (atoms.positions, atoms.cell.array, results["forces"])
         numbers = (results["energy"], results.get("extrapolation_grade", 0.0))
-        # A sum of squares is finite where all of them are, and found in a quarter of the time.
+        # A sum of squares is finite where all (below 1e154) are, and found in a quarter of the time.
         if all(math.isfinite(x) for x in (*numbers, *(np.vdot(array, array) for array in arrays))):
             return ""
         return "energy, forces, positions or grade are not finite numbers"

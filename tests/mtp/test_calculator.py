@@ -2,10 +2,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
 from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_stress
 from structures import awkward, potential
 
+from alflow.errors import InputError
 from alflow.mtp import MTPCalculator, evaluate, write_mtp
 
 
@@ -55,6 +57,26 @@ def test_results_follow_the_structure():
     assert atoms.get_potential_energy() != before
     atoms.get_forces()[:] = 0
     assert np.abs(atoms.get_forces()).max() > 0
+
+
+def test_a_structure_that_cannot_be_evaluated_leaves_no_results_behind():
+    atoms = awkward()["slab"]
+    atoms.calc = MTPCalculator(potential(8))
+    energy = atoms.get_potential_energy()
+    x = atoms.positions[0, 0]
+    atoms.positions[0, 0] = np.nan
+    for _ in range(2):
+        with pytest.raises(InputError, match="not a finite number"):
+            atoms.get_potential_energy()
+    assert atoms.calc.atoms is None
+    atoms.positions[0, 0] = x
+    assert atoms.get_potential_energy() == energy
+    np.testing.assert_array_equal(atoms.calc.atoms.positions, atoms.positions)
+
+
+def test_a_structure_without_atoms_has_no_energy():
+    atoms = Atoms(cell=np.eye(3), pbc=True, calculator=MTPCalculator(potential(8)))
+    assert atoms.get_potential_energy() == 0
 
 
 @pytest.mark.parametrize("mode", ["configuration", "neighborhood"])

@@ -3,6 +3,7 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -150,6 +151,16 @@ def test_impossible_structures_are_refused(atoms, message):
         evaluate(potential(4), [atoms])
 
 
+def test_tables_in_no_order_are_refused():
+    mtp = potential(8)
+    out = mtp.tables.times[-1, 3]
+    again = np.vstack([mtp.tables.times, [[out, 0, 1, out]]])
+    with pytest.raises(InputError, match="read before"):
+        evaluate(replace(mtp, tables=replace(mtp.tables, times=again)), [awkward()["slab"]])
+    with pytest.raises(InputError, match="more basic moments"):
+        evaluate(replace(mtp, tables=replace(mtp.tables, moment_count=2)), [awkward()["slab"]])
+
+
 def test_a_verlet_list_is_of_one_structure():
     structures = list(awkward().values())[:2]
     with pytest.raises(InputError, match="one structure"):
@@ -164,9 +175,20 @@ def test_a_verlet_list_outlives_a_structure_that_cannot_be_evaluated():
     with pytest.raises(InputError, match="not a finite number"):
         evaluate(potential(8), [broken], verlet_list=kept)
     np.testing.assert_array_equal(evaluate(potential(8), [atoms], verlet_list=kept).forces, expected.forces)
-    broken.positions[0] = atoms.positions[1]
-    with pytest.raises(InputError, match="same place"):
-        evaluate(potential(8), [broken], verlet_list=kept)
+    broken.positions[0] = atoms.positions[1] + 2 * atoms.cell[0] - atoms.cell[1]
+    for verlet_list in (kept, kernel.VerletList(0.5), None):
+        with pytest.raises(InputError, match="same place"):
+            evaluate(potential(8), [broken], verlet_list=verlet_list)
+
+
+def test_old_and_new_verlet_lists_refuse_the_same():
+    atoms, kept = awkward()["skewed cell"], kernel.VerletList(0.5)
+    atoms.positions[1] = atoms.positions[0] + atoms.cell[0] + [0.1, 0, 0]
+    evaluate(potential(8), [atoms], verlet_list=kept)
+    atoms.positions[1, 0] -= 0.1
+    for verlet_list in (kept, kernel.VerletList(0.5), None):
+        with pytest.raises(InputError, match="same place"):
+            evaluate(potential(8), [atoms], verlet_list=verlet_list)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -178,7 +200,7 @@ def test_threads_work_after_a_fork():
         "first = evaluate(p, s, threads=2).energies.sum();"
         "child = os.fork();"
         "second = evaluate(p, s, threads=2).energies.sum();"
-        "child or os._exit(int(first != second));"
+        "child or sys.exit(int(first != second));"
         "sys.exit(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))"
     )
     command = [sys.executable, "-c", code, str(Path(__file__).parent)]

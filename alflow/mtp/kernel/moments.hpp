@@ -17,11 +17,14 @@ struct Pair { vec u[3], inverse_r, r; };
 
 class MomentPasses {
  public:
-  explicit MomentPasses(const Potential& p) : p_(p), x_((p.max_rank + 1) * Q), y_(x_), slope_(x_), fx_(x_) {}
+  explicit MomentPasses(const Potential& p) : p_(p), x_((p.max_rank + 1) * Q), y_(x_), slope_(x_), fx_(x_) {
+    for (int q = 0; q < Q && p.max_rank >= 0; ++q) x_[q] = y_[q] = splat(1);
+  }
 
   // Adds what Q neighbours contribute to the basic moments.
   void sum(const Pair* pair, const vec* f, vec* moments) {
-    set_powers(pair);
+    set_powers(pair, 0, x_);
+    set_powers(pair, 1, y_);
     for (int mu = 0; mu < p_.radial_count; ++mu) {
       const auto [top, first] = p_.families[mu];
       for (int t = 0; t <= top; ++t)
@@ -53,7 +56,7 @@ class MomentPasses {
 
   // From adjoints = ∂V/∂M of Q neighbours g_μ = ∂V/∂f_μ, and adds to ∂V/∂u.
   void pull(const Pair* pair, const vec* f, const vec* adjoints, vec* g, several (&du)[3]) {
-    set_powers(pair);
+    set_powers(pair, 0, x_);
     for (int t = 1; t <= p_.max_rank; ++t)
       for (int q = 0; q < Q; ++q) slope_[t * Q + q] = double(t) * x_[(t - 1) * Q + q];
     several x, y, z;
@@ -105,14 +108,9 @@ class MomentPasses {
   }
 
  private:
-  void set_powers(const Pair* pair) {
-    if (p_.max_rank < 0) return;
-    for (int q = 0; q < Q; ++q) x_[q] = y_[q] = splat(1);
+  void set_powers(const Pair* pair, int axis, aligned_vector<vec>& powers) const {
     for (int t = 1; t <= p_.max_rank; ++t)
-      for (int q = 0; q < Q; ++q) {
-        x_[t * Q + q] = x_[(t - 1) * Q + q] * pair[q].u[0];
-        y_[t * Q + q] = y_[(t - 1) * Q + q] * pair[q].u[1];
-      }
+      for (int q = 0; q < Q; ++q) powers[t * Q + q] = powers[(t - 1) * Q + q] * pair[q].u[axis];
   }
 
   const Potential& p_;

@@ -16,16 +16,8 @@ class NeighborList {
     neighbors_.clear();
     first_.assign(1, 0);
     for (int64_t atom = begin; atom < end; ++atom) {
-      if (kept_) {
-        kept_->append(s_, atom, neighbors_, closest2_[0]);
-        first_.push_back(int64_t(neighbors_.size()));
-        continue;
-      }
-      if (structure_ < 0 || atom < s_.offsets[structure_] || atom >= s_.offsets[structure_ + 1]) {
-        structure_ = int(std::upper_bound(s_.offsets, s_.offsets + s_.count + 1, atom) - s_.offsets) - 1;
-        search_.prepare(structure_);
-      }
-      search_.append(atom, neighbors_, closest2_[structure_]);
+      if (kept_) kept_->append(s_, atom, neighbors_, closest2_[0]);
+      else search(atom);
       first_.push_back(int64_t(neighbors_.size()));
     }
   }
@@ -37,6 +29,14 @@ class NeighborList {
   double min_distance(int structure) const { return std::sqrt(closest2_[structure]); }
 
  private:
+  void search(int64_t atom) {
+    if (structure_ < 0 || atom < s_.offsets[structure_] || atom >= s_.offsets[structure_ + 1]) {
+      structure_ = int(std::upper_bound(s_.offsets, s_.offsets + s_.count + 1, atom) - s_.offsets) - 1;
+      search_.prepare(structure_);
+    }
+    search_.append(atom, neighbors_, closest2_[structure_]);
+  }
+
   const Structures& s_;
   const VerletList* kept_;
   detail::StructureSearch search_;

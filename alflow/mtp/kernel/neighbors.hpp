@@ -1,6 +1,6 @@
-// Neighbour lists of many structures at once, linear in the number of atoms, for any cell.
+// The search for neighbours in a structure with any cell, linear in the number of atoms.
 //
-// Every structure is wrapped into its cell, periodic images within the cutoff are added around it, and all is sorted into bins.
+// The structure is wrapped into its cell, periodic images within the cutoff are added around it, and all is sorted into bins.
 // The result depends on the positions alone, never on earlier calls, so that restarts are exact.
 #pragma once
 
@@ -31,6 +31,8 @@ struct Neighbor {
 };
 
 namespace detail {
+
+constexpr double same_place2 = 1e-16;  // Å²; atoms a lattice vector apart differ by rounding errors
 
 using Vec3 = std::array<double, 3>;
 
@@ -127,7 +129,7 @@ class StructureSearch {
     for (auto* coordinate : {&x_, &y_, &z_}) coordinate->resize(points_.size() + W);  // the last ones may be read beyond the end
     atom_.resize(points_.size());
     if (points_.size() <= few_points) {
-      low_ = {points_[0].x, points_[0].y, points_[0].z};
+      low_.fill(0);
       width_.fill(std::numeric_limits<double>::infinity());
       bins_ = {1, 1, 1};
       reach_.fill(0);
@@ -169,7 +171,7 @@ class StructureSearch {
     return (bin_along(p.x, 0) * bins_[1] + bin_along(p.y, 1)) * bins_[2] + bin_along(p.z, 2);
   }
 
-  // Neighbours of one atom. Candidates are tested W at a time and kept without a branch that could be mispredicted: most of them fail.
+  // Neighbours of one atom.
   void collect(int64_t i, std::vector<Neighbor>& out, double& closest2) {
     const Point p = points_[i];
     const std::size_t found = candidates(p), first = out.size();
@@ -181,7 +183,7 @@ class StructureSearch {
     for (std::size_t n = 0; n < found; ++n) {
       const int32_t k = near[n], atom = atoms[k];
       const double dx = x[k] - p.x, dy = y[k] - p.y, dz = z[k] - p.z, r2 = dx * dx + dy * dy + dz * dz;
-      if (r2 == 0) {
+      if (r2 < same_place2) {
         if (atom == p.atom) continue;
         throw std::invalid_argument("two atoms are at the same place");
       }

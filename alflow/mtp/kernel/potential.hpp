@@ -64,6 +64,7 @@ struct Potential {
   // basic: rows (μ, a, b, c); times: rows (left, right, factor, out), as in .mtp files.
   void set_tables(const int32_t* basic, int n_basic, const int32_t* times, int n_times, const int32_t* mapping,
                   int n_scalars, int n_moments) {
+    if (n_moments < n_basic) throw std::invalid_argument("there are more basic moments than moments");
     families.assign(radial_count, {-1, 0});
     for (int i = 0; i < n_basic; ++i) {
       const int32_t* row = basic + 4 * i;
@@ -89,10 +90,13 @@ struct Potential {
       if (index < 0 || index >= n_moments) throw std::invalid_argument("alpha_index_times or alpha_moment_mapping points outside the moments");
       return moved[index];
     };
+    std::vector<bool> is_read(moment_count);
     for (int i = 0; i < n_times; ++i) {
       const int32_t* row = times + 4 * i;
       if (row[3] < n_basic) throw std::invalid_argument("alpha_index_times writes to a basic moment");
       const int32_t out = at(row[3]);
+      is_read[at(row[0])] = is_read[at(row[1])] = true;
+      if (is_read[out]) throw std::invalid_argument("alpha_index_times writes to a moment that it has read before");
       if (contractions.empty() || contractions.back().out != out) contractions.push_back({out, i, i});
       products.push_back({at(row[0]), at(row[1]), double(row[2])});
       contractions.back().end = i + 1;

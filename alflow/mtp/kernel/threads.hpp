@@ -13,13 +13,13 @@ class ThreadCrew {
  public:
   // Calls work(0) … work(count - 1) at the same time and waits for all, of which none may throw. Each calling thread has its own crew.
   static void run(int count, const std::function<void(int)>& work) {
-    thread_local std::unique_ptr<ThreadCrew> crew;
-    if (crew && crew->process_ != getpid()) static_cast<void>(crew.release());  // after a fork its threads are in the parent only
-    if (!crew) crew = std::make_unique<ThreadCrew>();
-    crew->share(count, work);
+    thread_local ThreadCrew crew;
+    if (crew.process_ != getpid()) crew.forget();
+    crew.share(count, work);
   }
 
   ~ThreadCrew() {
+    if (process_ != getpid()) forget();
     work_ = nullptr;
     for (auto& member : members_) member->start();
     for (auto& member : members_) member->thread.join();
@@ -40,9 +40,11 @@ class ThreadCrew {
   };
 
   void share(int count, const std::function<void(int)>& work) {
+    members_.reserve(count - 1);
     while (int(members_.size()) + 1 < count) {
-      members_.push_back(std::make_unique<Member>());
-      members_.back()->thread = std::thread(&ThreadCrew::serve, this, members_.back().get(), int(members_.size()));
+      auto member = std::make_unique<Member>();
+      member->thread = std::thread(&ThreadCrew::serve, this, member.get(), int(members_.size()) + 1);
+      members_.push_back(std::move(member));
     }
     work_ = &work;
     for (int t = 1; t < count; ++t) members_[t - 1]->start();
@@ -59,7 +61,14 @@ class ThreadCrew {
     }
   }
 
-  const pid_t process_ = getpid();
+  // After a fork the threads are in the parent only, and what stands for them here can be neither joined nor destroyed.
+  void forget() {
+    for (auto& member : members_) static_cast<void>(member.release());
+    members_.clear();
+    process_ = getpid();
+  }
+
+  pid_t process_ = getpid();
   const std::function<void(int)>* work_ = nullptr;
   std::vector<std::unique_ptr<Member>> members_;
 };

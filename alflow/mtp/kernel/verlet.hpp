@@ -1,16 +1,21 @@
 // Candidates for the neighbours of one structure, kept while it moves little (Verlet 1967, doi 10.1103/PhysRev.159.98).
 //
-// Vectors are computed from positions and cell, and candidates are in the order of atoms and images, so that neighbours are the same
-// to the last bit however old the list is: a run that is resumed goes on as if it had never stopped.
+// Vectors are computed from positions and cell, and candidates are in the order of atoms and of images of the positions as given, so
+// that neighbours are the same to the last bit however old the list is: a run that is resumed goes on as if it had never stopped.
 #pragma once
 
+#include <algorithm>
 #include <map>
+#include <utility>
+#include <vector>
 
 #include "neighbors.hpp"
 
 class VerletList {
  public:
-  explicit VerletList(double skin) : skin_(skin) {}
+  explicit VerletList(double skin) : skin_(skin) {
+    if (!(skin >= 0)) throw std::invalid_argument("the skin of a Verlet list must not be negative");
+  }
 
   // Makes the list anew unless it still has all neighbours within the cutoff of a structure.
   void update(const Structures& s, double cutoff) {
@@ -39,7 +44,7 @@ class VerletList {
       next += r2 < cutoff2;  // most are kept, some are not: no branch
       shortest2 = std::min(shortest2, r2);
     }
-    if (shortest2 == 0) throw std::invalid_argument("two atoms are at the same place");
+    if (shortest2 < detail::same_place2) throw std::invalid_argument("two atoms are at the same place");
     out.resize(next - out.data());
     if (shortest2 < cutoff2) closest2 = shortest2;
   }
@@ -67,7 +72,7 @@ class VerletList {
         const double move = s.positions[i + j] - positions_[i] * f[0][j] - positions_[i + 1] * f[1][j] - positions_[i + 2] * f[2][j];
         move2 += move * move;
       }
-      if (!(move2 <= skin_ * skin_)) return false;
+      if (!(move2 <= skin_ * skin_)) return false;  // far too much, or no number
       farthest2 = std::max(farthest2, move2);
     }
     return cutoff + 2 * std::sqrt(farthest2) < (cutoff + 0.999 * skin_) * (1 - std::sqrt(strain2));
