@@ -68,10 +68,11 @@ NB_MODULE(KERNEL_MODULE, m) {
     std::unique_ptr<double[]> energies(zeros(n)), f(forces ? zeros(3 * n) : nullptr), v(forces ? zeros(9 * S) : nullptr),
         b(basis ? new double[n * B] : nullptr), g(gradients ? new double[n * P] : nullptr), distances(zeros(S)),
         grades(grade_matrix ? zeros(n) : nullptr);
+    const Output out{energies.get(), f.get(), v.get(), b.get(), g.get(), distances.get(),
+                     grade_matrix ? grade_matrix->data() : nullptr, grade_matrix ? int(grade_matrix->shape(1)) : 0, grades.get()};
     {
       nb::gil_scoped_release release;
-      evaluate(p, s, threads, verlet_list, {energies.get(), f.get(), v.get(), b.get(), g.get(), distances.get(),
-                               grade_matrix ? grade_matrix->data() : nullptr, grade_matrix ? int(grade_matrix->shape(1)) : 0, grades.get()});
+      evaluate(p, s, threads, verlet_list, out);
     }
     nb::object none = nb::none();
     return nb::make_tuple(owned(energies.release(), {n}), forces ? nb::cast(owned(f.release(), {n, 3})) : none,
