@@ -1,7 +1,7 @@
 # Needs Python 3.11 to 3.13, a C++ compiler and make; everything else goes into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := pyproject.toml CMakeLists.txt $(wildcard alflow/mtp/kernel/*.cpp alflow/mtp/kernel/*.hpp)
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard alflow/potentials/kernel/*.cpp alflow/potentials/kernel/*.hpp)
 
 .PHONY: install install-dev demo test lint
 

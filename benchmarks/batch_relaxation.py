@@ -33,7 +33,7 @@ from batched_emt import BatchedEMT
 
 from alflow.hull.derivative import derivative_structures, parent_lattice
 from alflow.hull.volumes import at_vegard_volume
-from alflow.mtp import FitSettings, FlatStructures, MTPCalculator, fit, read_mtp, write_mtp
+from alflow.potentials import FitSettings, FlatStructures, MTPCalculator, fit, read_mtp, write_mtp
 from alflow.selection import ActiveSet
 from alflow.simulation import BatchSettings, MTPBatchPotential, relax_batch
 

@@ -21,7 +21,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.mtp import FlatStructures
+from alflow.potentials import FlatStructures
 from alflow.simulation import BatchForces
 
 NAMES = ("E0", "s0", "V0", "eta2", "kappa", "lambda", "n0", "inv12gamma1", "neghalfv0overgamma2")

@@ -23,8 +23,8 @@ import numpy as np
 import psutil
 from database import disk_MB, memory_MB, server_process
 
-from alflow.campaign_file import parse_campaign
-from alflow.config_screening import Screening
+from alflow.campaign.file import parse_campaign
+from workflows.hull_screening.schema import Screening
 from alflow.store import Store
 from alflow.store.candidates import RELAXED, WAITING
 from alflow.store.embedded import EmbeddedDatabase

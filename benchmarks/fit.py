@@ -28,8 +28,8 @@ from motep.io.mlip.mtp import read_mtp as read_with_motep
 from motep.loss import LossFunction, LossSetting
 from motep.optimizers import make_optimizer
 
-from alflow.mtp import MomentTensorPotential, fit, write_mtp
-from alflow.mtp.fitting import FitResult, FitSettings, LeastSquares
+from alflow.potentials import MomentTensorPotential, fit, write_mtp
+from alflow.potentials.mtp.fitting import FitResult, FitSettings, LeastSquares
 
 CUTOFFS_A = {"Mo": 5.2, "Si": 5.0}
 MIN_DISTANCES_A = {"Mo": 1.9, "Si": 1.6}

@@ -29,7 +29,7 @@ from ase.neighborlist import neighbor_list
 from motep.calculator import MTP
 from motep.io.mlip.mtp import read_mtp as read_with_motep
 
-from alflow.mtp import (
+from alflow.potentials import (
     FlatStructures,
     MomentTensorPotential,
     MTPCalculator,
@@ -38,7 +38,7 @@ from alflow.mtp import (
     kernel,
     write_mtp,
 )
-from alflow.mtp.calculator import SKIN_A
+from alflow.potentials.calculator import SKIN_A
 from alflow.selection import ActiveSet, Mode
 from alflow.simulation import MDSettings, run_md
 from alflow.simulation.settings import Ensemble

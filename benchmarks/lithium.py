@@ -31,16 +31,16 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from ase.io import iread
 from ase.io.extxyz import write_extxyz
 
-from alflow.campaign_file import load_campaign
+from alflow.campaign.file import load_campaign
 from alflow.cli.database_options import campaign_folder, connected
-from alflow.config import Campaign
-from alflow.mtp import MomentTensorPotential, MTPCalculator, mtp_from_text
-from alflow.mtp.errors import Errors, evaluate_errors
-from alflow.mtp.fitting import FitSettings, fit
+from alflow.campaign.sections import Campaign
+from alflow.potentials import MomentTensorPotential, MTPCalculator, mtp_from_text
+from alflow.potentials.errors import Errors, evaluate_errors
+from alflow.potentials.mtp.fitting import FitSettings, fit
 from alflow.report import ReportData, gather
 from alflow.simulation import MDSettings, run_md
 from alflow.simulation.trajectory import cut_trajectory
-from alflow.structures import starting_structures
+from alflow.structures.starting import starting_structures
 from qm_interfaces import get_interface
 from workflows.tasks.explore import calculator
 

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from ase.io import read
 
-from alflow.mtp import fit
-from alflow.mtp.errors import evaluate_errors
-from alflow.mtp.fitting import FitSettings
+from alflow.potentials import fit
+from alflow.potentials.errors import evaluate_errors
+from alflow.potentials.mtp.fitting import FitSettings
 
 CUTOFFS_A = {"Mo": 5.2, "Si": 5.0}
 PUBLISHED = {"Mo": (2.83, 0.09), "Si": (2.21, 0.06)}

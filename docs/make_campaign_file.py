@@ -10,8 +10,8 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from alflow.config import Campaign
-from alflow.config_screening import Screening
+from alflow.campaign.sections import Campaign
+from workflows.hull_screening.schema import Screening
 
 HERE = Path(__file__).resolve().parent
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "multiple of"}

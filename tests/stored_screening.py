@@ -8,8 +8,8 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 
-from alflow.campaign_file import parse_campaign
-from alflow.mtp import MomentTensorPotential, mtp_to_text
+from alflow.campaign.file import parse_campaign
+from alflow.potentials import MomentTensorPotential, mtp_to_text
 from alflow.store import Store
 
 NAME = "cu-pd"

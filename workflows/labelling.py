@@ -7,8 +7,8 @@ from typing import Any
 from ase import Atoms
 from bson import ObjectId
 
-from alflow.campaign_file import AnyCampaign
-from alflow.config import QM
+from alflow.campaign.file import AnyCampaign
+from alflow.campaign.sections import QM
 from alflow.store import Store
 from qm_interfaces import get_interface, relaxation_level
 

@@ -6,8 +6,8 @@ from typing import Any, Protocol
 
 from fireworks import Firework
 
-from alflow.campaign_file import AnyCampaign
-from alflow.config_screening import Screening
+from alflow.campaign.file import AnyCampaign
+from workflows.hull_screening.schema import Screening
 from alflow.store import Store
 from workflows import active_learning, hull_screening
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alflow.config import Budget, Stop
+from alflow.campaign.sections import Budget, Stop
 from alflow.store.campaigns import FAILED, FINISHED, STOPPED
 
 STEADY_ROUNDS = 3  # refits over which the error must have settled

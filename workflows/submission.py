@@ -6,8 +6,8 @@ from typing import Any
 
 from fireworks import LaunchPad
 
-from alflow.campaign_file import AnyCampaign
-from alflow.config import QM
+from alflow.campaign.file import AnyCampaign
+from alflow.campaign.sections import QM
 from alflow.errors import InputError
 from alflow.store import Store
 from alflow.store import campaigns as state

@@ -8,9 +8,9 @@ import os
 import time
 from typing import Any
 
-from alflow.config import Fit, Potential
-from alflow.mtp import MomentTensorPotential, mtp_from_text, mtp_to_text
-from alflow.mtp.fitting import FitSettings, fit
+from alflow.campaign.sections import Fit, Potential
+from alflow.potentials import MomentTensorPotential, mtp_from_text, mtp_to_text
+from alflow.potentials.mtp.fitting import FitSettings, fit
 from alflow.selection import ActiveSet
 from alflow.selection.rows import Mode
 from alflow.store import Store

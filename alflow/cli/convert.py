@@ -25,7 +25,7 @@ def convert(
 
     Example: alflow convert train.extxyz train.cfg --species Cu,Pd
     """
-    from alflow.structure_files import read_structures, write_structures
+    from alflow.structures.files import read_structures, write_structures
 
     check_writable(target)
     symbols = parse_species(species)

@@ -91,7 +91,7 @@ def connected(
 def _name(campaign: str | None, file: Path | None, store: Store, create: bool) -> str:
     """The campaign's name: as given, from its file, or the only one there is."""
     if file is not None:
-        from alflow.campaign_file import load_campaign
+        from alflow.campaign.file import load_campaign
 
         name = load_campaign(file).name
     elif campaign is not None:

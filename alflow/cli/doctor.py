@@ -81,7 +81,7 @@ def _packages() -> Iterator[Finding]:
 
 def _kernel() -> Iterator[Finding]:
     try:
-        from alflow.mtp import kernel
+        from alflow.potentials import kernel
     except ImportError as error:
         yield Finding("kernel", "missing", str(error), "install a C++ compiler, then reinstall alflow")
         return
@@ -159,7 +159,7 @@ def _wrong_forces(folder: Path) -> str | None:
     from ase.build import bulk
     from ase.calculators.fd import calculate_numerical_forces
 
-    from alflow.mtp import MomentTensorPotential, MTPCalculator
+    from alflow.potentials import MomentTensorPotential, MTPCalculator
 
     atoms = bulk("Cu", cubic=True)
     atoms.rattle(0.1, seed=0)

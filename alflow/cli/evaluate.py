@@ -25,9 +25,9 @@ def evaluate(
 
     Example: alflow evaluate pot.mtp test.extxyz
     """
-    from alflow.mtp import read_mtp
-    from alflow.mtp.errors import evaluate_errors
-    from alflow.structure_files import read_structures
+    from alflow.potentials import read_mtp
+    from alflow.potentials.errors import evaluate_errors
+    from alflow.structures.files import read_structures
 
     model = read_mtp(potential, parse_species(species))
     structures = read_structures(data, labelled=True, species=model.species)

@@ -12,7 +12,7 @@ import typer
 from alflow.cli.output import JsonOption, check_writable, parse_species, print_errors, print_json, print_note
 
 if TYPE_CHECKING:
-    from alflow.mtp.fitting import FitProgress
+    from alflow.potentials.mtp.fitting import FitProgress
 
 
 def fit(
@@ -43,11 +43,11 @@ def fit(
 
     Example: alflow fit train.extxyz --level 16 --cutoff 5.2 --test test.extxyz -o pot.mtp
     """
-    from alflow.mtp import read_mtp, write_mtp
-    from alflow.mtp.errors import evaluate_errors
-    from alflow.mtp.fitting import FitSettings
-    from alflow.mtp.fitting import fit as fit_potential
-    from alflow.structure_files import read_structures
+    from alflow.potentials import read_mtp, write_mtp
+    from alflow.potentials.errors import evaluate_errors
+    from alflow.potentials.mtp.fitting import FitSettings
+    from alflow.potentials.mtp.fitting import fit as fit_potential
+    from alflow.structures.files import read_structures
 
     check_writable(output)
     symbols = parse_species(species)

@@ -38,9 +38,9 @@ def grade(
     """
     import numpy as np
 
-    from alflow.mtp import read_mtp
+    from alflow.potentials import read_mtp
     from alflow.selection import ActiveSet
-    from alflow.structure_files import read_structures, write_structures
+    from alflow.structures.files import read_structures, write_structures
 
     if output:
         check_writable(output)

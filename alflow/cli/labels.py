@@ -127,7 +127,7 @@ def export(
 ) -> None:
     """Write finished labels to a file; extended XYZ also holds code and level of theory."""
     from alflow.store.labels import DONE, REJECTED
-    from alflow.structure_files import write_structures
+    from alflow.structures.files import write_structures
 
     with connected(campaign, uri, launchpad) as connection:
         store, name = connection.store, connection.campaign

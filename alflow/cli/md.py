@@ -75,7 +75,7 @@ def md(
     Example: alflow md pot.mtp start.extxyz --train train.extxyz --steps 20000 -o md.extxyz
     """
     from alflow.simulation import Guards, MDSettings, run_md
-    from alflow.structure_files import write_structures
+    from alflow.structures.files import write_structures
 
     for path in (output, saved, checkpoint):
         if path:
@@ -120,7 +120,7 @@ def md(
 
 def _begin(start: Path, checkpoint: Path | None, species: tuple[str, ...]) -> Atoms | Checkpoint:
     from alflow.simulation import Checkpoint
-    from alflow.structure_files import read_structures
+    from alflow.structures.files import read_structures
 
     if checkpoint is None or not checkpoint.exists():
         return read_structures(start, species=species)[-1]

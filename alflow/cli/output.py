@@ -15,7 +15,7 @@ import typer
 from alflow.errors import InputError
 
 if TYPE_CHECKING:
-    from alflow.mtp.errors import Errors
+    from alflow.potentials.errors import Errors
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 

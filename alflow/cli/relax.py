@@ -56,7 +56,7 @@ def relax(
     """
     from alflow.simulation import Guards
     from alflow.simulation import relax as relax_one
-    from alflow.structure_files import read_structures, write_structures
+    from alflow.structures.files import read_structures, write_structures
 
     for path in (output, saved):
         if path:

@@ -46,7 +46,7 @@ def report(
 
 def gathered(connection: Connection) -> ReportData | HullData:
     """What the report of a campaign of either kind is made of."""
-    from alflow.config_screening import Screening
+    from workflows.hull_screening.schema import Screening
     from alflow.report import gather, gather_hull
 
     store, name = connection.store, connection.campaign

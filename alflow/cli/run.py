@@ -35,7 +35,7 @@ def run(
     beside the campaign file: the potential (.mtp), the hull/ of a screening, report.html, and
     my_launchpad.yaml for FireWorks' commands.
     """
-    from alflow.campaign_file import load_campaign
+    from alflow.campaign.file import load_campaign
     from alflow.store import overview
     from workflows.local import run_to_the_end
     from workflows.submission import check, submit

@@ -39,10 +39,10 @@ def select(
     """
     import numpy as np
 
-    from alflow.mtp import read_mtp
+    from alflow.potentials import read_mtp
     from alflow.selection import ActiveSet, fingerprint
     from alflow.selection import select as select_structures
-    from alflow.structure_files import read_structures, write_structures
+    from alflow.structures.files import read_structures, write_structures
 
     check_writable(output)
     model = read_mtp(potential, parse_species(species))

@@ -15,7 +15,7 @@ from alflow.cli.output import parse_species, print_note
 from alflow.errors import InputError
 
 if TYPE_CHECKING:
-    from alflow.mtp import MTPCalculator
+    from alflow.potentials import MTPCalculator
     from alflow.simulation import GradeControl
 
 NOTE_INTERVAL_S = 5.0
@@ -58,9 +58,9 @@ def make_calculator(
         If a file cannot be read, both sources of grades are given, or the active set belongs to another
         potential.
     """
-    from alflow.mtp import MTPCalculator, read_mtp
+    from alflow.potentials import MTPCalculator, read_mtp
     from alflow.selection import ActiveSet
-    from alflow.structure_files import read_structures
+    from alflow.structures.files import read_structures
 
     if train and active_set:
         raise InputError("--train and --active-set are both given; grade control takes one of them")

@@ -21,7 +21,7 @@ def submit(
 
     Submitting a campaign again applies changes of its file, and mends what lost workers have left behind.
     """
-    from alflow.campaign_file import load_campaign
+    from alflow.campaign.file import load_campaign
     from alflow.errors import InputError
     from alflow.store import Store, overview
     from workflows import submission

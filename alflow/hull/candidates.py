@@ -15,8 +15,8 @@ from alflow.hull.duplicates import SeenCrystals
 from alflow.hull.prototypes import decorations, prototypes
 from alflow.hull.random_crystals import random_crystals
 from alflow.hull.volumes import at_vegard_volume, atomic_volumes_A3
-from alflow.structure_checks import complaint
-from alflow.structure_files import iterate_structures
+from alflow.structures.checks import complaint
+from alflow.structures.files import iterate_structures
 
 OVERLAP = 0.5
 """Atoms nearer than this part of the sum of their covalent radii overlap; bonds under pressure reach 0.8."""

@@ -12,7 +12,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from alflow.errors import InputError
-from alflow.structure_files import read_structures
+from alflow.structures.files import read_structures
 
 PARENTS = ("fcc", "bcc", "hcp", "sc", "diamond")
 

@@ -24,7 +24,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
-from alflow.mtp import MomentTensorPotential, evaluate
+from alflow.potentials import MomentTensorPotential, evaluate
 
 LEVEL = 16
 """At level 12 two orderings on hcp with 12 atoms have the same numbers."""

@@ -14,7 +14,7 @@ from ase.build import sort
 
 from alflow.report.hull_data import Compound, HullData
 from alflow.report.hull_figures import hull_figure
-from alflow.structure_files import write_structures
+from alflow.structures.files import write_structures
 
 PNG_DPI = 200
 

@@ -21,7 +21,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.mtp import MomentTensorPotential, evaluate
+from alflow.potentials import MomentTensorPotential, evaluate
 from alflow.selection.maxvol import grades, maxvol
 from alflow.selection.parameter_range import parameter_range
 from alflow.selection.rows import Mode, check_mode, rows

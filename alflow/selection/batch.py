@@ -10,7 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.mtp import MomentTensorPotential, evaluate
+from alflow.potentials import MomentTensorPotential, evaluate
 from alflow.selection.active_set import ActiveSet
 from alflow.selection.fingerprint import Fingerprint, find_duplicate, fingerprint
 from alflow.selection.rows import Mode, rows_of

@@ -12,7 +12,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from alflow.mtp import MomentTensorPotential, evaluate
+from alflow.potentials import MomentTensorPotential, evaluate
 
 NULL_TOLERANCE = 1e-12
 """Singular values below this part of the largest are zero. After scaling, those of the

@@ -10,7 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.mtp import Evaluation, MomentTensorPotential, evaluate
+from alflow.potentials import Evaluation, MomentTensorPotential, evaluate
 
 Mode = Literal["neighborhood", "configuration"]
 

@@ -16,7 +16,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from alflow.mtp import FlatStructures
+from alflow.potentials import FlatStructures
 
 Array = NDArray[np.float64]
 

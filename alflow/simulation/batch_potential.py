@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.mtp import FlatStructures, MomentTensorPotential, evaluate, evaluate_graded
+from alflow.potentials import FlatStructures, MomentTensorPotential, evaluate, evaluate_graded
 from alflow.selection import ActiveSet
 
 

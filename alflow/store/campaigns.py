@@ -12,7 +12,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from alflow.campaign_file import AnyCampaign, parse_campaign
+from alflow.campaign.file import AnyCampaign, parse_campaign
 from alflow.errors import InputError
 from alflow.store.lease import break_dead_leases, free, new_lease, now, renewed
 

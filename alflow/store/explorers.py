@@ -10,7 +10,7 @@ from ase import Atoms
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.database import Database
 
-from alflow.config import Trajectory
+from alflow.campaign.sections import Trajectory
 from alflow.store.arrays import decode, decode_atoms, encode, encode_atoms
 from alflow.store.files import Files
 from alflow.store.lease import break_dead_leases, free, new_lease, now

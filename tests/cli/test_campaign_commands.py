@@ -13,10 +13,10 @@ from ase.build import bulk
 from pymongo.database import Database
 from typer.testing import CliRunner, Result
 
-from alflow.campaign_file import parse_campaign
+from alflow.campaign.file import parse_campaign
 from alflow.cli import app
 from alflow.store import Store
-from alflow.structure_files import read_structures
+from alflow.structures.files import read_structures
 from workflows.launchpad import open_launchpad, write_launchpad_file
 from workflows.submission import submit
 

@@ -11,7 +11,7 @@ from pymongo.database import Database
 from stored_screening import NAME, fill
 from typer.testing import CliRunner, Result
 
-from alflow.campaign_file import parse_campaign
+from alflow.campaign.file import parse_campaign
 from alflow.cli import app
 from alflow.store import Store
 from workflows.launchpad import open_launchpad, write_launchpad_file

@@ -16,8 +16,8 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from typer.testing import CliRunner
 
 from alflow.cli import app
-from alflow.mtp import MomentTensorPotential, read_mtp, write_mtp
-from alflow.structure_files import read_structures
+from alflow.potentials import MomentTensorPotential, read_mtp, write_mtp
+from alflow.structures.files import read_structures
 
 
 def labelled_copper(count: int, displacement_A: float, seed: int) -> list[Atoms]:

@@ -20,7 +20,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1] / "qm_interfaces"))
 from test_gaussian import OPTIONS, g16
 from test_vasp import FAKE, settings, worker
 
-from alflow.campaign_file import parse_campaign
+from alflow.campaign.file import parse_campaign
 from alflow.store import Store
 from alflow.store.labels import DONE, FAILED, REJECTED
 from qm_interfaces import QMResult, get_interface

@@ -15,7 +15,7 @@ from ase.cluster import Octahedron
 from ase.filters import FrechetCellFilter
 from ase.optimize import LBFGS
 
-from alflow.mtp import FitSettings, MTPCalculator, fit, write_mtp
+from alflow.potentials import FitSettings, MTPCalculator, fit, write_mtp
 from qm_interfaces import (
     CodeFailed,
     LabelLimits,
@@ -112,9 +112,9 @@ def test_an_mtp_relaxes_as_by_ase(tmp_path: Path) -> None:
     fitted = fit(structures, species=["Cu"], level=4, cutoff_A=4.5, settings=FitSettings(max_iterations=20))
     write_mtp(tmp_path / "cu.mtp", fitted.potential)
     options = {
-        "calculator": "alflow.mtp.calculator.MTPCalculator",
+        "calculator": "alflow.potentials.calculator.MTPCalculator",
         "parameters": {"potential": str(tmp_path / "cu.mtp"), "species": ["Cu"]},
-        "allow": ["alflow.mtp"],
+        "allow": ["alflow.potentials"],
     }
     start = structures[1].copy()
     result = relax(get_interface("ase", **options), start, tmp_path, RelaxationSettings(**REACH, steps=300))

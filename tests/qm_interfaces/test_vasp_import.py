@@ -13,7 +13,7 @@ from pymongo.database import Database
 from test_vasp import settings, worker
 from typer.testing import CliRunner
 
-from alflow.campaign_file import parse_campaign
+from alflow.campaign.file import parse_campaign
 from alflow.cli import app
 from alflow.store import Store
 from qm_interfaces.vasp import VaspInterface

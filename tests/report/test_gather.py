@@ -9,10 +9,10 @@ from ase import Atoms
 from ase.build import bulk
 from pymongo.database import Database
 
-from alflow.campaign_file import parse_campaign
-from alflow.config import Campaign
+from alflow.campaign.file import parse_campaign
+from alflow.campaign.sections import Campaign
 from alflow.errors import InputError
-from alflow.mtp import MomentTensorPotential, evaluate, mtp_from_text, mtp_to_text
+from alflow.potentials import MomentTensorPotential, evaluate, mtp_from_text, mtp_to_text
 from alflow.report import build_report, gather
 from alflow.store import Store
 

@@ -7,7 +7,7 @@ import yaml
 from pymongo.database import Database
 from stored_screening import NAME, SIGMA_EV, fill
 
-from alflow.campaign_file import parse_campaign
+from alflow.campaign.file import parse_campaign
 from alflow.errors import InputError
 from alflow.report import HullData, gather_hull
 from alflow.store import Store

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from mo_crystals import mo_potential, several
 
-from alflow.mtp import MomentTensorPotential
+from alflow.potentials import MomentTensorPotential
 from alflow.selection import parameter_range, rows
 
 

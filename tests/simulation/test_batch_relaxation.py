@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from alflow.errors import InputError
-from alflow.mtp import FitSettings, FlatStructures, MomentTensorPotential, MTPCalculator, fit
+from alflow.potentials import FitSettings, FlatStructures, MomentTensorPotential, MTPCalculator, fit
 from alflow.selection import ActiveSet
 from alflow.simulation import (
     BatchForces,

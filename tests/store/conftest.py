@@ -5,8 +5,8 @@ from typing import Any
 import pytest
 from pymongo.database import Database
 
-from alflow.campaign_file import parse_campaign
-from alflow.config import Campaign
+from alflow.campaign.file import parse_campaign
+from alflow.campaign.sections import Campaign
 from alflow.store import Store
 
 

@@ -10,7 +10,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from alflow.config import Campaign
+from alflow.campaign.sections import Campaign
 from alflow.errors import InputError
 from alflow.store import Store, overview
 from alflow.store.configurations import configuration_hash

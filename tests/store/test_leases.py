@@ -6,7 +6,7 @@ from datetime import timedelta
 
 from ase.build import bulk
 
-from alflow.config import Campaign
+from alflow.campaign.sections import Campaign
 from alflow.store import Store
 from alflow.store.lease import break_dead_leases, new_lease, now
 

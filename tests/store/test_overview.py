@@ -2,7 +2,7 @@ from __future__ import annotations
 
 from stored_screening import CONFIG, NAME, fill
 
-from alflow.campaign_file import parse_campaign
+from alflow.campaign.file import parse_campaign
 from alflow.store import Store, overview
 
 

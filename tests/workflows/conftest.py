@@ -10,8 +10,8 @@ import pytest
 from fireworks import LaunchPad
 from pymongo.database import Database
 
-from alflow.campaign_file import parse_campaign
-from alflow.config import Campaign
+from alflow.campaign.file import parse_campaign
+from alflow.campaign.sections import Campaign
 from alflow.store import Store
 from qm_interfaces import QMResult, get_interface
 from qm_interfaces.relaxation import RelaxationSettings

@@ -8,11 +8,11 @@ import ase.io
 import pytest
 from ase.calculators.emt import EMT
 
-from alflow.config import Campaign
+from alflow.campaign.sections import Campaign
 from alflow.errors import InputError
 from alflow.store import overview
 from alflow.store.labels import level_hash
-from alflow.structures import displaced, starting_structures
+from alflow.structures.starting import displaced, starting_structures
 from qm_interfaces import CodeFailed, SettingsError, get_interface
 from workflows.launchpad import HOT_ROUNDS
 from workflows.submission import submit

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from alflow.campaign_file import load_campaign
-from alflow.config_screening import Screening
+from alflow.campaign.file import load_campaign
+from workflows.hull_screening.schema import Screening
 from alflow.hull import hull_distances
 from alflow.simulation import BatchSettings, relax_batch
 from workflows.hull_screening.gathering import documents

@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from alflow.campaign_file import parse_campaign
-from alflow.config_screening import Screening
+from alflow.campaign.file import parse_campaign
+from workflows.hull_screening.schema import Screening
 from alflow.store.candidates import Candidates
 from workflows.hull_screening.gathering import documents
 from workflows.local import work

@@ -13,8 +13,8 @@ from ase import Atoms, units
 from ase.build import bulk
 from lives import KILLED, life
 
-from alflow.campaign_file import parse_campaign
-from alflow.config_screening import Screening
+from alflow.campaign.file import parse_campaign
+from workflows.hull_screening.schema import Screening
 from alflow.errors import InputError
 from alflow.hull import Derivative, candidates, hull_distances
 from alflow.store import Store

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lives import KILLED, life
 
-from alflow.config import Campaign
+from alflow.campaign.sections import Campaign
 from alflow.store import Store
 from workflows.submission import submit
 

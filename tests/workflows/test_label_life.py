@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from alflow.config import Campaign
+from alflow.campaign.sections import Campaign
 from qm_interfaces import CodeFailed, NotConverged, QMResult, get_interface
 from workflows.local import ROLES, _without_waiting, work
 from workflows.submission import submit

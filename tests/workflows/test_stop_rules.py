@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from alflow.config import Stop
+from alflow.campaign.sections import Stop
 from workflows.stop_rules import ExplorerProgress, why_stop
 
 ONGOING = ExplorerProgress(

@@ -8,7 +8,7 @@ from ase import units
 from bson import ObjectId
 from fireworks import Firework
 
-from alflow.config_screening import Screening
+from workflows.hull_screening.schema import Screening
 from alflow.errors import InputError
 from alflow.hull import hull_distances
 from alflow.store import Store

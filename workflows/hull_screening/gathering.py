@@ -8,12 +8,12 @@ from typing import Any
 
 from fireworks import Firework
 
-from alflow.config_screening import Screening, Source
+from workflows.hull_screening.schema import Screening, Source
 from alflow.hull import Candidate, Derivative, Files, Prototypes, RandomCrystals, candidates
 from alflow.store import Store
 from alflow.store.campaigns import FAILED
 from alflow.store.candidates import WAITING
-from alflow.structures import displaced
+from alflow.structures.starting import displaced
 from workflows.hull_screening.phase import (
     choice,
     chunk_fireworks,

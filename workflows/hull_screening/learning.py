@@ -8,7 +8,7 @@ from typing import Any
 from bson import ObjectId
 from fireworks import Firework
 
-from alflow.config_screening import Screening
+from workflows.hull_screening.schema import Screening
 from alflow.selection import fingerprint, select
 from alflow.store import Store, campaigns
 from alflow.store.candidates import DROPPED, PAUSED, RELAXED, WAITING, energies_without

@@ -9,7 +9,7 @@ from typing import Any, Protocol
 from bson import ObjectId
 from fireworks import Firework
 
-from alflow.config_screening import Screening
+from workflows.hull_screening.schema import Screening
 from alflow.store import Store
 from workflows.tasks.base import firework
 from workflows.training import refit

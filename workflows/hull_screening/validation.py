@@ -11,9 +11,9 @@ from ase import Atoms
 from bson import ObjectId
 from fireworks import Firework
 
-from alflow.config_screening import Screening
+from workflows.hull_screening.schema import Screening
 from alflow.hull import formation_energies, hull_distances, reason_to_drop, retained, sigma_of
-from alflow.mtp import evaluate
+from alflow.potentials import evaluate
 from alflow.selection import find_duplicate, fingerprint
 from alflow.store import Store
 from alflow.store.campaigns import FAILED

@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 
 from fireworks import FWAction
 
-from alflow.config_screening import Screening
+from workflows.hull_screening.schema import Screening
 from alflow.store import Store
 from alflow.store.lease import renewed
 from workflows.tasks.base import CampaignTask

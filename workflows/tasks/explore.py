@@ -8,8 +8,8 @@ from typing import Any, ClassVar
 from ase import Atoms
 from fireworks import FWAction, explicit_serialize
 
-from alflow.config import Campaign, Trajectory
-from alflow.mtp import MTPCalculator
+from alflow.campaign.sections import Campaign, Trajectory
+from alflow.potentials import MTPCalculator
 from alflow.simulation import Checkpoint, GradeControl, Guards, MDResult, MDSettings, run_md
 from alflow.store import Store
 from alflow.store.explorers import FAILED, FINISHED, PAUSED

@@ -7,7 +7,7 @@ from typing import Any
 
 from fireworks import explicit_serialize
 
-from alflow.config_screening import Screening
+from workflows.hull_screening.schema import Screening
 from alflow.store import Store
 from workflows.hull_screening.gathering import documents
 from workflows.tasks.chunk import ChunkTask

@@ -15,7 +15,7 @@ from ase import Atoms
 from bson import ObjectId
 from fireworks import FWAction, explicit_serialize
 
-from alflow.config import QM
+from alflow.campaign.sections import QM
 from alflow.store import Store
 from alflow.store.labels import ENDED
 from alflow.store.lease import renewed

@@ -9,7 +9,7 @@ from typing import Any
 from bson import ObjectId
 from fireworks import explicit_serialize
 
-from alflow.config_screening import Screening
+from workflows.hull_screening.schema import Screening
 from alflow.simulation import (
     BatchResult,
     BatchSettings,

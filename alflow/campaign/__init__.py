@@ -1,0 +1,3 @@
+"""Campaign files: what all kinds share, and reading them."""
+
+from __future__ import annotations

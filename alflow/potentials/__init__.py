@@ -1,0 +1,30 @@
+"""Moment tensor potentials: basis, files, evaluation, fitting."""
+
+from __future__ import annotations
+
+from alflow.potentials.mtp.basis import ContractionTables, contraction_tables
+from alflow.potentials.calculator import MTPCalculator
+from alflow.potentials.evaluation import Evaluation, FlatStructures, evaluate, jacobian
+from alflow.potentials.mtp.fitting import FitResult, FitSettings, fit
+from alflow.potentials.grading import evaluate_graded
+from alflow.potentials.mtp.mtp_file import mtp_from_text, mtp_to_text, read_mtp, write_mtp
+from alflow.potentials.mtp.potential import MomentTensorPotential
+
+__all__ = [
+    "ContractionTables",
+    "Evaluation",
+    "FitResult",
+    "FitSettings",
+    "FlatStructures",
+    "MTPCalculator",
+    "MomentTensorPotential",
+    "contraction_tables",
+    "evaluate",
+    "evaluate_graded",
+    "fit",
+    "jacobian",
+    "mtp_from_text",
+    "mtp_to_text",
+    "read_mtp",
+    "write_mtp",
+]

@@ -1,0 +1,161 @@
+"""ASE calculator of a moment tensor potential."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import PropertyNotImplementedError
+from numpy.typing import NDArray
+
+from alflow.potentials.evaluation import FlatStructures, evaluate
+from alflow.potentials.grading import Grader, evaluate_graded
+from alflow.potentials.kernel import VerletList
+from alflow.potentials.mtp.mtp_file import read_mtp
+from alflow.potentials.mtp.potential import MomentTensorPotential
+
+SKIN_A = 0.5
+"""Neighbours are searched anew when an atom has moved by half of it, or the cell with it."""
+
+
+class MTPCalculator:
+    """Energy, forces, stress and, with an active set, the extrapolation grade.
+
+    A plain object with ASE's calculator protocol: the base class of ASE costs more than the potential of a
+    hundred atoms.
+
+    Parameters
+    ----------
+    potential : MomentTensorPotential or path
+    species : sequence of str, optional
+        Chemical symbols of the types, for a `.mtp` file that does not name them.
+    active_set : ActiveSet, optional
+        Adds `extrapolation_grade` (of the configuration: in mode neighborhood the largest of its atoms) and,
+        in mode neighborhood, `extrapolation_grades` (N,) to the results.
+    threads : int
+
+    Notes
+    -----
+    `results` holds `energy`, `free_energy` (equal: there is no entropy), `energies` (N,), `forces` (N, 3),
+    `stress` (6,) in ASE's sign and order, zero if the structure is not periodic in three directions, and
+    `min_distance_A`.
+    """
+
+    implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "energies", "forces", "stress"]
+    name = "mtp"
+
+    def __init__(
+        self,
+        potential: MomentTensorPotential | str | Path,
+        species: Sequence[str] | None = None,
+        active_set: Grader | None = None,
+        threads: int = 1,
+    ) -> None:
+        self.potential = (
+            potential if isinstance(potential, MomentTensorPotential) else read_mtp(potential, species)
+        )
+        if active_set is not None:
+            active_set.check_belongs_to(self.potential)
+        self.active_set = active_set
+        self.threads = threads
+        self._verlet_list = VerletList(SKIN_A)
+        self.results: dict[str, Any] = {}
+        self._crystal: tuple[bytes, ...] | None = None
+        self._positions: bytes | None = None  # None where the last evaluation failed
+
+    @property
+    def atoms(self) -> Atoms | None:
+        """A copy of the structure of the results; None before the first."""
+        if self._crystal is None or self._positions is None:
+            return None
+        numbers, cell, pbc = self._crystal
+        return Atoms(
+            numbers=np.frombuffer(numbers, dtype=int),
+            positions=np.frombuffer(self._positions).reshape(-1, 3),
+            cell=np.frombuffer(cell).reshape(3, 3),
+            pbc=np.frombuffer(pbc, dtype=bool),
+        )
+
+    def get_property(self, name: str, atoms: Atoms | None = None, allow_calculation: bool = True) -> Any:
+        """One of the results, computed if the structure has changed; None if that is not allowed."""
+        atoms = atoms if atoms is not None else self.atoms
+        if atoms is None or name not in (
+            *self.implemented_properties,
+            "extrapolation_grade",
+            "extrapolation_grades",
+        ):
+            raise PropertyNotImplementedError(f"{name} is not a property of a moment tensor potential")
+        if self.calculation_required(atoms, [name]):
+            if not allow_calculation:
+                return None
+            self.calculate(atoms)
+        if name not in self.results:
+            raise PropertyNotImplementedError(
+                f"{name} needs an active set (of mode neighborhood for grades of atoms)"
+            )
+        value = self.results[name]
+        return value.copy() if isinstance(value, np.ndarray) else value
+
+    def calculate(self, atoms: Atoms) -> None:
+        """Compute all results of `atoms`."""
+        self._positions = None
+        grades: dict[str, Any] = {}
+        flat = self._flatten(atoms)
+        options: dict[str, Any] = {"threads": self.threads, "verlet_list": self._verlet_list}
+        if self.active_set is None:
+            evaluation = evaluate(self.potential, flat, **options)
+        else:
+            evaluation, gamma = evaluate_graded(self.potential, flat, self.active_set, **options)
+            grades["extrapolation_grade"] = float(gamma[0])
+            if evaluation.grades is not None:
+                grades["extrapolation_grades"] = evaluation.grades
+        energy = float(evaluation.energies.sum())
+        self.results = {
+            "energy": energy,
+            "free_energy": energy,
+            "energies": evaluation.energies,
+            "forces": evaluation.forces,
+            "stress": evaluation.voigt_virials[0] / self._volume_A3 if self._volume_A3 else np.zeros(6),
+            "min_distance_A": float(evaluation.min_distances_A[0]),
+            **grades,
+        }
+        self._positions = atoms.positions.tobytes()
+
+    def _flatten(self, atoms: Atoms) -> FlatStructures:
+        """As flat arrays, of which only the positions change along a trajectory with a constant cell."""
+        crystal = _crystal(atoms)
+        if crystal == self._crystal:
+            return replace(self._flat, positions=np.ascontiguousarray(atoms.positions))
+        self._flat: FlatStructures = FlatStructures.of([atoms])
+        self._volume_A3 = atoms.cell.volume if atoms.pbc.all() else 0.0
+        self._crystal = crystal
+        return self._flat
+
+    def calculation_required(self, atoms: Atoms, properties: Sequence[str]) -> bool:
+        """Whether `atoms` differs from the structure of the results."""
+        return self._positions != atoms.positions.tobytes() or self._crystal != _crystal(atoms)
+
+    def get_potential_energy(self, atoms: Atoms | None = None, force_consistent: bool = False) -> float:
+        """Energy, eV."""
+        return self.get_property("energy", atoms)
+
+    def get_forces(self, atoms: Atoms | None = None) -> NDArray[np.float64]:
+        """Forces (N, 3), eV/Å."""
+        return self.get_property("forces", atoms)
+
+    def get_stress(self, atoms: Atoms | None = None) -> NDArray[np.float64]:
+        """Stress (6,), eV/Å³, Voigt order."""
+        return self.get_property("stress", atoms)
+
+    def get_potential_energies(self, atoms: Atoms | None = None) -> NDArray[np.float64]:
+        """Energies of the atoms (N,), eV."""
+        return self.get_property("energies", atoms)
+
+
+def _crystal(atoms: Atoms) -> tuple[bytes, ...]:
+    """All of a structure but the positions; bytes are compared faster than arrays."""
+    return atoms.numbers.tobytes(), atoms.cell.array.tobytes(), atoms.pbc.tobytes()

@@ -1,0 +1,65 @@
+"""Evaluation together with extrapolation grades."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Protocol
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from alflow.potentials.evaluation import Evaluation, FlatStructures, evaluate
+from alflow.potentials.kernel import VerletList
+from alflow.potentials.mtp.potential import MomentTensorPotential
+
+
+class Grader(Protocol):
+    """What is asked of an active set."""
+
+    @property
+    def mode(self) -> str:
+        """`configuration` or `neighborhood`."""
+
+    @property
+    def grade_matrix(self) -> NDArray[np.float64]:
+        """(m, r): γ is the largest magnitude in `row @ grade_matrix`."""
+
+    def check_belongs_to(self, potential: MomentTensorPotential) -> None:
+        """Raise InputError if the rows it was made of are another potential's."""
+
+    def grades(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
+        """γ of rows (n, m) of derivatives with respect to the parameters, shape (n,)."""
+
+
+def evaluate_graded(
+    potential: MomentTensorPotential,
+    structures: Sequence[Atoms] | FlatStructures,
+    grader: Grader,
+    *,
+    threads: int = 1,
+    verlet_list: VerletList | None = None,
+) -> tuple[Evaluation, NDArray[np.float64]]:
+    """Evaluate structures, none of them empty, and grade each: (structures,).
+
+    In mode neighborhood that is the largest of its atoms' grades, which are `evaluation.grades`.
+
+    Raises
+    ------
+    InputError
+        As `evaluate`.
+    """
+    if grader.mode == "neighborhood":
+        evaluation = evaluate(
+            potential,
+            structures,
+            grade_matrix=grader.grade_matrix,
+            threads=threads,
+            verlet_list=verlet_list,
+        )
+        assert evaluation.grades is not None
+        return evaluation, np.maximum.reduceat(evaluation.grades, evaluation.offsets[:-1])
+    evaluation = evaluate(potential, structures, gradients=True, threads=threads, verlet_list=verlet_list)
+    assert evaluation.gradients is not None
+    sums = np.add.reduceat(evaluation.gradients, evaluation.offsets[:-1], axis=0)
+    return evaluation, grader.grades(sums / np.diff(evaluation.offsets)[:, None])

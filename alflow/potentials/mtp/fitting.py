@@ -1,0 +1,381 @@
+"""Fit all parameters of a moment tensor potential to labelled structures.
+
+The loss is Σ_k w_k [ w_E ΔE_k²/N_k + w_F Σ|ΔF|² + w_S |ΔW_k|²/N_k ] with the virial W = σV (the weighting
+that MLIP calls "vibrations"). Linear and radial coefficients are found together by the
+Levenberg-Marquardt method with the exact Jacobian. Only the normal matrix is kept, never the Jacobian of the
+whole set, so that memory does not grow with the data.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import pairwise
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+from scipy.linalg import LinAlgError, cho_factor, cho_solve
+from threadpoolctl import ThreadpoolController
+
+from alflow.errors import InputError
+from alflow.potentials.errors import Errors, evaluate_errors
+from alflow.potentials.evaluation import evaluate, jacobian
+from alflow.potentials.labels import Labels, labels_of
+from alflow.potentials.mtp.potential import DEFAULT_RADIAL_BASIS_SIZE, MomentTensorPotential
+
+ROWS_AT_ONCE = 1500
+"""Rows of the Jacobian that exist at one time in a thread: large enough for fast matrix products, small
+enough for the cache."""
+
+
+@dataclass(frozen=True)
+class FitSettings:
+    """How to fit.
+
+    Attributes
+    ----------
+    energy_weight, force_weight, stress_weight : float
+        w_E (1/eV²), w_F (Å²/eV²), w_S (1/eV²) of the loss.
+    ridge : float
+        Damping of every step in all coefficients, relative to the curvature of the loss: what the data do not
+        determine stays near where the fit starts. It is no term of the loss.
+    max_iterations : int
+    tolerance : float
+        Stop when the loss falls by less than a tenth of this fraction in each of two successive iterations. A
+        refit stops at falls of all of this fraction, as the next one goes on from it.
+    starts : int
+        Fit from so many random starts and keep the best; a warm start counts as the first of them.
+    holdout : float
+        Fraction of the structures that is kept out of the fit to report its errors.
+    radial_basis_size : int
+        Chebyshev polynomials of a radial function.
+    seed : int
+        Of random starts and of the choice of the holdout.
+    threads : int
+    """
+
+    energy_weight: float = 1.0
+    force_weight: float = 1e-3
+    stress_weight: float = 1e-4
+    ridge: float = 1e-6
+    max_iterations: int = 100
+    tolerance: float = 1e-3
+    starts: int = 1
+    holdout: float = 0.0
+    radial_basis_size: int = DEFAULT_RADIAL_BASIS_SIZE
+    seed: int = 0
+    threads: int = 1
+
+
+@dataclass(frozen=True)
+class FitProgress:
+    """The state of a running fit: `start` of `starts`, the iteration, the loss, and the seconds since the
+    beginning."""
+
+    start: int
+    iteration: int
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True)
+class FitResult:
+    """A fitted potential, its errors, and what it took.
+
+    Attributes
+    ----------
+    potential : MomentTensorPotential
+    train : Errors
+        On the structures of the fit.
+    test : Errors or None
+        On the holdout, if there is one.
+    loss : float
+    iterations : int
+        Of the best start.
+    seconds : float
+        Of all starts.
+    losses : list of float
+        Loss after each iteration of the best start.
+    """
+
+    potential: MomentTensorPotential
+    train: Errors
+    test: Errors | None
+    loss: float
+    iterations: int
+    seconds: float
+    losses: list[float] = field(default_factory=list)
+
+
+def fit(
+    structures: Sequence[Atoms],
+    *,
+    species: Sequence[str],
+    level: int,
+    cutoff_A: float,
+    settings: FitSettings = FitSettings(),
+    start: MomentTensorPotential | None = None,
+    min_distance_A: float | None = None,
+    progress: Callable[[FitProgress], None] | None = None,
+) -> FitResult:
+    """Fit a potential of the given form.
+
+    Parameters
+    ----------
+    structures : sequence of ase.Atoms
+        Labelled by a calculator with energy and forces, and stress where it is known; `info["weight"]` weighs
+        one of them.
+    species : sequence of str
+        Chemical symbols in the order of the types.
+    level, cutoff_A, min_distance_A
+        As in `MomentTensorPotential.random`; the minimum distance is by default the shortest distance in the
+        data.
+    settings : FitSettings
+    start : MomentTensorPotential, optional
+        Warm start; its form replaces level, cutoff and minimum distance, also where the data have shorter
+        distances: its polynomials go on below the minimum distance.
+    progress : callable, optional
+        Called with a `FitProgress` after each iteration.
+
+    Raises
+    ------
+    InputError
+        If there is no structure, one has no label, or a species is unknown.
+    """
+    begin = time.perf_counter()
+    train, test = split_holdout(structures, settings.holdout, settings.seed)
+    problem = LeastSquares(train, settings)
+    if min_distance_A is None and (start is None or settings.starts > 1):
+        min_distance_A = _shortest_distance(train, species, cutoff_A)
+    best: tuple[MomentTensorPotential, list[float]] | None = None
+    for number in range(settings.starts):
+        if start is not None and number == 0:
+            initial = start
+        else:
+            initial = MomentTensorPotential.random(
+                species,
+                level,
+                cutoff_A,
+                min_distance_A=min_distance_A,
+                radial_basis_size=settings.radial_basis_size,
+                seed=settings.seed + number,
+            )
+
+        def report(iteration: int, loss: float, number: int = number) -> None:
+            if progress is not None:
+                progress(FitProgress(number + 1, iteration, loss, time.perf_counter() - begin))
+
+        potential, losses = problem.minimise(initial, report, trained=initial is start)
+        if best is None or losses[-1] < best[1][-1]:
+            best = potential, losses
+    assert best is not None
+    potential, losses = best
+    return FitResult(
+        potential=potential,
+        train=evaluate_errors(potential, train, threads=settings.threads),
+        test=evaluate_errors(potential, test, threads=settings.threads) if test else None,
+        loss=losses[-1],
+        iterations=len(losses) - 1,
+        seconds=time.perf_counter() - begin,
+        losses=losses,
+    )
+
+
+def split_holdout(structures: Sequence[Atoms], fraction: float, seed: int) -> tuple[list[Atoms], list[Atoms]]:
+    """Random structures for the fit and for the holdout; at least one for the fit.
+
+    Raises
+    ------
+    InputError
+        If there is no structure at all, or the fraction is not in [0, 1).
+    """
+    if not structures:
+        raise InputError("there is no labelled structure to fit to")
+    if not 0 <= fraction < 1:
+        raise InputError(f"holdout is {fraction}; it must be at least 0 and below 1")
+    order = np.random.default_rng(seed).permutation(len(structures))
+    held = set(order[: min(round(fraction * len(structures)), len(structures) - 1)].tolist())
+    return (
+        [atoms for i, atoms in enumerate(structures) if i not in held],
+        [atoms for i, atoms in enumerate(structures) if i in held],
+    )
+
+
+def _shortest_distance(structures: Sequence[Atoms], species: Sequence[str], cutoff_A: float) -> float:
+    """Lower end of the Chebyshev interval: a little below the shortest distance of the data, so that it
+    covers just what occurs."""
+    probe = MomentTensorPotential.random(species, 2, cutoff_A)
+    shortest = evaluate(probe, structures, forces=False).min_distances_A.min()
+    return float(np.clip(0.98 * shortest, 0.2 * cutoff_A, 0.7 * cutoff_A))
+
+
+class LeastSquares:
+    """The weighted least-squares problem of a set of labelled structures."""
+
+    def __init__(self, structures: Sequence[Atoms], settings: FitSettings) -> None:
+        labels = [labels_of(atoms) for atoms in structures]
+        self._settings = settings
+        self._libraries = ThreadpoolController()
+        self._chunks = [
+            (chunk, *_targets_and_weights([labels[i] for i in indices], settings))
+            for indices in _chunks([len(atoms) for atoms in structures])
+            for chunk in [[structures[i] for i in indices]]
+        ]
+
+    def loss(self, potential: MomentTensorPotential) -> float:
+        """Sum of squares of the weighted residuals, without the ridge."""
+        return float(sum(self._map(lambda chunk: np.sum(self._residuals(potential, *chunk) ** 2))))
+
+    def minimise(
+        self, potential: MomentTensorPotential, report: Callable[[int, float], None], *, trained: bool = False
+    ) -> tuple[MomentTensorPotential, list[float]]:
+        """Levenberg-Marquardt with Nielsen's damping rule (Madsen, Nielsen, Tingleff 2004, algorithm 3.16).
+
+        Only radial coefficients are damped: the linear ones follow them to their optimum, as in variable
+        projection, which takes about half the iterations. Before the first step they are solved for, unless
+        the potential is a trained one, with which the iterations also end earlier (`FitSettings.tolerance`).
+
+        Returns
+        -------
+        potential, losses
+            The best potential and the loss before the first and after each iteration.
+        """
+        settings = self._settings
+        theta = potential.parameters if trained else self._solve_linear(potential)
+        losses = [self.loss(potential.with_parameters(theta))]
+        report(0, losses[0])
+        negligible_fall = settings.tolerance if trained else settings.tolerance / 10
+        damping, growth = 1e-3, 2.0
+        for iteration in range(1, settings.max_iterations + 1):
+            matrix, gradient = self.normal_equations(potential.with_parameters(theta))
+            scale = matrix.diagonal() + 1e-12 * matrix.diagonal().max()
+            trust = np.where(np.arange(len(theta)) < potential.radial_coefficients.size, scale, 0.0)
+            while damping < 1e10:
+                step = _solve_damped(matrix, gradient, settings.ridge * scale + damping * trust)
+                loss = self.loss(potential.with_parameters(theta + step))
+                predicted = step @ (gradient + damping * trust * step)
+                gain = (losses[-1] - loss) / predicted
+                if gain > 0:
+                    break
+                damping, growth = damping * growth, 2 * growth
+            else:
+                break
+            theta = theta + step
+            losses.append(loss)
+            report(iteration, loss)
+            damping, growth = max(damping * max(1 / 3, float(1 - (2 * gain - 1) ** 3)), 1e-12), 2.0
+            if iteration >= 2 and _largest_fall(losses[-3:]) < negligible_fall:
+                break
+        return potential.with_parameters(theta), losses
+
+    def normal_equations(
+        self, potential: MomentTensorPotential
+    ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """JᵀJ (m, m) and Jᵀr (m,) of the weighted residuals r = label − potential."""
+
+        def part(chunk: tuple[list[Atoms], NDArray[np.float64], NDArray[np.float64]]) -> tuple:
+            structures, _, weights = chunk
+            weighted = jacobian(potential, structures) * weights
+            return weighted @ weighted.T, weighted @ self._residuals(potential, *chunk)
+
+        size = potential.parameter_count
+        matrix, gradient = np.zeros((size, size)), np.zeros(size)
+        for a, b in self._map(part):
+            matrix += a
+            gradient += b
+        return matrix, gradient
+
+    def _solve_linear(self, potential: MomentTensorPotential) -> NDArray[np.float64]:
+        """The parameters with the best linear coefficients for these radial functions."""
+        theta = potential.parameters
+        linear = slice(potential.radial_coefficients.size, None)
+        matrix, gradient = self.normal_equations(potential)
+        block = matrix[linear, linear]
+        scale = block.diagonal() + 1e-12 * block.diagonal().max()
+        theta[linear] += _solve_damped(block, gradient[linear], max(self._settings.ridge, 1e-12) * scale)
+        return theta
+
+    @staticmethod
+    def _residuals(
+        potential: MomentTensorPotential,
+        structures: list[Atoms],
+        targets: NDArray[np.float64],
+        weights: NDArray[np.float64],
+    ) -> NDArray[np.float64]:
+        evaluation = evaluate(potential, structures)
+        assert evaluation.forces is not None
+        parts: list[NDArray[np.float64]] = []
+        for virial, energy, atoms in zip(
+            evaluation.voigt_virials, evaluation.energy, evaluation.slices(), strict=True
+        ):
+            parts += [
+                np.atleast_1d(energy),
+                evaluation.forces[atoms].ravel(),
+                virial,
+            ]
+        return weights * (targets - np.concatenate(parts))
+
+    def _map(self, function: Callable) -> Iterator:
+        # Threads of BLAS would take the cores from ours, and keep one busy while they wait for work.
+        with self._libraries.limit(limits=1, user_api="blas"):
+            if self._settings.threads == 1:
+                yield from map(function, self._chunks)
+            else:
+                with ThreadPoolExecutor(self._settings.threads) as pool:
+                    yield from pool.map(function, self._chunks)
+
+
+def _largest_fall(losses: Sequence[float]) -> float:
+    """The largest relative fall between successive losses."""
+    return max((a - b) / b if b > 0 else 0.0 for a, b in pairwise(losses))
+
+
+def _chunks(sizes: Sequence[int]) -> Iterator[list[int]]:
+    chunk: list[int] = []
+    rows = 0
+    for i, size in enumerate(sizes):
+        if chunk and rows + 3 * size + 7 > ROWS_AT_ONCE:
+            yield chunk
+            chunk, rows = [], 0
+        chunk.append(i)
+        rows += 3 * size + 7
+    if chunk:
+        yield chunk
+
+
+def _targets_and_weights(
+    labels: Sequence[Labels], settings: FitSettings
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Labels in the order of the Jacobian's rows, and the square roots of their weights."""
+    targets: list[NDArray[np.float64]] = []
+    weights: list[NDArray[np.float64]] = []
+    for label in labels:
+        count = len(label.forces)
+        known = label.virial is not None
+        virial = np.zeros(6) if label.virial is None else label.virial
+        targets += [np.array([label.energy]), label.forces.ravel(), virial]
+        weights += [
+            np.full(1, np.sqrt(label.weight * settings.energy_weight / count)),
+            np.full(3 * count, np.sqrt(label.weight * settings.force_weight)),
+            # the shear components stand twice in |ΔW|²
+            np.sqrt(label.weight * settings.stress_weight / count * np.array([1, 1, 1, 2, 2, 2.0]) * known),
+        ]
+    return np.concatenate(targets), np.concatenate(weights)
+
+
+def _solve_damped(
+    matrix: NDArray[np.float64], gradient: NDArray[np.float64], diagonal: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Solve (matrix + diag) x = gradient, scaled to unit diagonal so that very different units do no harm."""
+    damped = matrix + np.diag(diagonal)
+    scale = 1 / np.sqrt(damped.diagonal())
+    scaled = damped * scale * scale[:, None]
+    shift = 0.0
+    while True:
+        try:
+            return scale * cho_solve(cho_factor(scaled + shift * np.eye(len(scale))), scale * gradient)
+        except LinAlgError:
+            shift = max(10 * shift, 1e-15)

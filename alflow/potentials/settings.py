@@ -1,0 +1,13 @@
+"""What the settings of all kinds of potentials have in common."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from alflow.settings import Section
+
+
+class PotentialSettings(Section):
+    """The form of a potential. Each kind adds its own keys."""
+
+    kind: str = Field(description="kind of potential")

@@ -1,0 +1,42 @@
+"""Structures displaced and strained at random, for the first labels."""
+
+from __future__ import annotations
+
+import numpy as np
+from ase import Atoms
+from pydantic import Field
+
+from alflow.settings import Section
+
+
+class Displacements(Section):
+    """Structures to begin with: given ones in turn, displaced and strained at random."""
+
+    count: int = Field(default=6, ge=1, le=10_000, description="structures to make and label")
+    displacement_A: float = Field(
+        default=0.08, ge=0, le=1, description="standard deviation of displacements, Å"
+    )
+    strain: float = Field(default=0.03, ge=0, le=0.3, description="largest component of the random strain")
+    seed: int = Field(default=0, ge=0, description="seed of displacements and strains")
+
+
+def displaced(starts: list[Atoms], settings: Displacements) -> list[Atoms]:
+    """Starting structures, in turn, with random normal displacements and a random symmetric strain.
+
+    Parameters
+    ----------
+    starts
+        The structures to vary.
+    settings
+        How many, how far (Å), how much strain, and the seed.
+    """
+    random = np.random.default_rng(settings.seed)
+    structures = []
+    for number in range(settings.count):
+        atoms = starts[number % len(starts)].copy()
+        strain = random.uniform(-settings.strain, settings.strain, (3, 3))
+        if atoms.pbc.any():
+            atoms.set_cell(atoms.cell.array @ (np.eye(3) + (strain + strain.T) / 2), scale_atoms=True)
+        atoms.positions += random.normal(scale=settings.displacement_A, size=atoms.positions.shape)
+        structures.append(atoms)
+    return structures

@@ -1,0 +1,168 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import ase.io
+import numpy as np
+import pytest
+from ase import Atoms
+from ase.build import bulk, molecule
+from ase.calculators.singlepoint import SinglePointCalculator
+
+from alflow.errors import InputError
+from alflow.structures.files import read_structures, write_structures
+
+
+def labelled_copper(energy_eV: float = -3.5, force_eV_A: float = 0.1) -> Atoms:
+    atoms = bulk("Cu", a=3.6, cubic=True)
+    atoms.rattle(0.05, seed=1)
+    forces = np.full((len(atoms), 3), force_eV_A)
+    atoms.calc = SinglePointCalculator(atoms, energy=energy_eV, forces=forces, stress=np.full(6, 0.01))
+    return atoms
+
+
+@pytest.mark.parametrize("name", ["a.extxyz", "a.xyz", "a.cfg", "POSCAR", "a.traj", "a.vasp"])
+def test_formats_go_there_and_back(tmp_path: Path, name: str) -> None:
+    atoms = labelled_copper()
+    write_structures(tmp_path / name, [atoms])
+    (found,) = read_structures(tmp_path / name, species=["Cu"])
+    assert found.get_chemical_symbols() == atoms.get_chemical_symbols()
+    np.testing.assert_allclose(found.positions, atoms.positions, atol=1e-7)
+    assert found.pbc.all()
+
+
+@pytest.mark.parametrize("name", ["a.extxyz", "a.cfg"])
+def test_labels_go_there_and_back(tmp_path: Path, name: str) -> None:
+    atoms = labelled_copper()
+    write_structures(tmp_path / name, [atoms, atoms])
+    for found in read_structures(tmp_path / name, labelled=True, species=["Cu"]):
+        for key, value in atoms.calc.results.items():
+            np.testing.assert_allclose(found.calc.results[key], value, atol=1e-7)
+
+
+@pytest.mark.parametrize(
+    "structures",
+    [
+        [molecule("H2O")],
+        [Atoms("Cu", cell=[30, 30, 30], pbc=True)],
+        [Atoms("Cu2", positions=[[0, 0, 0], [0, 0, 12]])],
+        [bulk("Cu", a=3.6)],
+    ],
+)
+def test_unusual_but_right_structures_are_accepted(tmp_path: Path, structures: list[Atoms]) -> None:
+    write_structures(tmp_path / "a.extxyz", structures)
+    assert len(read_structures(tmp_path / "a.extxyz")) == len(structures)
+
+
+def refusal(path: Path, *, labelled: bool = False, species: list[str] | None = None) -> str:
+    with pytest.raises(InputError) as error:
+        read_structures(path, labelled=labelled, species=species)
+    message = str(error.value)
+    assert message.startswith(f"{path}: ")
+    assert "\n" not in message
+    return message
+
+
+def broken(**changes: object) -> Atoms:
+    atoms = labelled_copper()
+    for key, value in changes.items():
+        if key in ("energy", "forces", "stress"):
+            atoms.calc.results[key] = value
+        elif key == "scale":
+            calc, atoms.calc = atoms.calc, None
+            atoms.set_cell(atoms.cell * value, scale_atoms=True)
+            atoms.calc = SinglePointCalculator(atoms, **calc.results)
+        else:
+            setattr(atoms, key, value)
+    return atoms
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"scale": 0.1}, r"are the lengths in nm\?"),
+        ({"scale": 0.01}, r"are the lengths in nm\?"),
+        ({"scale": 100.0}, r"are these in pm\?"),
+        ({"forces": np.full((4, 3), 1e4)}, r"has forces up to 1e\+04"),
+        ({"stress": np.full(6, 160.0)}, r"has stress up to 160; in eV/Å³"),
+        ({"energy": -1e4}, r"energy of -2500 eV per atom where like frames have -0.875"),
+        ({"energy": float("nan")}, "has energy that is not finite"),
+        ({"forces": np.full((4, 3), np.inf)}, "has forces that is not finite"),
+        ({"positions": np.full((4, 3), np.nan)}, "has the position .* for atom 0"),
+        ({"cell": np.diag([4.0, 4.0, 0.0])}, "flat cell"),
+        ({"cell": np.array([[4.0, 0, 0], [0, 4.0, 0], [4.0, 4.0, 0]])}, "flat cell"),
+        ({"symbols": ["Cu", "Cu", "Au", "Cu"]}, "has atoms of Au; the species are Cu, Pd"),
+        ({"symbols": ["Cu", "X", "Cu", "Cu"]}, "has atoms of X"),
+    ],
+)
+def test_wrong_frames_are_named(tmp_path: Path, changes: dict[str, object], message: str) -> None:
+    path = tmp_path / "a.traj"
+    ase.io.write(path, [labelled_copper(), labelled_copper(), broken(**changes)])
+    with pytest.raises(InputError, match=f"frame 3 of 3 .*{message}"):
+        read_structures(path, labelled=True, species=["Cu", "Pd"])
+
+
+def test_forces_of_a_wrong_shape(tmp_path: Path) -> None:
+    path = tmp_path / "a.extxyz"
+    path.write_text('1\nProperties=species:S:1:pos:R:3:forces:R:2 energy=-1 pbc="F F F"\nCu 0 0 0 1 2\n')
+    assert "forces of shape (1, 2); it must be (1, 3)" in refusal(path)
+
+
+@pytest.mark.parametrize("missing", ["energy", "forces"])
+def test_missing_labels_are_named_with_what_is_there(tmp_path: Path, missing: str) -> None:
+    atoms = labelled_copper()
+    atoms.info["dft_value"] = 1.0
+    del atoms.calc.results[missing]
+    ase.io.write(tmp_path / "a.extxyz", atoms)
+    assert len(read_structures(tmp_path / "a.extxyz")) == 1
+    message = refusal(tmp_path / "a.extxyz", labelled=True)
+    assert f"has no {missing};" in message
+    assert "dft_value" in message
+
+
+def test_unlabelled_structures_lack_both(tmp_path: Path) -> None:
+    ase.io.write(tmp_path / "a.extxyz", bulk("Cu"))
+    assert "has no energy and no forces" in refusal(tmp_path / "a.extxyz", labelled=True)
+
+
+def test_files_that_are_not_there_or_empty_or_cut_off(tmp_path: Path) -> None:
+    assert "there is no such file" in refusal(tmp_path / "missing.extxyz")
+    (tmp_path / "empty.extxyz").write_text("")
+    assert "is empty" in refusal(tmp_path / "empty.extxyz")
+    (tmp_path / "blank.cfg").write_text("\n\n")
+    assert "holds no structure" in refusal(tmp_path / "blank.cfg", species=["Cu"])
+    ase.io.write(tmp_path / "whole.extxyz", [bulk("Cu", cubic=True)] * 2)
+    lines = (tmp_path / "whole.extxyz").read_text().splitlines()
+    (tmp_path / "cut.extxyz").write_text("\n".join(lines[:-2]))
+    assert "cannot be read" in refusal(tmp_path / "cut.extxyz")
+    (tmp_path / "words.extxyz").write_text("these are words\n")
+    assert "cannot be read" in refusal(tmp_path / "words.extxyz")
+    (tmp_path / "words.unheardof").write_text("these are words\n")
+    assert "cannot be read" in refusal(tmp_path / "words.unheardof")
+
+
+def test_ids_are_unique(tmp_path: Path) -> None:
+    structures = [bulk("Cu"), bulk("Cu"), bulk("Cu")]
+    for atoms, name in zip(structures, ["a", "b", "a"], strict=True):
+        atoms.info["id"] = name
+    ase.io.write(tmp_path / "a.extxyz", structures)
+    assert "frames 1 and 3 have the same id 'a'" in refusal(tmp_path / "a.extxyz")
+
+
+def test_cfg_files_need_the_species(tmp_path: Path) -> None:
+    write_structures(tmp_path / "a.cfg", [bulk("Cu")])
+    assert "give the species" in refusal(tmp_path / "a.cfg")
+    with pytest.raises(InputError, match=r"give the species .*Al, Cu"):
+        write_structures(tmp_path / "b.cfg", [Atoms("CuAl")])
+
+
+def test_writing_where_it_cannot_be(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"the folder .* does not exist"):
+        write_structures(tmp_path / "no" / "a.extxyz", [bulk("Cu")])
+    with pytest.raises(InputError, match="cannot be written"):
+        write_structures(tmp_path / "a.unheardof", [bulk("Cu")])
+
+
+def test_reads_the_published_sets(shared_data: Path) -> None:
+    structures = read_structures(shared_data / "zuo2020" / "Mo_test.extxyz", labelled=True, species=["Mo"])
+    assert len(structures) == 23

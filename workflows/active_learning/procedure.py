@@ -1,0 +1,185 @@
+"""Active learning on the fly: molecular dynamics until the potential would have to guess.
+
+Each round runs the explorers on, labels the best of what they met, and refits; round 0 has no explorers, as
+there is no potential yet.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from ase import Atoms
+from fireworks import Firework
+
+from alflow.campaign.sections import Campaign
+from alflow.errors import InputError
+from alflow.selection import fingerprint, select
+from alflow.store import Store
+from alflow.store.labels import level_hash
+from alflow.structures.files import read_structures
+from alflow.structures.starting import displaced, starting_structures
+from workflows.labelling import last_failure, level_of_theory, request_labels
+from workflows.stop_rules import ExplorerProgress, why_stop
+from workflows.tasks.base import firework
+from workflows.training import read_active_set, read_potential, refit
+
+FIXED = ("species", "structures", "potential", "initial")  # what a running campaign cannot change
+REASONS_KEPT = 20  # of refused candidates: there may be thousands, for the same few reasons
+
+
+def check(config: Campaign) -> None:
+    """Read the structures and labelled files of a campaign.
+
+    Raises
+    ------
+    InputError
+        If one of them is wrong.
+    """
+    starting_structures(config)
+    level = level_hash(level_of_theory(config.qm))
+    for number, atoms in enumerate(_labelled(config), start=1):
+        if atoms.info.get("level_of_theory", level) != level:  # as `alflow labels export` writes it
+            raise InputError(
+                f"frame {number} of {config.initial.file} has labels of another level of theory than `qm`; "
+                "label it at this one, or leave it out"
+            )
+
+
+def check_additions(store: Store, old: dict[str, Any], config: Campaign) -> None:
+    """Explorers can be added at the end of the list.
+
+    Raises
+    ------
+    InputError
+        If they have changed otherwise.
+    """
+    runs = {run["index"]: run["settings"] for run in store.explorers.all(config.name)}
+    now = {run.index: run.model_dump(mode="json") for run in config.trajectories()}
+    if any(now.get(index) != settings for index, settings in runs.items()):
+        raise InputError(
+            f"`explorers` of campaign {config.name!r} can only be added at the end once it has begun; "
+            "give the campaign a new name"
+        )
+
+
+def begin(store: Store, config: Campaign) -> None:
+    """Store the runs, and labels that were computed elsewhere."""
+    starts = starting_structures(config)
+    store.explorers.create(config.name, [(run, starts[run.structure]) for run in config.trajectories()])
+    labelled = _labelled(config)
+    if labelled:
+        _import_labels(store, config, labelled)
+
+
+def explorations(store: Store, config: Campaign, round_: int) -> list[Firework]:
+    """One firework for each run that has further to go."""
+    runs = store.explorers.unfinished(config.name) if round_ else []
+    return [
+        firework("explore", run["name"], campaign=config.name, round_=round_, explorer=run["index"])
+        for run in reversed(runs)
+    ]
+
+
+def choose(store: Store, config: Campaign, round_: int) -> dict[str, Any]:
+    """Ask for labels: of displaced starts in round 0, later of the most extrapolative frames."""
+    if round_ == 0:
+        structures = displaced(store.explorers.starts(config.name), config.initial)
+        labels = request_labels(store, config, round_, structures, {"kind": "initial"})
+        return {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
+    return _choose_extrapolative(store, config, round_)
+
+
+def conclude(store: Store, config: Campaign, round_: int) -> None:
+    """Refit if there are new labels, apply the stop rules, advance."""
+    name = config.name
+    document = store.campaigns.get(name)
+    learned = refit(
+        store,
+        name,
+        round_,
+        species=config.species,
+        potential=config.potential,
+        settings=config.fit,
+        mode=config.selection.mode,
+    )
+    explorers = store.explorers.all(name)
+    waiting = [run for run in explorers if run["state"] in ("ready", "paused")]
+    barren = document["barren"] + 1 if waiting and not learned and round_ > 0 else 0
+    quiet = document["quiet"] + 1 if not waiting and not learned else 0
+    progress = ExplorerProgress(
+        round=round_,
+        labels=store.labels.counts(name)["done"],
+        explorer_states=[run["state"] for run in explorers],
+        force_rmse_eV_A=[p["errors"]["force_rmse_eV_A"] for p in store.potentials.history(name)],
+        cpu_hours=document["cpu_seconds"] / 3600,
+        barren=barren,
+        quiet=quiet,
+        last_failure=last_failure(store, name, round_) or _pause(waiting),
+    )
+    end = why_stop(config.stop, progress)
+    if end is not None:
+        store.events.add(name, f"ended-{round_}", "ended", round_, state=end[0], reason=end[1])
+        store.campaigns.end(name, *end)
+        return
+    if not waiting:
+        store.explorers.start_again(name, passes=1 + max(run["passes"] for run in explorers))
+    store.campaigns.advance(name, round_, barren=barren, quiet=quiet)
+
+
+def _labelled(config: Campaign) -> list[Atoms]:
+    file = config.initial.file
+    return [] if file is None else read_structures(file, labelled=True, species=config.species)
+
+
+def _import_labels(store: Store, config: Campaign, structures: list[Atoms]) -> None:
+    """Store labels that were computed elsewhere as the choice of round 0. Idempotent."""
+    name, file = config.name, config.initial.file
+    if store.events.get(name, "selected-0") is not None:
+        return
+    labels = []
+    for number, atoms in enumerate(structures, start=1):
+        origin = {"campaign": name, "round": 0, "kind": "imported", "file": file}
+        configuration = store.configurations.add(atoms, origin)
+        level = {"imported": file}
+        labels.append(store.labels.import_result(configuration, level, atoms, campaign=name, number=number))
+    facts = {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
+    store.events.add(name, "selected-0", "selected", 0, **facts)
+
+
+def _choose_extrapolative(store: Store, config: Campaign, round_: int) -> dict[str, Any]:
+    name = config.name
+    candidates = store.explorers.candidates(name, round_)
+    # What a killed attempt at this very choice has asked for must not change the choice.
+    asked = [label for label in store.labels.find(name) if label["round"] < round_]
+    budget = min(config.selection.labels_per_round, config.stop.max_labels - len(asked))
+    if not candidates or budget <= 0:
+        return {"candidates": len(candidates), "labels": [], "refused": [], "grades": []}
+    version = store.potentials.latest(name)["version"]  # type: ignore[index]
+    known = store.configurations.atoms([label["configuration"] for label in asked])
+    selection = select(
+        read_potential(store, name, config.species, version),
+        read_active_set(store, name, version),
+        candidates,
+        budget,
+        known=[fingerprint(atoms) for atoms in known],
+        min_distance_A=config.qm.limits.min_distance_A,
+        gamma_select=config.selection.gamma_save,
+    )
+    chosen = [candidates[i] for i in selection.chosen]
+    labels = request_labels(store, config, round_, chosen, {"kind": "extrapolative", "potential": version})
+    refused = [f"{_origin(candidates[i])}: {why}" for i, why in selection.rejected.items()][:REASONS_KEPT]
+    grades = [frame.info["extrapolation_grade"] for frame in candidates]
+    return {"candidates": len(candidates), "labels": labels, "refused": refused, "grades": _extremes(grades)}
+
+
+def _origin(frame: Atoms) -> str:
+    return f"{frame.info['explorer']} step {frame.info['step']}"
+
+
+def _extremes(grades: list[float]) -> list[float]:
+    return [min(grades), max(grades)] if grades else []
+
+
+def _pause(waiting: list[dict[str, Any]]) -> str:
+    reasons = [f"{run['name']} waits since {run['reason']}" for run in waiting if run["reason"]]
+    return reasons[0].rstrip(".") if reasons else ""

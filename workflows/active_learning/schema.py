@@ -1,0 +1,87 @@
+"""The campaign file of active learning: explorers that run until the potential would have to guess."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, model_validator
+
+from alflow.campaign.kinds import CampaignSettings, require_unique
+from alflow.campaign.sections import Budget, Selection
+from alflow.explorers import AnyExplorer
+from alflow.potentials.fit_settings import FitSettings
+from alflow.potentials.registry import AnyPotential
+from alflow.structures.displaced import Displacements
+from alflow.structures.starting import Structure
+
+
+class Initial(Displacements):
+    """What the first potential is fitted to: a labelled file, or displaced and strained starts."""
+
+    file: str | None = Field(default=None, description="labelled structures (extended XYZ); default: none")
+
+
+class Stop(Budget):
+    """When the campaign ends before its explorers do."""
+
+    force_rmse_change_eV_A: float | None = Field(
+        default=None,
+        gt=0,
+        le=10,
+        description="end when the training force RMSE changed less in three rounds, eV/Å",
+    )
+    quiet_rounds: int = Field(
+        default=0,
+        ge=0,
+        le=100,
+        description="repeat the finished explorers until so many passes find nothing new",
+    )
+
+
+class ActiveLearning(CampaignSettings):
+    """A campaign: which system, which potential, what to explore, who labels, when to stop."""
+
+    kind: Literal["active-learning"] = Field(
+        default="active-learning", description="explorers under grade control, labels and refits in turn"
+    )
+    structures: list[Structure] = Field(default=[], description="starting structures")
+    potential: AnyPotential = Field(description="form of the potential")
+    explorers: list[AnyExplorer] = Field(min_length=1, description="what moves the atoms")
+    selection: Selection = Field(default=Selection(), description="grades and selection")
+    fit: FitSettings = Field(default=FitSettings(), description="weights and settings of the fit")
+    initial: Initial = Field(default=Initial(), description="where the first training data come from")
+    stop: Stop = Field(default=Stop(), description="stop rules")
+
+    @model_validator(mode="after")
+    def _consistent(self) -> ActiveLearning:
+        known = [structure.name for structure in self.structures]
+        require_unique("structure", known)
+        require_unique("explorer", [explorer.name for explorer in self.explorers])
+        for explorer in self.explorers:
+            for name in explorer.structure_names():
+                if name not in known:
+                    raise ValueError(
+                        f"explorer {explorer.name!r} starts from structure {name!r}, which is not among "
+                        f"the structures {', '.join(sorted(known))}"
+                    )
+        return self
+
+    def resolved(self, folder: Path) -> ActiveLearning:
+        """The same with all paths taken from this folder."""
+        structures = [
+            s if s.file is None else s.model_copy(update={"file": str(folder / s.file)})
+            for s in self.structures
+        ]
+        initial = self.initial
+        if initial.file is not None:
+            initial = initial.model_copy(update={"file": str(folder / initial.file)})
+        explorers = [explorer.resolved(folder) for explorer in self.explorers]
+        return self.model_copy(update={"structures": structures, "initial": initial, "explorers": explorers})
+
+    def files(self) -> list[tuple[str, str]]:
+        """The files that it names, each after the field that names it."""
+        named = [("initial.file", self.initial.file)]
+        named += [(f"structure {s.name!r}", s.file) for s in self.structures]
+        named += [(f"explorer {e.name!r}", file) for e in self.explorers for file in e.files()]
+        return [(field, file) for field, file in named if file is not None]
