@@ -12,14 +12,15 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
-from alflow.campaign.file import AnyCampaign, parse_campaign
+from alflow.campaign.file import parse_campaign
+from alflow.campaign.kinds import CampaignSettings
 from alflow.errors import InputError
 from alflow.store.lease import break_dead_leases, free, new_lease, now, renewed
 
 RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
 
 
-def config_hash(campaign: AnyCampaign) -> str:
+def config_hash(campaign: CampaignSettings) -> str:
     """Hash of a resolved configuration."""
     text = json.dumps(campaign.model_dump(mode="json"), sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()
@@ -35,7 +36,7 @@ class Campaigns:
         self.collection = database["campaigns"]
         self.collection.create_index("name", unique=True)
 
-    def create(self, campaign: AnyCampaign) -> bool:
+    def create(self, campaign: CampaignSettings) -> bool:
         """Insert a new campaign at round 0; False if the name exists already."""
         try:
             self.collection.insert_one(
@@ -71,7 +72,7 @@ class Campaigns:
             raise InputError(f"campaign {name!r} is not in this database; it has: {known}")
         return document
 
-    def config(self, name: str) -> AnyCampaign:
+    def config(self, name: str) -> CampaignSettings:
         """The configuration of a campaign as it is stored."""
         return parse_campaign(self.get(name)["config"], name)
 
@@ -79,7 +80,7 @@ class Campaigns:
         """Names of all campaigns, oldest first."""
         return [d["name"] for d in self.collection.find({}, {"name": 1}).sort("created", 1)]
 
-    def replace_config(self, campaign: AnyCampaign, expected_hash: str) -> bool:
+    def replace_config(self, campaign: CampaignSettings, expected_hash: str) -> bool:
         """Compare-and-set the configuration; False if somebody else changed it meanwhile."""
         update = {"config": campaign.model_dump(mode="json"), "config_hash": config_hash(campaign)}
         found = self.collection.find_one_and_update(

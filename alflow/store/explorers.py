@@ -10,7 +10,6 @@ from ase import Atoms
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.database import Database
 
-from alflow.campaign.sections import Trajectory
 from alflow.store.arrays import decode, decode_atoms, encode, encode_atoms
 from alflow.store.files import Files
 from alflow.store.lease import break_dead_leases, free, new_lease, now
@@ -31,7 +30,7 @@ class Explorers:
         self.collection.create_index([("campaign", 1), ("index", 1)], unique=True)
         self.files = Files(database)
 
-    def create(self, campaign: str, runs: list[tuple[Trajectory, Atoms]]) -> None:
+    def create(self, campaign: str, runs: list[tuple[Any, Atoms]]) -> None:
         """Insert the runs of a campaign that are not there yet."""
         self.collection.bulk_write(
             [
