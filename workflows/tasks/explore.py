@@ -57,9 +57,7 @@ class ExploreTask(CampaignTask):
 def _explore(store: Store, run: dict[str, Any], round_: int, version: int) -> Outcome:
     config = store.campaigns.config(run["campaign"])
     explorer = EXPLORERS.get(run["kind"])
-    control = GradeControl(
-        gamma_save=config.selection.gamma_save, gamma_break=config.selection.gamma_break
-    )
+    control = GradeControl(gamma_save=config.selection.gamma_save, gamma_break=config.selection.gamma_break)
     calculator = PotentialCalculator(
         read_potential(store, config.name, config.species, version),
         active_set=read_active_set(store, config.name, version),
