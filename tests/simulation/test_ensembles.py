@@ -8,7 +8,7 @@ from model_calculators import PairModel, argon
 
 from alflow.simulation import Guards, MDSettings, run_md
 
-NO_GUARDS = Guards(None, None, None)
+NO_GUARDS = Guards(min_distance_A=None, max_temperature_K=None, max_volume_change=None)
 
 
 def mean_and_error(series: list[float], blocks: int = 10) -> tuple[float, float]:
@@ -18,7 +18,9 @@ def mean_and_error(series: list[float], blocks: int = 10) -> tuple[float, float]
 
 
 def test_nve_conserves_energy_and_momentum() -> None:
-    result = run_md(argon(), PairModel(), MDSettings("nve", temperature_K=60, timestep_fs=4, steps=1000))
+    result = run_md(
+        argon(), PairModel(), MDSettings(ensemble="nve", temperature_K=60, timestep_fs=4, steps=1000)
+    )
     kinetic = 1.5 * len(argon()) * units.kB * result.history["temperature_K"]
     total = result.history["energy_eV"] + kinetic
     assert np.ptp(total) < 0.01 * np.ptp(kinetic)
@@ -27,7 +29,7 @@ def test_nve_conserves_energy_and_momentum() -> None:
 
 
 def test_nvt_has_the_temperature_asked_for_with_canonical_fluctuations() -> None:
-    settings = MDSettings("nvt", temperature_K=60, timestep_fs=8, friction_per_fs=0.02, steps=2500)
+    settings = MDSettings(ensemble="nvt", temperature_K=60, timestep_fs=8, friction_per_fs=0.02, steps=2500)
     temperatures = run_md(argon(), PairModel(), settings).history["temperature_K"]
     mean, error = mean_and_error(list(temperatures))
     assert error < 2
@@ -38,7 +40,7 @@ def test_nvt_has_the_temperature_asked_for_with_canonical_fluctuations() -> None
 
 def test_npt_has_the_pressure_asked_for() -> None:
     settings = MDSettings(
-        "npt",
+        ensemble="npt",
         temperature_K=40,
         pressure_GPa=0.1,
         timestep_fs=6,
@@ -62,7 +64,7 @@ def test_npt_has_the_pressure_asked_for() -> None:
 def test_npt_gives_the_volumes_of_an_ideal_gas() -> None:
     """p(V) ∝ Vᴺ exp(−PV / k_B T): mean (N + 1) k_B T / P, which a barostat that is a little wrong misses."""
     settings = MDSettings(
-        "npt",
+        ensemble="npt",
         temperature_K=300,
         pressure_GPa=0.01,
         timestep_fs=8,

@@ -21,7 +21,9 @@ ENSEMBLES = ["nve", "nvt", "npt"]
 
 
 def settings(ensemble: str, steps: int = STEPS) -> MDSettings:
-    return MDSettings(ensemble, temperature_K=80, pressure_GPa=0.05, timestep_fs=5, steps=steps, seed=3)
+    return MDSettings(
+        ensemble=ensemble, temperature_K=80, pressure_GPa=0.05, timestep_fs=5, steps=steps, seed=3
+    )
 
 
 def through_bson(checkpoint: Checkpoint) -> Checkpoint:

@@ -10,7 +10,7 @@ from model_calculators import PairModel, argon, farthest_displacement
 from alflow.errors import InputError
 from alflow.simulation import GradeControl, MDResult, MDSettings, run_md
 
-SETTINGS = MDSettings("nve", temperature_K=80, timestep_fs=5, steps=60)
+SETTINGS = MDSettings(ensemble="nve", temperature_K=80, timestep_fs=5, steps=60)
 
 
 def scripted(grades: list[float]) -> PairModel:

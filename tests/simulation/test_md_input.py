@@ -21,7 +21,7 @@ from alflow.simulation import Checkpoint, GradeControl, Guards, MDSettings, run_
     [
         (lambda: MDSettings(ensemble="nph"), "ensemble is 'nph', but must be one of nve, nvt, npt"),
         (lambda: MDSettings(temperature_K=0), "temperature_K is 0, but must be greater than 0"),
-        (lambda: MDSettings("nve", temperature_K=-1), "temperature_K is -1, but must be at least 0"),
+        (lambda: MDSettings(ensemble="nve", temperature_K=-1), "temperature_K is -1, but must be at least 0"),
         (lambda: MDSettings(timestep_fs=-1), "timestep_fs is -1, but must be greater than 0"),
         (lambda: MDSettings(steps=-1), "steps is -1, but must be at least 0"),
         (lambda: MDSettings(pressure_GPa=np.nan), "pressure_GPa is nan, but must be a finite number"),
@@ -49,8 +49,8 @@ def changed(**changes: Any) -> Atoms:
         (Atoms(), MDSettings(), "no atoms"),
         (changed(positions=np.full((32, 3), np.nan)), MDSettings(), "not finite"),
         (changed(constraints=[FixBondLength(0, 1)]), MDSettings(), "FixBondLength"),
-        (changed(constraints=[FixAtoms([0])]), MDSettings("npt"), "fixed atoms"),
-        (changed(pbc=(True, True, False)), MDSettings("npt"), "not periodic"),
+        (changed(constraints=[FixAtoms([0])]), MDSettings(ensemble="npt"), "fixed atoms"),
+        (changed(pbc=(True, True, False)), MDSettings(ensemble="npt"), "not periodic"),
         (argon(), MDSettings(temperature_K=10000), "max_temperature_K"),
     ],
 )
@@ -64,7 +64,7 @@ def test_npt_needs_stress() -> None:
         implemented_properties = ["energy", "forces"]  # noqa: RUF012
 
     with pytest.raises(InputError, match="gives no stress"):
-        run_md(argon(), NoStress(), MDSettings("npt"))
+        run_md(argon(), NoStress(), MDSettings(ensemble="npt"))
 
 
 @pytest.mark.parametrize("name", ["md.traj", "absent/md.extxyz"])
