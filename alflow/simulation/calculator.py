@@ -23,8 +23,8 @@ class ForceCalculator(Protocol):
 class GradingCalculator(ForceCalculator, Protocol):
     """A calculator that leaves out the work of the extrapolation grade while `grades_wanted` is false.
 
-    Its results have no grade then. Where a grade is wanted and the results have none, an unchanged structure is
-    computed again.
+    Its results have no grade then. Where a grade is wanted and the results have none, an unchanged structure
+    is computed again.
     """
 
     grades_wanted: bool

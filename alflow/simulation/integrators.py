@@ -56,7 +56,7 @@ class FixedCell:
         target = self._settings.temperature_K
         if isinstance(target, Ramp) and isinstance(self._dynamics, LangevinBAOAB):
             self._dynamics.set_temperature(target.value(step, self._settings.steps))
-        self._dynamics.step()
+        self._dynamics.step()  # type: ignore[no-untyped-call]
 
     @property
     def cell_momenta(self) -> NDArray[np.float64]:

@@ -191,7 +191,7 @@ class _Run:
 
     @property
     def graded(self) -> bool:
-        """Whether the grade of the present step counts: those of multiples of `grade_every`, and of the ends."""
+        """Whether the grade of the present step counts: at multiples of `grade_every` and at the ends."""
         at_an_end = self.step in (self.first_step, self.settings.steps)
         return at_an_end or self.step % self.settings.grade_every == 0
 

@@ -157,7 +157,7 @@ class LangevinPiston:
         velocities = self.momenta / self.piston_mass
         kind = self.settings.npt_cell
         if kind == "isotropic":
-            return _StrainRate(_UNIT, np.repeat(velocities, 3), _UNIT)
+            return _StrainRate(_UNIT, velocities.repeat(3), _UNIT)
         if kind == "axes":
             directions = _directions(self.atoms.cell.array)
             return _StrainRate(np.linalg.inv(directions), velocities, directions)
@@ -172,9 +172,11 @@ def _basis(kind: NptCell, cell: Array) -> Array:
     if kind == "free":
         return _SYMMETRIC
     directions = _directions(cell)
-    return np.einsum("ak,kb->kab", np.linalg.inv(directions), directions)
+    lengthening: Array = np.einsum("ak,kb->kab", np.linalg.inv(directions), directions)
+    return lengthening
 
 
 def _directions(cell: Array) -> Array:
     """Unit vectors along the axes of the cell, in rows."""
-    return cell / np.linalg.norm(cell, axis=1)[:, None]
+    lengths: Array = np.sqrt(np.square(cell).sum(axis=1))
+    return cell / lengths[:, None]

@@ -60,16 +60,20 @@ class MDMethod(Section):
 
 
 class MDSettings(MDMethod):
-    """The physics of one molecular-dynamics run."""
+    """The physics of one molecular-dynamics run.
+
+    Notes
+    -----
+    The temperature is that of the thermostat, and of the initial velocities where the start has none; in
+    ensemble "nve" of the latter only. The pressure includes its kinetic part; a positive one compresses.
+    """
 
     temperature_K: Temperature = Field(
         default=300.0,
-        description="temperature, K, of the thermostat, and of the initial velocities where the start has "
-        "none (nve: of these only), or a ramp {from, to} over the run",
+        description="temperature, K, or a ramp {from, to} over the run",
     )
     pressure_GPa: Pressure = Field(
-        default=0.0,
-        description="pressure (npt), GPa, its kinetic part included; positive compresses; or a ramp {from, to}",
+        default=0.0, description="pressure (npt), GPa, or a ramp {from, to} over the run"
     )
     steps: int = Field(
         default=1000,
@@ -115,7 +119,8 @@ class GradeControl(Section):
         default=200,
         ge=1,
         le=100_000,
-        description="candidates kept of one call; where there are more, the highest of each interval of steps",
+        description="candidates kept of one call; where there are more, the highest grade of each interval of "
+        "steps",
     )
 
     @model_validator(mode="after")

@@ -260,7 +260,7 @@ def test_requests_and_input() -> None:
         relaxed(crystals(), FromCalculators(), control=GradeControl())
     with pytest.raises(InputError, match="batch_size is 0"):
         relaxed(crystals(), FromCalculators(), batch_size=0)
-    with pytest.raises(InputError, match="max_stress_GPa is 0"):
+    with pytest.raises(InputError, match="`max_stress_GPa` is 0, but it must be greater than 0"):
         Relaxation(max_stress_GPa=0)
 
 

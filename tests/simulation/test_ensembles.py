@@ -6,7 +6,7 @@ import numpy as np
 from ase import units
 from model_calculators import PairModel, argon
 
-from alflow.simulation import Guards, MDSettings, run_md
+from alflow.simulation import Guards, MDSettings, PressureRamp, TemperatureRamp, run_md
 
 NO_GUARDS = Guards(min_distance_A=None, max_temperature_K=None, max_volume_change=None)
 
@@ -87,3 +87,46 @@ def test_npt_gives_the_volumes_of_an_ideal_gas() -> None:
     mean, error = mean_and_error(volumes)
     assert error < 0.25
     assert abs(mean - 3) < 3 * error
+
+
+def test_temperature_and_pressure_follow_their_ramps() -> None:
+    """Slow ones: over each quarter of the run, the means are those of the ramps there."""
+    settings = MDSettings(
+        ensemble="npt",
+        temperature_K=TemperatureRamp.between(20, 60),
+        pressure_GPa=PressureRamp.between(0.2, 1.0),
+        timestep_fs=6,
+        steps=4000,
+        friction_per_fs=0.02,
+        barostat_time_fs=200,
+    )
+    model = PairModel()
+    seen: list[tuple[float, float]] = []
+
+    def note(step: int, info: dict[str, float]) -> None:
+        kinetic = len(argon()) * units.kB * info["temperature_K"] / info["volume_A3"]
+        seen.append((info["temperature_K"], (kinetic - model.results["stress"][:3].mean()) / units.GPa))
+
+    run_md(argon(), model, settings, on_progress=note, progress_interval=1)
+    quarters = np.array([part.mean(axis=0) for part in np.array_split(np.array(seen), 4)])
+    np.testing.assert_allclose(quarters[:, 0], [25, 35, 45, 55], atol=2.5)
+    np.testing.assert_allclose(quarters[:, 1], [0.3, 0.5, 0.7, 0.9], atol=0.04)
+
+
+def test_the_nvt_ensemble_follows_a_ramp() -> None:
+    settings = MDSettings(
+        ensemble="nvt",
+        temperature_K=TemperatureRamp.between(20, 60),
+        timestep_fs=8,
+        steps=2000,
+        friction_per_fs=0.02,
+    )
+    temperatures = run_md(argon(), PairModel(), settings).history["temperature_K"]
+    quarters = [part.mean() for part in np.array_split(temperatures, 4)]
+    np.testing.assert_allclose(quarters, [25, 35, 45, 55], atol=3)
+
+
+def test_a_ramp_is_a_function_of_the_step() -> None:
+    ramp = TemperatureRamp.between(300, 1500)
+    assert [ramp.value(step, 1000) for step in (0, 250, 1000, 1001)] == [300, 600, 1500, 1500]
+    assert ramp.model_dump() == {"from": 300, "to": 1500}

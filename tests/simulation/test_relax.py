@@ -8,7 +8,7 @@ from ase.constraints import FixAtoms
 from model_calculators import FreshEMT, PairModel, argon
 
 from alflow.errors import InputError
-from alflow.simulation import GradeControl, Guards, Relaxation, relax
+from alflow.simulation import CandidateFrames, GradeControl, Guards, Relaxation, relax
 
 
 def test_cell_and_atoms_reach_the_minimum() -> None:
@@ -51,6 +51,16 @@ def test_a_relaxation_pauses_in_extrapolation_and_gives_back_the_last_safe_frame
     assert grades[-1] > 4.0 >= max(grades[:-1]) > 1.0
     assert abs(result.atoms.cell.volume / start.cell.volume - 1) <= 1 / 40
     assert result.atoms.info["step"] < result.saved[0].info["step"]
+
+
+def test_frames_are_kept_where_one_is_told_to() -> None:
+    start = argon()
+    start.set_cell(start.cell.array * 0.93, scale_atoms=True)
+    model = PairModel(lambda atoms: 40 * abs(atoms.cell.volume / start.cell.volume - 1))
+    frames = CandidateFrames(200)
+    control = GradeControl(gamma_save=1.0, gamma_break=4.0)
+    result = relax(start, model, control=control, frames=frames)
+    assert [f.info for f in frames.all()] == [f.info for f in result.saved]
 
 
 def test_steps_and_requests_end_a_relaxation() -> None:
