@@ -80,7 +80,8 @@ class BatchCoordinates:
     @cached_property
     def stiffness_length_A(self) -> Array:
         """(V/N)^(1/3), (n,)."""
-        return np.cbrt(self.start_volumes_A3 / self.sizes)
+        lengths: Array = np.cbrt(self.start_volumes_A3 / self.sizes)
+        return lengths
 
     @cached_property
     def cell_scale(self) -> Array:
