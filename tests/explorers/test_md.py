@@ -182,6 +182,7 @@ def test_a_run_that_was_stopped_goes_on_to_the_same_end(calculator: PotentialCal
     assert calculator.threads == 2
     assert EXPLORER.run(plan, [LITHIUM], None, calculator, host).state == OutcomeState.PAUSED
     assert host.step == 12
+    host.patience = 1000
     assert EXPLORER.run(plan, [LITHIUM], host.checkpoint, calculator, host).state == OutcomeState.FINISHED
     assert host.step == whole.step == 30
     assert host.checkpoint is not None and whole.checkpoint is not None
