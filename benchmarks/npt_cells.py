@@ -28,7 +28,8 @@ from ase.stress import full_3x3_to_voigt_6_stress as voigt
 from ase.stress import voigt_6_to_full_3x3_strain as strain_matrix
 from numpy.typing import NDArray
 
-from alflow.potentials import FitSettings, PotentialCalculator, fit
+from alflow.potentials import FitSettings, PotentialCalculator
+from alflow.potentials.mtp import MTPSettings, fit
 from alflow.simulation import MDSettings, Relaxation, relax
 from alflow.simulation.integrators import make_integrator
 from alflow.simulation.piston import LangevinPiston
@@ -57,7 +58,7 @@ def model() -> PotentialCalculator:
         labelled.append(atoms)
     settings = FitSettings(max_iterations=100)
     return PotentialCalculator(
-        fit(labelled, species=["Cu"], level=8, cutoff_A=5.0, settings=settings).potential
+        fit(labelled, species=["Cu"], form=MTPSettings(level=8, cutoff_A=5.0), settings=settings).potential
     )
 
 

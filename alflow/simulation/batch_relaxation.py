@@ -82,7 +82,7 @@ def relax_batch(
     structures
         Any number of any sizes, periodic in three directions; read as there is room for them.
     potential
-        Such as `MTPBatchPotential`.
+        Such as `GradedPotential`.
     settings
         When a structure is done.
     pressure_GPa
@@ -111,7 +111,7 @@ def relax_batch(
     -----
     A step that raises the enthalpy is taken back and halved, so that every structure ends in a minimum or
     with a reason. Nothing is summed over structures: the results of one depend on the others as far as the
-    potential's numbers do, which with `MTPBatchPotential` is in the order of sums over neighbours.
+    potential's numbers do, which with `GradedPotential` is in the order of sums over neighbours.
     Symmetry is kept: a structure that starts at a saddle point ends there unless it is displaced.
     """
     if batch_size < 1:

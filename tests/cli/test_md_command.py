@@ -13,7 +13,7 @@ from ase.io import read, write
 from typer.testing import CliRunner
 
 from alflow.cli import app
-from alflow.potentials import MomentTensorPotential, write_mtp
+from alflow.potentials.mtp import MomentTensorPotential, write_mtp
 
 
 @pytest.fixture(autouse=True)
