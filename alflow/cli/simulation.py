@@ -80,7 +80,9 @@ def make_control(calculator: PotentialCalculator, gamma_save: float, gamma_break
     """Thresholds for a calculator with grades; None for one without."""
     from alflow.simulation import GradeControl
 
-    return GradeControl(gamma_save, gamma_break) if calculator.active_set is not None else None
+    if calculator.active_set is None:
+        return None
+    return GradeControl(gamma_save=gamma_save, gamma_break=gamma_break)
 
 
 class StopRequest:
