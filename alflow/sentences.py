@@ -38,7 +38,11 @@ def sentence(error: ValidationError, model: type[BaseModel], data: Any) -> str:
     if kind == "value_error":
         return f"`{field}` is {value!r}, but {details['ctx']['error']}{about}"
     rule = re.sub("dictionary or instance of .*", "set of keys", details["msg"])
-    rule = rule.replace("Input should be", "it must be").replace("a valid", "a")
+    rule = (
+        rule.replace("Input should be", "it must be")
+        .replace("a valid integer", "an integer")
+        .replace("a valid", "a")
+    )
     return f"`{field}` is {value!r:.80}, but {rule[0].lower()}{rule[1:]}{about}"
 
 

@@ -99,7 +99,8 @@ class BatchCoordinates:
     @cached_property
     def start_volumes_A3(self) -> Array:
         """Volume of each starting cell, (n,)."""
-        return np.abs(np.linalg.det(self.start_cells))
+        volumes: Array = np.abs(np.linalg.det(self.start_cells))
+        return volumes
 
     @cached_property
     def stiffness_length_A(self) -> Array:

@@ -118,7 +118,9 @@ def run_md(
         grade.
     """
     guards = guards or Guards()
-    _check(calculator, settings, guards)
+    if settings.ensemble == "npt":
+        require_stress(calculator, "ensemble is 'npt'")
+    check_guards(settings, guards)
     if isinstance(start, Atoms):
         start = first_checkpoint(start, settings)
     frames = frames or CandidateFrames(control.max_saved if control else 1)
@@ -144,9 +146,14 @@ def run_md(
             run.advance()
 
 
-def _check(calculator: ForceCalculator, settings: MDSettings, guards: Guards) -> None:
-    if settings.ensemble == "npt":
-        require_stress(calculator, "ensemble is 'npt'")
+def check_guards(settings: MDSettings, guards: Guards) -> None:
+    """Check that a run can keep within its guards.
+
+    Raises
+    ------
+    InputError
+        If it is to be hotter than they let it.
+    """
     limit, highest_K = guards.max_temperature_K, settings.highest_temperature_K
     if limit is not None and limit <= highest_K:
         raise InputError(f"max_temperature_K is {limit:g}, but must be above temperature_K = {highest_K:g}")

@@ -160,7 +160,7 @@ class LangevinPiston:
             return _StrainRate(_UNIT, velocities.repeat(3), _UNIT)
         if kind == "axes":
             directions = _directions(self.atoms.cell.array)
-            return _StrainRate(np.linalg.inv(directions), velocities, directions)
+            return _StrainRate(_inverse(directions), velocities, directions)
         rates, vectors = np.linalg.eigh((velocities @ basis.reshape(-1, 9)).reshape(3, 3))
         return _StrainRate(vectors, rates, vectors.T)
 
@@ -172,7 +172,7 @@ def _basis(kind: NptCell, cell: Array) -> Array:
     if kind == "free":
         return _SYMMETRIC
     directions = _directions(cell)
-    lengthening: Array = np.einsum("ak,kb->kab", np.linalg.inv(directions), directions)
+    lengthening: Array = np.einsum("ak,kb->kab", _inverse(directions), directions)
     return lengthening
 
 
@@ -180,3 +180,7 @@ def _directions(cell: Array) -> Array:
     """Unit vectors along the axes of the cell, in rows."""
     lengths: Array = np.sqrt(np.square(cell).sum(axis=1))
     return cell / lengths[:, None]
+
+
+def _inverse(matrix: Array) -> Array:
+    return np.linalg.inv(matrix).astype(np.float64)
