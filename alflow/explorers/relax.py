@@ -1,7 +1,7 @@
 """Explorer kind `relax`: given structures relaxed in batches, until all minima are known to the potential.
 
-Every version of the potential relaxes every structure again from its start, so that the result is that of a fresh
-relaxation with the final potential, whatever came before.
+Every version of the potential relaxes every structure again from its start, so that the result is that of a
+fresh relaxation with the final potential, whatever came before.
 """
 
 from __future__ import annotations
@@ -9,22 +9,21 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
-from enum import StrEnum
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import numpy as np
 from ase import Atoms
-from numpy.typing import NDArray
+from ase.constraints import FixAtoms
 from pydantic import Field, model_validator
 
 from alflow.errors import InputError
 from alflow.explorers.protocol import Column, ExplorerSettings, Host, Outcome, OutcomeState, Run
+from alflow.explorers.relaxed import Relaxed, State, judged
 from alflow.potentials import PotentialCalculator
 from alflow.settings import Name, Section
-from alflow.simulation import BatchResult, Guards, MTPBatchPotential, Relaxation, relax_batch
-from alflow.simulation.distances import least_distance
+from alflow.simulation import Guards, MTPBatchPotential, Relaxation, relax_batch
 from alflow.structures.collections import named_structures
 
 PORTION = 20
@@ -44,12 +43,14 @@ class RelaxExplorerSettings(ExplorerSettings):
         description="files, and folders of files, all of whose structures are relaxed; relative to the "
         "campaign file",
     )
-    cell: bool = Field(default=True, description="whether the cell relaxes too; false for slabs and molecules")
+    cell: bool = Field(
+        default=True, description="whether the cell relaxes too; false for slabs and molecules"
+    )
     pressure_GPa: Pressure = Field(default=0.0, description="pressure on the cell, GPa")
     relaxation: Relaxation = Field(default=Relaxation(), description="when a relaxation is done")
     guards: Guards = Field(default=Guards(), description="what puts a structure aside")
     per_run: int = Field(
-        default=100, ge=1, le=10_000, description="structures of one run; runs share the workers"
+        default=100, ge=1, le=1000, description="structures of one run; runs share the workers"
     )
 
     @model_validator(mode="after")
@@ -69,68 +70,19 @@ class RelaxExplorerSettings(ExplorerSettings):
     def resolved(self, folder: Path) -> RelaxExplorerSettings:
         return self.model_copy(update={"files": [str(folder / file) for file in _as_list(self.files)]})
 
-    def files_named(self) -> list[Path]:
-        """Its files and folders."""
-        return [Path(file) for file in _as_list(self.files)]
+    def paths(self) -> list[str]:
+        return _as_list(self.files)
 
 
 class RelaxRunSettings(Section):
     """A portion of the structures of an entry."""
 
     names: list[str]
+    fixed: list[list[int]] = Field(description="atoms of each structure that do not move, counted from 0")
     cell: bool
     pressure_GPa: float
     relaxation: Relaxation
     guards: Guards
-
-
-class State(StrEnum):
-    """How the relaxation of a structure ended."""
-
-    CONVERGED = "converged"
-    UNCONVERGED = "unconverged"
-    SET_ASIDE = "set aside"
-    PAUSED = "paused"
-
-
-@dataclass(frozen=True)
-class Relaxed:
-    """What the relaxation of one structure came to, as it is stored.
-
-    Attributes
-    ----------
-    place
-        Of the structure in its run.
-    version
-        Of the potential.
-    state, reason
-    positions : (N, 3)
-        Å; where it stopped.
-    cell : (3, 3)
-    energy_eV, extrapolation_grade, max_force_eV_A, max_stress_GPa, steps
-        As of `BatchResult`.
-    """
-
-    place: int
-    version: int
-    state: str
-    reason: str
-    positions: NDArray[np.float64]
-    cell: NDArray[np.float64]
-    energy_eV: float
-    extrapolation_grade: float
-    max_force_eV_A: float
-    max_stress_GPa: float
-    steps: int
-
-    def atoms(self, start: Atoms, name: str) -> Atoms:
-        """The structure, with what is known of it in ``info``."""
-        atoms = start.copy()
-        atoms.set_cell(self.cell)
-        atoms.set_positions(self.positions, apply_constraint=False)
-        facts = {key: value for key, value in asdict(self).items() if key not in ("positions", "cell", "place")}
-        atoms.info = {"name": name, **facts}
-        return atoms
 
 
 class RelaxExplorer:
@@ -147,20 +99,21 @@ class RelaxExplorer:
 
     def check(self, settings: RelaxExplorerSettings) -> None:
         """Whether the files can be read."""
-        named_structures(settings.files_named())
+        named_structures(settings.paths())
 
     def runs(
         self, settings: RelaxExplorerSettings, structures: Mapping[str, Atoms], species: Sequence[str]
     ) -> list[Run]:
         """Portions of `per_run` structures: those by name first, then those of the files."""
         found = [(name, structures[name]) for name in settings.structure_names()]
-        found += named_structures(settings.files_named(), species)
+        found += named_structures(settings.paths(), species)
         _require_unique(name for name, _ in found)
         portions = list(_portions(found, settings.per_run))
         runs = []
         for number, portion in enumerate(portions, start=1):
             plan = RelaxRunSettings(
                 names=[name for name, _ in portion],
+                fixed=[_fixed_atoms(name, atoms, settings.cell) for name, atoms in portion],
                 cell=settings.cell,
                 pressure_GPa=settings.pressure_GPa,
                 relaxation=settings.relaxation,
@@ -179,12 +132,11 @@ class RelaxExplorer:
         host: Host,
     ) -> Outcome:
         """Relax all structures that the newest potential has not relaxed yet."""
+        start = [_with_fixed(*pair) for pair in zip(start, settings.fixed, strict=True)]
         stored = [Relaxed(**entry) for entry in (checkpoint or {"relaxed": []})["relaxed"]]
         relaxed = [entry for entry in stored if entry.version == host.version]
         _save_frames(host, start, relaxed)
-        potential = MTPBatchPotential(
-            calculator.potential, calculator.active_set, threads=calculator.threads
-        )
+        potential = MTPBatchPotential(calculator.potential, calculator.active_set, threads=calculator.threads)
         saved = time.monotonic()
         known = {entry.place for entry in relaxed}
         stopped = False
@@ -206,7 +158,7 @@ class RelaxExplorer:
             if stopped := any(result.state == "interrupted" for result in results):
                 break
             results.sort(key=lambda result: result.index)
-            new = [_judged(places[r.index], r, host, settings.guards) for r in results]
+            new = [judged(places[r.index], r, host, settings.guards) for r in results]
             _save_frames(host, start, new)
             relaxed += new
             if time.monotonic() - saved > SAVED_EVERY_S:
@@ -217,38 +169,23 @@ class RelaxExplorer:
         return _outcome(settings, start, relaxed, host.version, stopped)
 
 
-def _judged(place: int, result: BatchResult, host: Host, guards: Guards) -> Relaxed:
-    """What a result counts for.
-
-    A structure that ended without a minimum where the potential was guessing has not ended: it needs a label,
-    unless no code could label it because its atoms are too near each other.
-    """
-    state = {"converged": State.CONVERGED, "unconverged": State.UNCONVERGED, "paused": State.PAUSED}.get(
-        result.state, State.SET_ASIDE
-    )
-    guessing = result.extrapolation_grade > host.control.gamma_save
-    if guessing and _can_be_labelled(result, guards):
-        state = State.PAUSED
-    return Relaxed(
-        place=place,
-        version=host.version,
-        state=state,
-        reason=result.reason,
-        positions=result.atoms.get_positions(),
-        cell=result.atoms.cell.array.copy(),
-        energy_eV=result.energy_eV,
-        extrapolation_grade=result.extrapolation_grade,
-        max_force_eV_A=result.max_force_eV_A,
-        max_stress_GPa=result.max_stress_GPa,
-        steps=result.steps,
-    )
+def _fixed_atoms(name: str, atoms: Atoms, cell: bool) -> list[int]:
+    """Atoms that constraints hold; stored structures have no constraints."""
+    for constraint in atoms.constraints:
+        if not isinstance(constraint, FixAtoms):
+            kind = type(constraint).__name__
+            raise InputError(f"structure {name!r} has a {kind} constraint, but only FixAtoms is supported")
+        if cell:
+            raise InputError(
+                f"structure {name!r} has fixed atoms, but its cell is to relax; use `cell: false`"
+            )
+    return sorted({int(index) for constraint in atoms.constraints for index in constraint.index})
 
 
-def _can_be_labelled(result: BatchResult, guards: Guards) -> bool:
-    if not np.isfinite(result.energy_eV):
-        return False
-    limit_A = guards.min_distance_A
-    return limit_A is None or least_distance(result.atoms, limit_A) >= limit_A
+def _with_fixed(atoms: Atoms, fixed: Sequence[int]) -> Atoms:
+    atoms = atoms.copy()
+    atoms.set_constraint(FixAtoms(list(fixed)) if fixed else None)
+    return atoms
 
 
 def _save_frames(host: Host, start: Sequence[Atoms], relaxed: Iterable[Relaxed]) -> None:
@@ -274,7 +211,11 @@ def _save(host: Host, relaxed: Sequence[Relaxed]) -> None:
 
 
 def _outcome(
-    settings: RelaxRunSettings, start: Sequence[Atoms], relaxed: Sequence[Relaxed], version: int, stopped: bool
+    settings: RelaxRunSettings,
+    start: Sequence[Atoms],
+    relaxed: Sequence[Relaxed],
+    version: int,
+    stopped: bool,
 ) -> Outcome:
     counts = Counter(entry.state for entry in relaxed)
     results: dict[str, Any] = {"structures": len(start), "potential_version": version}
@@ -286,9 +227,7 @@ def _outcome(
     if not paused:
         return Outcome(OutcomeState.FINISHED, results=results, structures=structures)
     worst = max(paused, key=lambda entry: entry.extrapolation_grade)
-    reason = (
-        f"{len(paused)} of {len(start)} structures paused; {settings.names[worst.place]}: {worst.reason}"
-    )
+    reason = f"{len(paused)} of {len(start)} structures paused; {settings.names[worst.place]}: {worst.reason}"
     return Outcome(OutcomeState.PAUSED, reason, results, structures)
 
 

@@ -13,7 +13,7 @@ from alflow.structures.files import read_structures
 
 
 def named_structures(
-    paths: Sequence[Path], species: Sequence[str] | None = None
+    paths: Sequence[str | Path], species: Sequence[str] | None = None
 ) -> list[tuple[str, Atoms]]:
     """All structures of files and of the files in folders, in the order of the paths and of file names.
 
@@ -35,7 +35,7 @@ def named_structures(
     InputError
         If a folder has no files, or a file cannot be read.
     """
-    files = [file for path in paths for file in _files(path)]
+    files = [file for path in paths for file in _files(Path(path))]
     if not files:
         return []
     common = Path(os.path.commonpath([file.resolve().parent for file in files]))
