@@ -47,7 +47,9 @@ def harmonic(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 def crystal() -> Atoms:
     """Periodic, triclinic, without symmetry, and with springs both pressed and stretched."""
     atoms = bulk("Cu", a=3.5).repeat(2)
-    atoms.set_cell(atoms.cell.array @ (np.eye(3) + [[0.02, 0.05, 0], [0, -0.03, 0.04], [0.03, 0, 0.01]]), True)
+    atoms.set_cell(
+        atoms.cell.array @ (np.eye(3) + [[0.02, 0.05, 0], [0, -0.03, 0.04], [0.03, 0, 0.01]]), True
+    )
     atoms.rattle(0.1, seed=1)
     return atoms
 
