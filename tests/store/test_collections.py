@@ -10,9 +10,10 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from alflow.campaign.sections import Campaign
+from alflow.campaign.kinds import CampaignSettings
 from alflow.errors import InputError
-from alflow.store import Store, overview
+from alflow.states import CampaignState, LabelKind
+from alflow.store import Store
 from alflow.store.configurations import configuration_hash
 
 LEVEL = {"code": "mock", "cutoff_eV": 300}
@@ -20,7 +21,9 @@ LEVEL = {"code": "mock", "cutoff_eV": 300}
 
 def ask(store: Store, atoms: Atoms, number: int = 1, campaign: str = "cu") -> ObjectId:
     configuration = store.configurations.add(atoms, {"kind": "test"})
-    return store.labels.request(configuration, LEVEL, campaign=campaign, round_=0, number=number)
+    return store.labels.request(
+        configuration, LEVEL, campaign=campaign, round_=0, number=number, kind=LabelKind.INITIAL
+    )
 
 
 def finish(store: Store, label: ObjectId, rejections: list[str] | None = None) -> bool:
@@ -36,7 +39,7 @@ def finish(store: Store, label: ObjectId, rejections: list[str] | None = None) -
     )
 
 
-def test_a_round_is_advanced_once(store: Store, campaign: Campaign) -> None:
+def test_a_round_is_advanced_once(store: Store, campaign: CampaignSettings) -> None:
     assert store.campaigns.create(campaign)
     assert not store.campaigns.create(campaign)
     with ThreadPoolExecutor(8) as pool:
@@ -45,21 +48,21 @@ def test_a_round_is_advanced_once(store: Store, campaign: Campaign) -> None:
     assert store.campaigns.get("cu")["round"] == 1
 
 
-def test_an_ended_campaign_stays_ended_until_reopened(store: Store, campaign: Campaign) -> None:
+def test_an_ended_campaign_stays_ended_until_reopened(store: Store, campaign: CampaignSettings) -> None:
     store.campaigns.create(campaign)
-    assert store.campaigns.end("cu", "failed", "no power")
-    assert not store.campaigns.end("cu", "finished", "later")
+    assert store.campaigns.end("cu", CampaignState.FAILED, "no power")
+    assert not store.campaigns.end("cu", CampaignState.FINISHED, "later")
     assert not store.campaigns.advance("cu", 0, barren=0, quiet=0)
     assert store.campaigns.get("cu")["reason"] == "no power"
-    assert not store.campaigns.reopen("cu", "stopped")
-    assert store.campaigns.reopen("cu", "stopped", "failed")
+    assert not store.campaigns.reopen("cu", CampaignState.STOPPED)
+    assert store.campaigns.reopen("cu", CampaignState.STOPPED, CampaignState.FAILED)
     assert store.campaigns.get("cu")["state"] == "running"
 
 
-def test_unknown_campaign_is_one_sentence(store: Store, campaign: Campaign) -> None:
+def test_unknown_campaign_is_one_sentence(store: Store, campaign: CampaignSettings) -> None:
     store.campaigns.create(campaign)
     with pytest.raises(InputError, match="campaign 'nu' is not in this database; it has: cu"):
-        overview(store, "nu")
+        store.campaigns.get("nu")
 
 
 def test_the_same_structure_is_one_configuration(store: Store) -> None:
@@ -85,7 +88,9 @@ def test_two_campaigns_share_a_label(store: Store) -> None:
 
 def test_a_held_out_label_is_trained_on_once_it_is_asked_for(store: Store) -> None:
     configuration = store.configurations.add(bulk("Cu"), {})
-    label = store.labels.request(configuration, {}, campaign="cu", round_=1, number=1, held_out=True)
+    label = store.labels.request(
+        configuration, {}, campaign="cu", round_=1, number=1, kind=LabelKind.VALIDATION
+    )
     claimed = store.labels.claim(label)
     assert claimed is not None
     store.labels.finish(
@@ -97,9 +102,9 @@ def test_a_held_out_label_is_trained_on_once_it_is_asked_for(store: Store) -> No
         rejections=[],
     )
     assert store.labels.to_train_on("cu") == []
-    store.labels.request(configuration, {}, campaign="cu", round_=2, number=1)
+    store.labels.request(configuration, {}, campaign="cu", round_=2, number=1, kind=LabelKind.EXTRAPOLATIVE)
     assert store.labels.to_train_on("cu") == [label]
-    store.labels.request(configuration, {}, campaign="cu", round_=3, number=1, held_out=True)
+    store.labels.request(configuration, {}, campaign="cu", round_=3, number=1, kind=LabelKind.VALIDATION)
     assert store.labels.to_train_on("cu") == [label]
 
 
@@ -153,7 +158,7 @@ def test_an_imported_label_is_done(store: Store) -> None:
     assert store.labels.structures([label])[0].get_potential_energy() == 1.0
 
 
-def test_a_run_is_claimed_and_completed_once_a_round(store: Store, campaign: Campaign) -> None:
+def test_a_run_is_claimed_and_completed_once_a_round(store: Store, campaign: CampaignSettings) -> None:
     start = bulk("Cu")
     store.explorers.create("cu", [(run, start) for run in campaign.trajectories()])
     run = store.explorers.claim("cu", 0, 1)
@@ -175,7 +180,7 @@ def test_a_run_is_claimed_and_completed_once_a_round(store: Store, campaign: Cam
     assert store.explorers.candidates("cu", 2) == []
 
 
-def test_history_takes_the_later_of_repeated_steps(store: Store, campaign: Campaign) -> None:
+def test_history_takes_the_later_of_repeated_steps(store: Store, campaign: CampaignSettings) -> None:
     store.explorers.create("cu", [(run, bulk("Cu")) for run in campaign.trajectories()])
     for round_, steps, energy in ((1, [0, 1, 2, 3], 1.0), (2, [2, 3, 4], 2.0), (3, [4, 5], 3.0)):
         run = store.explorers.claim("cu", 0, round_)
