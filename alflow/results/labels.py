@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from alflow.states import LabelKind, LabelState
+from alflow.store import Store
 
 
 @dataclass(frozen=True)
@@ -72,3 +74,38 @@ def problems(labels: Sequence[LabelRecord]) -> list[tuple[LabelState, str, int]]
     """State, reason and number of the labels that were not accepted, most frequent first."""
     found = Counter((label.state, label.reason) for label in labels if label.reason)
     return [(state, reason, count) for (state, reason), count in found.most_common()]
+
+
+def read_labels(store: Store, campaign: str) -> tuple[list[LabelRecord], list[dict[str, Any]]]:
+    """The labels of a campaign in the order in which they were asked for, and their levels of theory."""
+    documents = store.labels.find(campaign)
+    origins = store.configurations.origins([document["configuration"] for document in documents])
+    levels = {document["level_hash"]: document["level"] for document in documents}
+    numbers = {level: number for number, level in enumerate(levels)}
+    records = [
+        _record(document, campaign, origins[document["configuration"]], numbers[document["level_hash"]])
+        for document in documents
+    ]
+    return records, list(levels.values())
+
+
+def _record(document: Mapping[str, Any], campaign: str, origin: Mapping[str, Any], level: int) -> LabelRecord:
+    asked = next(request for request in document["requests"] if request["campaign"] == campaign)
+    # Another campaign may have met the structure first: then its run and step mean nothing here.
+    source = origin["source"] if origin["source"].get("campaign") == campaign else {}
+    return LabelRecord(
+        round=asked["round"],
+        number=asked["number"],
+        kind=LabelKind(asked["kind"]),
+        state=LabelState(document["state"]),
+        reason=document["reason"],
+        formula=origin["formula"],
+        level=level,
+        stage=asked.get("stage"),
+        explorer=source.get("explorer"),
+        step=source.get("step"),
+        grade=source.get("extrapolation_grade"),
+        attempts=document["attempts"],
+        wall_time_s=document.get("wall_time_s"),
+        evaluations=(document.get("details") or {}).get("evaluations", 1),
+    )

@@ -13,6 +13,7 @@ from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
+from alflow.states import CandidateState
 from alflow.store.arrays import decode_atoms, encode_atoms
 from alflow.store.lease import now
 
@@ -119,6 +120,12 @@ class Candidates:
         ids = [document["_id"] for document in found]
         fractions = np.array([document["fractions"] for document in found], dtype=float)
         return ids, fractions, np.array([document["energies"][str(stage)] for document in found], dtype=float)
+
+    def dropped(self, campaign: str) -> Iterator[dict[str, Any]]:
+        """``name, stage, dropped, reason`` of the dropped candidates of a campaign, in the shuffled order."""
+        fields = {"name": 1, "stage": 1, "dropped": 1, "reason": 1}
+        query = {"campaign": campaign, "state": CandidateState.DROPPED}
+        yield from self.collection.find(query, fields).sort("order", ASCENDING)
 
     def write(self, updates: Iterable[tuple[ObjectId, dict[str, Any]]]) -> None:
         """Set fields of candidates; `atoms` is given as Atoms."""

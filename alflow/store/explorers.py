@@ -181,6 +181,11 @@ class Explorers:
             named.setdefault(run["settings"]["structure"], decode_atoms(run["start"]))
         return list(named.values())
 
+    def sizes(self, campaign: str) -> dict[int, int]:
+        """Number of atoms that each run begins with (of its first structure), by index."""
+        runs = self.collection.find({"campaign": campaign}, {"index": 1, "start.numbers.shape": 1})
+        return {run["index"]: _first_size(run["start"]) for run in runs}
+
     @staticmethod
     def start_atoms(run: dict[str, Any]) -> Atoms:
         """The starting structure of a claimed run."""
@@ -190,6 +195,11 @@ class Explorers:
     def checkpoint(run: dict[str, Any]) -> dict[str, Any] | None:
         """The checkpoint of a claimed run as NumPy arrays and plain values, or None."""
         return decode(run["checkpoint"])
+
+
+def _first_size(start: dict[str, Any] | list[dict[str, Any]]) -> int:
+    first = start[0] if isinstance(start, list) else start
+    return int(first["numbers"]["shape"][0])
 
 
 def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
