@@ -10,18 +10,12 @@ from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 
-from alflow.campaign.sections import Campaign
+from alflow.sentences import kinds_of, section_of
+from workflows.active_learning.schema import ActiveLearning
 from workflows.hull_screening.schema import Screening
 
 HERE = Path(__file__).resolve().parent
 BOUNDS = {"ge": "≥", "gt": ">", "le": "≤", "lt": "<", "multiple_of": "multiple of"}
-
-
-def section_of(annotation: Any) -> type[BaseModel] | None:
-    """The schema class inside an annotation, if there is one."""
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        return annotation
-    return next((found for found in map(section_of, get_args(annotation)) if found), None)
 
 
 def bounds(field: FieldInfo) -> str:
@@ -45,17 +39,29 @@ def default(field: FieldInfo) -> str:
     return f"`{yaml.safe_dump(field.default, default_flow_style=True).removesuffix('...' + chr(10)).strip()}`"
 
 
-def tables(model: type[BaseModel], path: str) -> list[str]:
-    """The table of a section, then those of the sections in it."""
-    lines = ["", f"## {f'`{path}`' if path else 'Top level'}", "", (model.__doc__ or "").strip(), ""]
+def tables(model: type[BaseModel], path: str, kind: str = "") -> list[str]:
+    """The table of a section, then those of the sections in it; of several kinds, one of each."""
+    title = f"`{path}`" if path else "Top level"
+    lines = [
+        "",
+        f"## {title}" + (f" of kind `{kind}`" if kind else ""),
+        "",
+        (model.__doc__ or "").strip(),
+        "",
+    ]
     lines += ["| key | default | bounds | meaning |", "|---|---|---|---|"]
     inner: list[str] = []
     for name, field in model.model_fields.items():
-        lines.append(f"| `{name}` | {default(field)} | {bounds(field)} | {field.description} |")
-        section = section_of(field.annotation)
-        if section is not None:
-            many = "[]" if str(field.annotation).startswith("list") else ""
-            inner += tables(section, f"{path}.{name}{many}" if path else f"{name}{many}")
+        shown = field.alias or name
+        lines.append(f"| `{shown}` | {default(field)} | {bounds(field)} | {field.description} |")
+        many = "[]" if str(field.annotation).startswith("list") else ""
+        place = f"{path}.{shown}{many}" if path else f"{shown}{many}"
+        by_kind = kinds_of(field)
+        if by_kind is not None:
+            for one, section in by_kind.schemas().items():
+                inner += tables(section, place, one)
+        elif (section_type := section_of(field)) is not None:
+            inner += tables(section_type, place)
     return lines + inner
 
 
@@ -79,7 +85,7 @@ def page(title: str, example: str, model: type[BaseModel]) -> str:
 def pages() -> dict[Path, str]:
     """The files with their text."""
     return {
-        HERE / "campaign_file.md": page("The campaign file", "cu_emt.yaml", Campaign),
+        HERE / "campaign_file.md": page("The campaign file", "cu_emt.yaml", ActiveLearning),
         HERE / "screening_file.md": page("The campaign file of a screening", "cu_pd_hull.yaml", Screening),
     }
 

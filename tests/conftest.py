@@ -25,12 +25,9 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 @pytest.fixture(scope="session")
-def shared_data() -> Path:
-    """Folder of published data sets and MLIP-2 references; it lies beside the repository, not in it."""
-    folder = ROOT.parent / "shared" / "data"
-    if not folder.is_dir():
-        pytest.skip(f"needs the reference data in {folder}")
-    return folder
+def reference_data() -> Path:
+    """Folder of published data sets and of what other programs compute; its README says what is what."""
+    return ROOT / "tests" / "data"
 
 
 @pytest.fixture(scope="session")

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from alflow.campaign.sections import Budget, Stop
-from alflow.store.campaigns import FAILED, FINISHED, STOPPED
+from alflow.campaign.sections import Budget
+from alflow.states import CampaignState, RunState
+from workflows.active_learning.schema import Stop
 
 STEADY_ROUNDS = 3  # refits over which the error must have settled
 
@@ -41,48 +42,51 @@ class ExplorerProgress(Progress):
 
     Attributes
     ----------
-    explorer_states : sequence of str
+    unfinished : int
+        Runs that have further to go, or are to be brought up to the newest potential.
+    explorer_states : sequence of RunState
     force_rmse_eV_A : sequence of float
         Training error of every version of the potential, oldest first.
     quiet : int
         Passes in a row, this one included, that found nothing new.
     """
 
-    explorer_states: Sequence[str]
+    unfinished: int
+    explorer_states: Sequence[RunState]
     force_rmse_eV_A: Sequence[float]
     quiet: int
 
 
-def over_budget(rules: Budget, progress: Progress) -> tuple[str, str] | None:
+def over_budget(rules: Budget, progress: Progress) -> tuple[CampaignState, str] | None:
     """The end state of a campaign that has used up what it may, and the reason; None to go on."""
     if progress.labels == 0:
-        return FAILED, f"no label of the first round succeeded{_because(progress)}"
+        return CampaignState.FAILED, f"no label of the first round succeeded{_because(progress)}"
     if progress.barren >= rules.barren_rounds:
-        return FAILED, f"{progress.barren} rounds in a row brought no label{_because(progress)}"
+        return CampaignState.FAILED, f"{progress.barren} rounds in a row brought no label{_because(progress)}"
     if progress.round + 1 > rules.max_rounds:
-        return STOPPED, f"max_rounds = {rules.max_rounds} is reached"
+        return CampaignState.STOPPED, f"max_rounds = {rules.max_rounds} is reached"
     if progress.labels >= rules.max_labels:
-        return STOPPED, f"max_labels = {rules.max_labels} is reached"
+        return CampaignState.STOPPED, f"max_labels = {rules.max_labels} is reached"
     if rules.max_cpu_hours is not None and progress.cpu_hours >= rules.max_cpu_hours:
-        return STOPPED, f"max_cpu_hours = {rules.max_cpu_hours:g} is reached"
+        return CampaignState.STOPPED, f"max_cpu_hours = {rules.max_cpu_hours:g} is reached"
     return None
 
 
-def why_stop(rules: Stop, progress: ExplorerProgress) -> tuple[str, str] | None:
+def why_stop(rules: Stop, progress: ExplorerProgress) -> tuple[CampaignState, str] | None:
     """The end state of a campaign of explorers and the reason in a sentence, or None to go on."""
     if progress.labels == 0:
         return over_budget(rules, progress)
-    if progress.round > 0 and set(progress.explorer_states) == {"failed"}:
-        return FAILED, "every explorer failed; `alflow status` shows why"
-    if not {"ready", "paused"} & set(progress.explorer_states) and progress.quiet >= rules.quiet_rounds:
-        failed = list(progress.explorer_states).count("failed")
-        return FINISHED, "all explorers finished" + (f" but {failed}, which failed" if failed else "")
+    if progress.round > 0 and set(progress.explorer_states) == {RunState.FAILED}:
+        return CampaignState.FAILED, "every explorer failed; `alflow status` shows why"
+    if not progress.unfinished and progress.quiet >= rules.quiet_rounds:
+        failed = list(progress.explorer_states).count(RunState.FAILED)
+        return CampaignState.FINISHED, "all explorers finished" + (f" but {failed}, which failed" if failed else "")
     if (end := over_budget(rules, progress)) is not None:
         return end
     recent = progress.force_rmse_eV_A[-STEADY_ROUNDS - 1 :]
     limit = rules.force_rmse_change_eV_A
     if limit is not None and len(recent) > STEADY_ROUNDS and max(recent) - min(recent) < limit:
-        return STOPPED, f"the force RMSE changed by less than {limit:g} eV/Å in {STEADY_ROUNDS} refits"
+        return CampaignState.STOPPED, f"the force RMSE changed by less than {limit:g} eV/Å in {STEADY_ROUNDS} refits"
     return None
 
 

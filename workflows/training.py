@@ -6,13 +6,13 @@ import dataclasses
 import math
 import os
 import time
+from collections.abc import Sequence
 from typing import Any
 
-from alflow.campaign.sections import Fit, Potential
-from alflow.potentials import MomentTensorPotential, mtp_from_text, mtp_to_text
-from alflow.potentials.mtp.fitting import FitSettings, fit
-from alflow.selection import ActiveSet
-from alflow.selection.rows import Mode
+from alflow.potentials import FitSettings, Potential
+from alflow.potentials.registry import POTENTIALS
+from alflow.potentials.settings import PotentialSettings
+from alflow.selection import ActiveSet, Mode
 from alflow.store import Store
 
 
@@ -21,9 +21,9 @@ def refit(
     name: str,
     round_: int,
     *,
-    species: list[str],
-    potential: Potential,
-    settings: Fit,
+    species: Sequence[str],
+    form: PotentialSettings,
+    settings: FitSettings,
     mode: Mode,
     stage: int = 0,
 ) -> bool:
@@ -34,21 +34,23 @@ def refit(
         return last is not None and last["round"] == round_
     began = time.monotonic()
     structures = store.labels.structures(labels)
-    result = fit(
+    kind = POTENTIALS.get(form.kind)
+    result = kind.fit(
         structures,
         species=species,
-        level=potential.level,
-        cutoff_A=potential.cutoff_A,
-        min_distance_A=potential.min_distance_A,
-        settings=_fit_settings(settings, potential, refit=last is not None),
+        form=form,
+        settings=settings,
         start=None if last is None else read_potential(store, name, species, last["version"]),
+        threads=len(os.sched_getaffinity(0)),
     )
-    mtp = mtp_to_text(result.potential)
-    fitted = mtp_from_text(mtp, species, "")  # the active set belongs to what explorers will read
+    content = result.potential.to_bytes()
+    # The active set belongs to what explorers will read: a file may hold fewer digits.
+    fitted = kind.from_bytes(content, species, "the fitted potential")
     store.potentials.add(
         name,
         1 if newest is None else newest["version"] + 1,
-        mtp=mtp,
+        kind=form.kind,
+        content=content,
         active_set=ActiveSet.from_structures(fitted, structures, mode).to_bytes(),
         labels=labels,
         errors=_plain(dataclasses.asdict(result.train)),
@@ -60,24 +62,16 @@ def refit(
     return True
 
 
-def read_potential(store: Store, name: str, species: list[str], version: int) -> MomentTensorPotential:
+def read_potential(store: Store, name: str, species: Sequence[str], version: int) -> Potential:
     """A version of a campaign's potential."""
-    return mtp_from_text(store.potentials.mtp(name, version), species, f"version {version}")
+    kind = store.potentials.kind(name, version)
+    content = store.potentials.content(name, version)
+    return POTENTIALS.get(kind).from_bytes(content, species, f"version {version} of {name}")
 
 
 def read_active_set(store: Store, name: str, version: int) -> ActiveSet:
     """The active set of a version of a campaign's potential."""
     return ActiveSet.from_bytes(store.potentials.active_set(name, version))
-
-
-def _fit_settings(settings: Fit, potential: Potential, *, refit: bool) -> FitSettings:
-    values = settings.model_dump()
-    refit_iterations = values.pop("refit_iterations")
-    if refit:
-        values.update(max_iterations=refit_iterations, starts=1)
-    return FitSettings(
-        **values, radial_basis_size=potential.radial_basis_size, threads=len(os.sched_getaffinity(0))
-    )
 
 
 def _plain(errors: dict[str, Any]) -> dict[str, Any]:

@@ -75,12 +75,14 @@ class BatchCoordinates:
     @cached_property
     def start_volumes_A3(self) -> Array:
         """Volume of each starting cell, (n,)."""
-        return np.abs(np.linalg.det(self.start_cells))
+        volumes: Array = np.abs(np.linalg.det(self.start_cells))
+        return volumes
 
     @cached_property
     def stiffness_length_A(self) -> Array:
         """(V/N)^(1/3), (n,)."""
-        return np.cbrt(self.start_volumes_A3 / self.sizes)
+        lengths: Array = np.cbrt(self.start_volumes_A3 / self.sizes)
+        return lengths
 
     @cached_property
     def cell_scale(self) -> Array:

@@ -15,8 +15,8 @@ from alflow.errors import InputError
 from alflow.simulation.batch_coordinates import BatchCoordinates
 from alflow.simulation.batch_lbfgs import BatchLBFGS
 from alflow.simulation.batch_potential import BatchPotential, evaluate_apart
-from alflow.simulation.batch_verdict import MEASURES, BatchSettings, BatchState, Verdict, verdicts
-from alflow.simulation.settings import GradeControl, Guards, require
+from alflow.simulation.batch_verdict import MEASURES, BatchState, Verdict, verdicts
+from alflow.simulation.settings import GradeControl, Guards, Relaxation
 from alflow.simulation.start import require_structure
 
 Array = NDArray[np.float64]
@@ -68,7 +68,8 @@ def relax_batch(
     structures: Iterable[Atoms],
     potential: BatchPotential,
     *,
-    settings: BatchSettings | None = None,
+    settings: Relaxation | None = None,
+    pressure_GPa: float = 0.0,
     control: GradeControl | None = None,
     guards: Guards | None = None,
     batch_size: int = BATCH_SIZE,
@@ -83,7 +84,9 @@ def relax_batch(
     potential
         Such as `MTPBatchPotential`.
     settings
-        The minimum that is looked for.
+        When a structure is done.
+    pressure_GPa
+        Pressure that all are relaxed under; positive compresses.
     control
         Grades above `gamma_break` pause a structure; so does one above `gamma_save` in the minimum.
     guards
@@ -111,9 +114,10 @@ def relax_batch(
     potential's numbers do, which with `MTPBatchPotential` is in the order of sums over neighbours.
     Symmetry is kept: a structure that starts at a saddle point ends there unless it is displaced.
     """
-    require("batch_size", batch_size, at_least=1)
+    if batch_size < 1:
+        raise InputError(f"batch_size is {batch_size}, but must be at least 1")
     waiting = enumerate(structures)
-    batch = _Batch(potential, settings or BatchSettings(), control, guards or Guards())
+    batch = _Batch(potential, settings or Relaxation(), pressure_GPa, control, guards or Guards())
     exhausted = False
     while True:
         room = batch_size - len(batch)
@@ -163,10 +167,16 @@ class _Batch:
     """The structures under way."""
 
     def __init__(
-        self, potential: BatchPotential, settings: BatchSettings, control: GradeControl | None, guards: Guards
+        self,
+        potential: BatchPotential,
+        settings: Relaxation,
+        pressure_GPa: float,
+        control: GradeControl | None,
+        guards: Guards,
     ) -> None:
         self._potential = potential
         self._settings = settings
+        self._pressure = pressure_GPa * units.GPa
         self._control = control
         self._guards = guards
         self._starts: list[tuple[int, Atoms]] = []
@@ -227,11 +237,10 @@ class _Batch:
         if self._control is not None and forces.grades is None:
             raise InputError("extrapolation grades are to be controlled, but the potential gives none")
         volumes = np.abs(np.linalg.det(structures.cells))
-        pressure = self._settings.pressure_GPa * units.GPa
-        virials = forces.virials_eV + (pressure * volumes)[:, None, None] * np.eye(3)
+        virials = forces.virials_eV + (self._pressure * volumes)[:, None, None] * np.eye(3)
         measures = np.empty(len(structures), MEASURES)
         measures["energy_eV"] = forces.energies_eV
-        measures["enthalpy_eV"] = forces.energies_eV + pressure * volumes
+        measures["enthalpy_eV"] = forces.energies_eV + self._pressure * volumes
         measures["grade"] = np.nan if forces.grades is None else forces.grades
         lengths = np.linalg.norm(forces.forces_eV_A, axis=1)
         measures["max_force_eV_A"] = np.maximum.reduceat(lengths, coordinates.offsets[:-1])

@@ -1,28 +1,34 @@
-"""Explorers: molecular-dynamics runs with their goal, checkpoint and state."""
+"""Explorers: their runs with goal, checkpoint and state."""
 
 from __future__ import annotations
 
+import gzip
 import io
+import itertools
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 from ase import Atoms
+from ase.io.extxyz import read_extxyz, write_extxyz
 from pymongo import ReturnDocument, UpdateOne
 from pymongo.database import Database
 
+from alflow.explorers import Run
+from alflow.states import RunState
 from alflow.store.arrays import decode, decode_atoms, encode, encode_atoms
 from alflow.store.files import Files
 from alflow.store.lease import break_dead_leases, free, new_lease, now
 
-READY, PAUSED, FINISHED, FAILED = "ready", "paused", "finished", "failed"
-UNFINISHED = (READY, PAUSED)
+OPEN = [state for state in RunState if state.is_open]
 
 
 class Explorers:
-    """One document a run: its ``settings``, ``start``, ``checkpoint``, ``state``, ``round`` and ``lease``.
+    """One document per run: ``kind, settings, start, checkpoint, state, results, version, round, lease, …``.
 
-    `round` is the last round that the run has completed; each round is claimed and completed once. What a
-    run saw lies in GridFS, one file a segment: candidates (frames above γ_save) and history.
+    `round` is the last round that the run has completed; each round is claimed and completed once. `version`
+    is that of the potential which it ran with then. GridFS holds the frames above γ_save and the history, one
+    file per segment, and the structures that are results.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
@@ -30,22 +36,27 @@ class Explorers:
         self.collection.create_index([("campaign", 1), ("index", 1)], unique=True)
         self.files = Files(database)
 
-    def create(self, campaign: str, runs: list[tuple[Any, Atoms]]) -> None:
-        """Insert the runs of a campaign that are not there yet."""
+    def create(self, campaign: str, runs: Sequence[tuple[str, Run]]) -> None:
+        """Insert the runs (kind of explorer and run, in their order) that are not there yet."""
+        if not runs:
+            return
         self.collection.bulk_write(
             [
                 UpdateOne(
-                    {"campaign": campaign, "index": run.index},
+                    {"campaign": campaign, "index": index},
                     {
                         "$setOnInsert": {
+                            "kind": kind,
                             "name": run.name,
-                            "settings": run.model_dump(mode="json"),
-                            "start": encode_atoms(atoms),
+                            "settings": run.settings.model_dump(mode="json"),
+                            "start": [encode_atoms(atoms) for atoms in run.start],
                             "checkpoint": None,
-                            "state": READY,
+                            "state": RunState.READY,
                             "reason": None,
                             "step": 0,
-                            "steps": run.steps,
+                            "steps": run.length,
+                            "results": {},
+                            "version": None,
                             "round": 0,
                             "passes": 0,
                             "segment": 0,
@@ -54,7 +65,7 @@ class Explorers:
                     },
                     upsert=True,
                 )
-                for run, atoms in runs
+                for index, (kind, run) in enumerate(runs)
             ]
         )
 
@@ -66,7 +77,7 @@ class Explorers:
 
     def unfinished(self, campaign: str) -> list[dict[str, Any]]:
         """The runs that have further to go."""
-        return [run for run in self.all(campaign) if run["state"] in UNFINISHED]
+        return [run for run in self.all(campaign) if run["state"] in OPEN]
 
     def claim(self, campaign: str, index: int, round_: int) -> dict[str, Any] | None:
         """Take a run for a round; None if it is finished, done with this round, or taken by another."""
@@ -74,7 +85,7 @@ class Explorers:
             {
                 "campaign": campaign,
                 "index": index,
-                "state": {"$in": list(UNFINISHED)},
+                "state": {"$in": OPEN},
                 "round": {"$lt": round_},
                 **free(),
             },
@@ -87,27 +98,28 @@ class Explorers:
         run = self.collection.find_one(
             {"campaign": campaign, "index": index}, {"round": 1, "lease": 1, "state": 1}
         )
-        return bool(run and run["round"] < round_ and run["lease"] is not None and run["state"] in UNFINISHED)
+        return bool(run and run["round"] < round_ and run["lease"] is not None and run["state"] in OPEN)
 
     def save_progress(
         self,
         run: dict[str, Any],
         round_: int,
         *,
-        checkpoint: dict[str, Any],
+        checkpoint: Mapping[str, Any],
         step: int,
-        candidates: list[Atoms],
-        history: dict[str, np.ndarray],
+        candidates: Sequence[Atoms],
+        history: Mapping[str, np.ndarray],
     ) -> bool:
         """Store what a claimed run has done so far, files first; False if the lease was lost.
 
-        Each claim writes its own segment; steps that a killed worker did beyond its checkpoint come again in
+        Each claim writes its own segment. Steps that a killed worker did beyond its checkpoint come again in
         the next segment, bit for bit the same.
         """
         where = {"campaign": run["campaign"], "explorer": run["index"], "round": round_}
-        stem = f"{run['campaign']}/explorer-{run['index']}/segment-{run['segment']:06d}"
+        stem = f"{_folder(run)}/segment-{run['segment']:06d}"
         if candidates:
-            self.files.put(f"{stem}.candidates.npz", pack_frames(candidates), kind="candidates", **where)
+            frames = pack_frames(candidates, run["name"])
+            self.files.put(f"{stem}.candidates.npz", frames, kind="candidates", **where)
         self.files.put(f"{stem}.history.npz", pack_arrays(history), kind="history", **where)
         found = self.collection.find_one_and_update(
             {"_id": run["_id"], "lease.token": run["lease"]["token"]},
@@ -119,34 +131,78 @@ class Explorers:
         """Show how far a run is; nothing depends on it."""
         self.collection.update_one({"_id": run["_id"]}, {"$set": {"step": step, "updated": now()}})
 
-    def complete(self, run: dict[str, Any], round_: int, state: str, reason: str | None) -> bool:
-        """End a run's part in a round. False if the lease was lost."""
+    def complete(
+        self,
+        run: dict[str, Any],
+        round_: int,
+        state: RunState,
+        reason: str | None,
+        *,
+        version: int | None = None,
+        results: Mapping[str, Any] | None = None,
+        structures: Sequence[Atoms] = (),
+    ) -> bool:
+        """End a run's part in a round. False if the lease was lost.
+
+        Parameters
+        ----------
+        version
+            Version of the potential that it ran with.
+        results, structures
+            What `alflow.explorers.Outcome` says; of a later part, they replace those of an earlier one.
+        """
+        if structures:
+            self.files.put(f"{_folder(run)}/structures.extxyz.gz", pack_structures(structures))
+        update = {"state": state, "reason": reason, "round": round_, "lease": None, "ended": now()}
+        if version is not None:
+            update |= {"version": version, "results": encode(dict(results or {}))}
         found = self.collection.find_one_and_update(
-            {"_id": run["_id"], "lease.token": run["lease"]["token"]},
-            {"$set": {"state": state, "reason": reason, "round": round_, "lease": None, "ended": now()}},
+            {"_id": run["_id"], "lease.token": run["lease"]["token"]}, {"$set": update}
         )
         return found is not None
-
-    def release(self, run: dict[str, Any]) -> None:
-        """Give a claimed run back as it is."""
-        self.collection.update_one(
-            {"_id": run["_id"], "lease.token": run["lease"]["token"]}, {"$set": {"lease": None}}
-        )
 
     def retry_failed(self, campaign: str) -> int:
         """Let runs that broke go on from their checkpoints; how many."""
         found = self.collection.update_many(
-            {"campaign": campaign, "state": FAILED},
-            {"$set": {"state": PAUSED, "reason": None, "lease": None}},
+            {"campaign": campaign, "state": RunState.FAILED},
+            {"$set": {"state": RunState.PAUSED, "reason": None, "lease": None}},
         )
         return found.modified_count
 
-    def start_again(self, campaign: str, passes: int) -> None:
-        """Let the finished runs of earlier passes start anew, as pass number `passes`."""
+    def start_again(self, campaign: str, passes: int, *, but: Collection[str]) -> None:
+        """Let the finished runs of earlier passes start anew, as pass number `passes`; not these kinds."""
         self.collection.update_many(
-            {"campaign": campaign, "state": FINISHED, "passes": {"$lt": passes}},
-            {"$set": {"state": READY, "reason": None, "checkpoint": None, "step": 0, "passes": passes}},
+            {
+                "campaign": campaign,
+                "kind": {"$nin": list(but)},
+                "state": RunState.FINISHED,
+                "passes": {"$lt": passes},
+            },
+            {
+                "$set": {
+                    "state": RunState.READY,
+                    "reason": None,
+                    "checkpoint": None,
+                    "step": 0,
+                    "passes": passes,
+                }
+            },
         )
+
+    def go_on(self, campaign: str, indices: Sequence[int]) -> None:
+        """Let finished runs go on from their checkpoints, with a newer potential."""
+        self.collection.update_many(
+            {"campaign": campaign, "index": {"$in": list(indices)}, "state": RunState.FINISHED},
+            {"$set": {"state": RunState.READY, "reason": None}},
+        )
+
+    def structures(self, campaign: str, index: int) -> list[Atoms]:
+        """Structures that a run has come to, with their energies; none if its kind gives none."""
+        try:
+            data = self.files.get(f"{campaign}/explorer-{index}/structures.extxyz.gz")
+        except KeyError:
+            return []
+        return unpack_structures(data)
 
     def candidates(self, campaign: str, round_: int) -> list[Atoms]:
         """Frames above γ_save of a round, all runs; `info` has explorer, step and extrapolation_grade."""
@@ -172,37 +228,38 @@ class Explorers:
         return break_dead_leases(self.collection, {"campaign": campaign})
 
     def starts(self, campaign: str) -> list[Atoms]:
-        """The different starting structures of a campaign's runs, in their order."""
-        runs = self.collection.find({"campaign": campaign}, {"settings.structure": 1, "start": 1}).sort(
-            "index", 1
-        )
-        named: dict[str, Atoms] = {}
+        """The different structures that a campaign's runs begin with, in their order."""
+        runs = self.collection.find({"campaign": campaign}, {"start": 1}).sort("index", 1)
+        different: dict[tuple[bytes, ...], Atoms] = {}
         for run in runs:
-            named.setdefault(run["settings"]["structure"], decode_atoms(run["start"]))
-        return list(named.values())
+            for document in run["start"]:
+                atoms = decode_atoms(document)
+                key = (atoms.numbers.tobytes(), atoms.positions.tobytes(), atoms.cell.array.tobytes())
+                different.setdefault(key, atoms)
+        return list(different.values())
 
     def sizes(self, campaign: str) -> dict[int, int]:
         """Number of atoms that each run begins with (of its first structure), by index."""
         runs = self.collection.find({"campaign": campaign}, {"index": 1, "start.numbers.shape": 1})
-        return {run["index"]: _first_size(run["start"]) for run in runs}
+        return {run["index"]: int(run["start"][0]["numbers"]["shape"][0]) for run in runs if run["start"]}
 
     @staticmethod
-    def start_atoms(run: dict[str, Any]) -> Atoms:
-        """The starting structure of a claimed run."""
-        return decode_atoms(run["start"])
+    def start_structures(run: dict[str, Any]) -> list[Atoms]:
+        """The structures that a claimed run begins with."""
+        return [decode_atoms(document) for document in run["start"]]
 
     @staticmethod
     def checkpoint(run: dict[str, Any]) -> dict[str, Any] | None:
         """The checkpoint of a claimed run as NumPy arrays and plain values, or None."""
-        return decode(run["checkpoint"])
+        found: dict[str, Any] | None = decode(run["checkpoint"])
+        return found
 
 
-def _first_size(start: dict[str, Any] | list[dict[str, Any]]) -> int:
-    first = start[0] if isinstance(start, list) else start
-    return int(first["numbers"]["shape"][0])
+def _folder(run: dict[str, Any]) -> str:
+    return f"{run['campaign']}/explorer-{run['index']}"
 
 
-def pack_arrays(arrays: dict[str, np.ndarray]) -> bytes:
+def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
     """Arrays as a compressed npz file."""
     buffer = io.BytesIO()
     np.savez_compressed(buffer, allow_pickle=False, **arrays)
@@ -215,16 +272,16 @@ def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
         return dict(file)
 
 
-def pack_frames(frames: list[Atoms]) -> bytes:
-    """Frames of one run (same species and periodicity) with explorer, step and grade as an npz file."""
-    first = frames[0]
+def pack_frames(frames: Sequence[Atoms], explorer: str) -> bytes:
+    """Frames of one run, of any species and sizes, with step and grade, as an npz file."""
     return pack_arrays(
         {
-            "numbers": first.numbers,
-            "pbc": first.pbc,
-            "positions": np.array([frame.positions for frame in frames]),
+            "offsets": np.cumsum([0, *map(len, frames)]),
+            "numbers": np.concatenate([frame.numbers for frame in frames]),
+            "positions": np.concatenate([frame.positions for frame in frames]),
             "cells": np.array([frame.cell.array for frame in frames]),
-            "explorer": np.array([frame.info["explorer"] for frame in frames]),
+            "pbc": np.array([frame.pbc for frame in frames]),
+            "explorer": np.array(explorer),
             "step": np.array([frame.info["step"] for frame in frames]),
             "extrapolation_grade": np.array([frame.info["extrapolation_grade"] for frame in frames]),
         }
@@ -236,15 +293,28 @@ def unpack_frames(data: bytes) -> list[Atoms]:
     file = unpack_arrays(data)
     return [
         Atoms(
-            numbers=file["numbers"],
-            positions=file["positions"][i],
+            numbers=file["numbers"][begin:end],
+            positions=file["positions"][begin:end],
             cell=file["cells"][i],
-            pbc=file["pbc"],
+            pbc=file["pbc"][i],
             info={
-                "explorer": str(file["explorer"][i]),
+                "explorer": str(file["explorer"]),
                 "step": int(file["step"][i]),
                 "extrapolation_grade": float(file["extrapolation_grade"][i]),
             },
         )
-        for i in range(len(file["step"]))
+        for i, (begin, end) in enumerate(itertools.pairwise(file["offsets"].tolist()))
     ]
+
+
+def pack_structures(structures: Sequence[Atoms]) -> bytes:
+    """Structures with info and results as compressed extended XYZ."""
+    text = io.StringIO()
+    write_extxyz(text, list(structures))
+    return gzip.compress(text.getvalue().encode(), mtime=0)
+
+
+def unpack_structures(data: bytes) -> list[Atoms]:
+    """Undo `pack_structures`."""
+    text = io.StringIO(gzip.decompress(data).decode())
+    return list(read_extxyz(text, slice(None)))

@@ -16,9 +16,9 @@ _ID_BYTES = 12
 
 
 class Potentials:
-    """One document a version: ``campaign, version, round, parent, labels, errors, seconds``.
+    """One document per version: ``campaign, version, kind, round, labels, errors, seconds``.
 
-    The `.mtp` text and the active set lie in GridFS; `labels` is the packed list of training labels.
+    The file of the potential and the active set lie in GridFS; `labels` is the packed list of training labels.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
@@ -31,7 +31,8 @@ class Potentials:
         campaign: str,
         version: int,
         *,
-        mtp: str,
+        kind: str,
+        content: bytes,
         active_set: bytes,
         labels: list[ObjectId],
         errors: dict[str, Any],
@@ -40,14 +41,14 @@ class Potentials:
         """Insert a version, files first; False if it exists already."""
         if self.collection.find_one({"campaign": campaign, "version": version}, {"_id": 1}):
             return False
-        self.files.put(self._name(campaign, version, "mtp"), mtp.encode(), campaign=campaign, kind="mtp")
+        self.files.put(self._name(campaign, version, kind), content, campaign=campaign, kind=kind)
         self.files.put(self._name(campaign, version, "active"), active_set, campaign=campaign, kind="active")
         try:
             self.collection.insert_one(
                 {
                     "campaign": campaign,
                     "version": version,
-                    "parent": version - 1 if version > 1 else None,
+                    "kind": kind,
                     "labels": b"".join(label.binary for label in labels),
                     "label_count": len(labels),
                     "errors": encode(errors),
@@ -72,9 +73,17 @@ class Potentials:
         packed = bytes(document["labels"])
         return [ObjectId(packed[i : i + _ID_BYTES]) for i in range(0, len(packed), _ID_BYTES)]
 
-    def mtp(self, campaign: str, version: int) -> str:
-        """Text of the `.mtp` file of a version."""
-        return self.files.get(self._name(campaign, version, "mtp")).decode()
+    def kind(self, campaign: str, version: int) -> str:
+        """Kind of the potential of a version."""
+        document = self.collection.find_one({"campaign": campaign, "version": version}, {"kind": 1})
+        if document is None:
+            raise KeyError(f"no version {version} of the potential of {campaign}")
+        kind: str = document["kind"]
+        return kind
+
+    def content(self, campaign: str, version: int) -> bytes:
+        """Content of the file of a version, as the potential's `to_bytes` gave it."""
+        return self.files.get(self._name(campaign, version, self.kind(campaign, version)))
 
     def active_set(self, campaign: str, version: int) -> bytes:
         """Bytes of the active set of a version."""

@@ -21,7 +21,9 @@ class Displacements(Section):
 
 
 def displaced(starts: list[Atoms], settings: Displacements) -> list[Atoms]:
-    """Starting structures, in turn, with random normal displacements and a random symmetric strain.
+    """Starting structures with random normal displacements and a random symmetric strain.
+
+    They are taken in turn or, where there are more of them than are asked for, evenly spaced in the list.
 
     Parameters
     ----------
@@ -33,7 +35,8 @@ def displaced(starts: list[Atoms], settings: Displacements) -> list[Atoms]:
     random = np.random.default_rng(settings.seed)
     structures = []
     for number in range(settings.count):
-        atoms = starts[number % len(starts)].copy()
+        place = number * len(starts) // settings.count if len(starts) > settings.count else number
+        atoms = starts[place % len(starts)].copy()
         strain = random.uniform(-settings.strain, settings.strain, (3, 3))
         if atoms.pbc.any():
             atoms.set_cell(atoms.cell.array @ (np.eye(3) + (strain + strain.T) / 2), scale_atoms=True)

@@ -10,10 +10,12 @@ import yaml
 
 from alflow.campaign.file import load_campaign, parse_campaign
 from alflow.errors import InputError
+from alflow.explorers import EXPLORERS, Run
 from alflow.structures.starting import starting_structures
+from workflows.active_learning.schema import ActiveLearning
 from workflows.submission import check
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 MINIMAL: dict[str, Any] = {
     "name": "cu",
     "species": ["Cu"],
@@ -43,20 +45,30 @@ def test_examples_are_valid_and_their_structures_exist(example: Path) -> None:
     check(load_campaign(example))
 
 
+def runs_of(data: dict[str, Any]) -> list[Run]:
+    campaign = parse_campaign(data)
+    assert isinstance(campaign, ActiveLearning)
+    structures = starting_structures(campaign.structures, campaign.species)
+    return [
+        run
+        for explorer in campaign.explorers
+        for run in EXPLORERS.get(explorer.kind).runs(explorer, structures, campaign.species)
+    ]
+
+
 def test_lists_of_an_explorer_multiply_and_name_the_runs() -> None:
     data = changed("explorers.0.temperature_K", [300, 600])
     data["explorers"][0]["replicas"] = 2
-    runs = parse_campaign(data).trajectories()
+    runs = runs_of(data)
     assert [run.name for run in runs] == ["md-300K-1", "md-300K-2", "md-600K-1", "md-600K-2"]
-    assert [run.index for run in runs] == [0, 1, 2, 3]
-    assert [run.seed for run in runs] == [0, 1, 0, 1]
+    assert [run.settings.seed for run in runs] == [0, 1, 0, 1]
 
 
 def test_duration_becomes_steps() -> None:
     data = changed("explorers.0.duration_ps", 20.0)
     del data["explorers"][0]["steps"]
     data["explorers"][0]["timestep_fs"] = 0.5
-    assert parse_campaign(data).trajectories()[0].steps == 40_000
+    assert runs_of(data)[0].length == 40_000
 
 
 @pytest.mark.parametrize(
@@ -79,6 +91,15 @@ def test_duration_becomes_steps() -> None:
         ("explorers.0.ensemble", "nph", "'nve', 'nvt' or 'npt'"),
         ("explorers.0.structure", "bcc", "structure 'bcc', which is not among the structures fcc"),
         ("explorers.0.duration_ps", 1.0, "either `duration_ps` or `steps`"),
+        ("explorers.0.kind", "mc", "there is no kind of explorer 'mc'; it is one of md, relax, neb, script"),
+        ("explorers.0.kind", 3, "`explorers[0]`: `kind` is 3, but it is one of md, relax, neb, script"),
+        (
+            "explorers.0.tempreature_K",
+            1,
+            "in `explorers[0]` is not a known key; did you mean `temperature_K`",
+        ),
+        ("potential.kind", "gap", "there is no kind of potential 'gap'; it is one of mtp"),
+        ("kind", "screening", "`kind` is 'screening', but it must be one of active-learning, hull-screening"),
         ("explorers", [], "at least 1 item"),
         ("explorers", "md", "`explorers` is 'md'"),
         ("species", ["Xx"], "a species is a chemical symbol"),
@@ -146,7 +167,21 @@ def test_numbers_with_an_exponent_are_numbers(tmp_path: Path) -> None:
 def test_structure_of_another_species_is_refused() -> None:
     data = changed("species", ["Al"])
     with pytest.raises(InputError, match="structure 'fcc' contains Cu, but the campaign's species are Al"):
-        starting_structures(parse_campaign(data))
+        starting_structures(parse_campaign(data).structures, ["Al"])
+
+
+def test_an_unknown_key_lists_the_keys_of_its_kind() -> None:
+    neb = {"name": "hop", "kind": "neb", "ensemble": "nvt"}
+    with pytest.raises(InputError) as caught:
+        parse_campaign(changed("explorers", [neb]))
+    message = str(caught.value)
+    assert "`ensemble` in `explorers[0]` is not a known key" in message
+    assert "images" in message and "temperature_K" not in message
+
+
+def test_files_without_a_kind_are_active_learning() -> None:
+    assert parse_campaign(MINIMAL).kind == "active-learning"
+    assert parse_campaign(MINIMAL | {"kind": "active-learning"}) == parse_campaign(MINIMAL)
 
 
 def test_a_stored_configuration_is_read_back_unchanged() -> None:

@@ -22,14 +22,14 @@ from alflow.selection import ActiveSet
 from alflow.simulation import (
     BatchForces,
     BatchResult,
-    BatchSettings,
     GradeControl,
     Guards,
     MTPBatchPotential,
+    Relaxation,
     relax_batch,
 )
 
-TIGHT = BatchSettings(fmax_eV_A=1e-4, max_stress_GPa=1e-3)
+TIGHT = Relaxation(max_force_eV_A=1e-4, max_stress_GPa=1e-3)
 
 
 def crystals() -> list[Atoms]:
@@ -103,9 +103,9 @@ def relaxed(*args: object, **options: object) -> list[BatchResult]:
 
 @pytest.mark.parametrize("pressure_GPa", [0.0, 8.0])
 def test_minima_are_those_of_ase(potential: MomentTensorPotential, pressure_GPa: float) -> None:
-    settings = BatchSettings(fmax_eV_A=1e-3, max_stress_GPa=1e-2, pressure_GPa=pressure_GPa)
+    settings = Relaxation(max_force_eV_A=1e-3, max_stress_GPa=1e-2)
     starts = crystals()[2:5]  # one atom in a skewed cell, two and four atoms of two species
-    results = relaxed(starts, MTPBatchPotential(potential), settings=settings)
+    results = relaxed(starts, MTPBatchPotential(potential), settings=settings, pressure_GPa=pressure_GPa)
     for atoms, result in zip(starts, results, strict=True):
         assert (result.state, result.reason) == ("converged", "")
         atoms.calc = MTPCalculator(potential)
@@ -162,7 +162,7 @@ def test_what_is_relaxed_needs_no_step_and_what_is_not_stops_at_the_limit(
     again = relaxed([result.atoms for result in first], model, settings=TIGHT)
     assert [result.steps for result in again] == [0] * len(first)
     assert {result.state for result in again} == {"converged"}
-    short = relaxed(crystals(), model, settings=BatchSettings(fmax_eV_A=1e-4, steps=2))
+    short = relaxed(crystals(), model, settings=Relaxation(max_force_eV_A=1e-4, steps=2))
     assert {(result.state, result.reason) for result in short} == {
         ("unconverged", "step 2: all 2 steps are done")
     }
@@ -260,8 +260,8 @@ def test_requests_and_input() -> None:
         relaxed(crystals(), FromCalculators(), control=GradeControl())
     with pytest.raises(InputError, match="batch_size is 0"):
         relaxed(crystals(), FromCalculators(), batch_size=0)
-    with pytest.raises(InputError, match="max_stress_GPa is 0"):
-        BatchSettings(max_stress_GPa=0)
+    with pytest.raises(InputError, match="`max_stress_GPa` is 0, but it must be greater than 0"):
+        Relaxation(max_stress_GPa=0)
 
 
 def test_the_start_is_not_changed_and_its_info_is_kept() -> None:

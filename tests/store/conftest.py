@@ -6,7 +6,7 @@ import pytest
 from pymongo.database import Database
 
 from alflow.campaign.file import parse_campaign
-from alflow.campaign.sections import Campaign
+from workflows.active_learning.schema import ActiveLearning
 from alflow.store import Store
 
 
@@ -16,7 +16,7 @@ def store(database: Database[dict[str, Any]]) -> Store:
 
 
 @pytest.fixture
-def campaign() -> Campaign:
+def campaign() -> ActiveLearning:
     return parse_campaign(
         {
             "name": "cu",

@@ -6,12 +6,12 @@ from datetime import timedelta
 
 from ase.build import bulk
 
-from alflow.campaign.sections import Campaign
+from workflows.active_learning.schema import ActiveLearning
 from alflow.store import Store
 from alflow.store.lease import break_dead_leases, new_lease, now
 
 
-def test_one_holder_at_a_time(store: Store, campaign: Campaign) -> None:
+def test_one_holder_at_a_time(store: Store, campaign: ActiveLearning) -> None:
     store.campaigns.create(campaign)
     with store.campaigns.leased("cu") as first:
         assert first
@@ -21,14 +21,14 @@ def test_one_holder_at_a_time(store: Store, campaign: Campaign) -> None:
         assert third
 
 
-def test_an_old_lease_is_free(store: Store, campaign: Campaign) -> None:
+def test_an_old_lease_is_free(store: Store, campaign: ActiveLearning) -> None:
     store.campaigns.create(campaign)
     store.campaigns.collection.update_one({}, {"$set": {"lease": new_lease(seconds=-1)}})
     with store.campaigns.leased("cu") as mine:
         assert mine
 
 
-def test_only_leases_of_vanished_processes_are_broken(store: Store, campaign: Campaign) -> None:
+def test_only_leases_of_vanished_processes_are_broken(store: Store, campaign: ActiveLearning) -> None:
     store.campaigns.create(campaign)
     collection = store.campaigns.collection
     collection.update_one({}, {"$set": {"lease": new_lease()}})

@@ -1,4 +1,4 @@
-"""Active learning on the fly: molecular dynamics until the potential would have to guess.
+"""Active learning on the fly: explorers run until the potential would have to guess.
 
 Each round runs the explorers on, labels the best of what they met, and refits; round 0 has no explorers, as
 there is no potential yet.
@@ -11,23 +11,26 @@ from typing import Any
 from ase import Atoms
 from fireworks import Firework
 
-from alflow.campaign.sections import Campaign
 from alflow.errors import InputError
+from alflow.explorers import EXPLORERS, Run
 from alflow.selection import fingerprint, select
+from alflow.states import RunState
 from alflow.store import Store
 from alflow.store.labels import level_hash
 from alflow.structures.files import read_structures
-from alflow.structures.starting import displaced, starting_structures
+from alflow.structures.displaced import displaced
+from alflow.structures.starting import starting_structures
+from workflows.active_learning.schema import ActiveLearning
 from workflows.labelling import last_failure, level_of_theory, request_labels
 from workflows.stop_rules import ExplorerProgress, why_stop
 from workflows.tasks.base import firework
 from workflows.training import read_active_set, read_potential, refit
 
-FIXED = ("species", "structures", "potential", "initial")  # what a running campaign cannot change
+FIXED = ("species", "structures", "potential", "initial")
 REASONS_KEPT = 20  # of refused candidates: there may be thousands, for the same few reasons
 
 
-def check(config: Campaign) -> None:
+def check(config: ActiveLearning) -> None:
     """Read the structures and labelled files of a campaign.
 
     Raises
@@ -35,7 +38,10 @@ def check(config: Campaign) -> None:
     InputError
         If one of them is wrong.
     """
-    starting_structures(config)
+    for settings in config.explorers:
+        EXPLORERS.get(settings.kind).check(settings)
+    if not any(run.start for _, run in _runs(config)):
+        raise InputError(f"no explorer of campaign {config.name!r} has a structure to begin with")
     level = level_hash(level_of_theory(config.qm))
     for number, atoms in enumerate(_labelled(config), start=1):
         if atoms.info.get("level_of_theory", level) != level:  # as `alflow labels export` writes it
@@ -45,7 +51,7 @@ def check(config: Campaign) -> None:
             )
 
 
-def check_additions(store: Store, old: dict[str, Any], config: Campaign) -> None:
+def check_additions(store: Store, old: ActiveLearning, config: ActiveLearning) -> None:
     """Explorers can be added at the end of the list.
 
     Raises
@@ -53,34 +59,46 @@ def check_additions(store: Store, old: dict[str, Any], config: Campaign) -> None
     InputError
         If they have changed otherwise.
     """
-    runs = {run["index"]: run["settings"] for run in store.explorers.all(config.name)}
-    now = {run.index: run.model_dump(mode="json") for run in config.trajectories()}
-    if any(now.get(index) != settings for index, settings in runs.items()):
-        raise InputError(
-            f"`explorers` of campaign {config.name!r} can only be added at the end once it has begun; "
-            "give the campaign a new name"
-        )
+    now = [(kind, run.name, run.settings) for kind, run in _runs(config)]
+    for document in store.explorers.all(config.name):
+        kind, index = document["kind"], document["index"]
+        settings = EXPLORERS.get(kind).RunSettings.model_validate(document["settings"])
+        if index >= len(now) or now[index] != (kind, document["name"], settings):
+            raise InputError(
+                f"`explorers` of campaign {config.name!r} can only be added at the end once it has begun "
+                f"(run {document['name']!r} has changed); give the campaign a new name"
+            )
 
 
-def begin(store: Store, config: Campaign) -> None:
+def begin(store: Store, config: ActiveLearning) -> None:
     """Store the runs, and labels that were computed elsewhere."""
-    starts = starting_structures(config)
-    store.explorers.create(config.name, [(run, starts[run.structure]) for run in config.trajectories()])
+    store.explorers.create(config.name, _runs(config))
     labelled = _labelled(config)
     if labelled:
         _import_labels(store, config, labelled)
 
 
-def explorations(store: Store, config: Campaign, round_: int) -> list[Firework]:
-    """One firework for each run that has further to go."""
-    runs = store.explorers.unfinished(config.name) if round_ else []
+def explorations(store: Store, config: ActiveLearning, round_: int) -> list[Firework]:
+    """One firework for each run that has further to go.
+
+    Once no other run has, finished ones whose results should be those of the newest potential go on with it.
+    """
+    if round_ == 0:
+        return []
+    name = config.name
+    passes = store.campaigns.get(name).get("passes", 0)
+    store.explorers.start_again(name, passes, but=_following_kinds(config))
+    runs = store.explorers.unfinished(name)
+    if not runs:
+        store.explorers.go_on(name, [run["index"] for run in _outdated(store, name)])
+        runs = store.explorers.unfinished(name)
     return [
-        firework("explore", run["name"], campaign=config.name, round_=round_, explorer=run["index"])
+        firework("explore", run["name"], campaign=name, round_=round_, explorer=run["index"])
         for run in reversed(runs)
     ]
 
 
-def choose(store: Store, config: Campaign, round_: int) -> dict[str, Any]:
+def choose(store: Store, config: ActiveLearning, round_: int) -> dict[str, Any]:
     """Ask for labels: of displaced starts in round 0, later of the most extrapolative frames."""
     if round_ == 0:
         structures = displaced(store.explorers.starts(config.name), config.initial)
@@ -89,7 +107,7 @@ def choose(store: Store, config: Campaign, round_: int) -> dict[str, Any]:
     return _choose_extrapolative(store, config, round_)
 
 
-def conclude(store: Store, config: Campaign, round_: int) -> None:
+def conclude(store: Store, config: ActiveLearning, round_: int) -> None:
     """Refit if there are new labels, apply the stop rules, advance."""
     name = config.name
     document = store.campaigns.get(name)
@@ -98,40 +116,74 @@ def conclude(store: Store, config: Campaign, round_: int) -> None:
         name,
         round_,
         species=config.species,
-        potential=config.potential,
+        form=config.potential,
         settings=config.fit,
         mode=config.selection.mode,
     )
-    explorers = store.explorers.all(name)
-    waiting = [run for run in explorers if run["state"] in ("ready", "paused")]
-    barren = document["barren"] + 1 if waiting and not learned and round_ > 0 else 0
-    quiet = document["quiet"] + 1 if not waiting and not learned else 0
+    runs = store.explorers.all(name)
+    paused = [run for run in runs if run["state"] == RunState.PAUSED]
+    unfinished = [run for run in runs if RunState(run["state"]).is_open] or _outdated(store, name)
+    barren = document["barren"] + 1 if paused and not learned and round_ > 0 else 0
+    quiet = document["quiet"] + 1 if not unfinished and not learned else 0
     progress = ExplorerProgress(
         round=round_,
         labels=store.labels.counts(name)["done"],
-        explorer_states=[run["state"] for run in explorers],
+        unfinished=len(unfinished),
+        explorer_states=[RunState(run["state"]) for run in runs],
         force_rmse_eV_A=[p["errors"]["force_rmse_eV_A"] for p in store.potentials.history(name)],
         cpu_hours=document["cpu_seconds"] / 3600,
         barren=barren,
         quiet=quiet,
-        last_failure=last_failure(store, name, round_) or _pause(waiting),
+        last_failure=last_failure(store, name, round_) or _pause(paused),
     )
     end = why_stop(config.stop, progress)
     if end is not None:
         store.events.add(name, f"ended-{round_}", "ended", round_, state=end[0], reason=end[1])
         store.campaigns.end(name, *end)
         return
-    if not waiting:
-        store.explorers.start_again(name, passes=1 + max(run["passes"] for run in explorers))
-    store.campaigns.advance(name, round_, barren=barren, quiet=quiet)
+    passes = max(run["passes"] for run in runs) + (0 if unfinished else 1)
+    store.campaigns.advance(name, round_, barren=barren, quiet=quiet, passes=passes)
 
 
-def _labelled(config: Campaign) -> list[Atoms]:
+def retry_failed(store: Store, name: str) -> None:
+    """Let explorers that broke go on from their checkpoints."""
+    store.explorers.retry_failed(name)
+
+
+def _runs(config: ActiveLearning) -> list[tuple[str, Run]]:
+    """The runs of all explorers with their kinds; the place in the list is a run's identity."""
+    structures = starting_structures(config.structures, config.species)
+    return [
+        (settings.kind, run)
+        for settings in config.explorers
+        for run in EXPLORERS.get(settings.kind).runs(settings, structures, config.species)
+    ]
+
+
+def _following_kinds(config: ActiveLearning) -> set[str]:
+    """Kinds of explorers whose results are to be those of the newest potential."""
+    return {e.kind for e in config.explorers if EXPLORERS.get(e.kind).follows_potential}
+
+
+def _outdated(store: Store, name: str) -> list[dict[str, Any]]:
+    """Finished runs whose results are those of an older potential than the newest, where that matters."""
+    newest = store.potentials.latest(name)
+    return [
+        run
+        for run in store.explorers.all(name)
+        if run["state"] == RunState.FINISHED
+        and newest is not None
+        and EXPLORERS.get(run["kind"]).follows_potential
+        and run["version"] != newest["version"]
+    ]
+
+
+def _labelled(config: ActiveLearning) -> list[Atoms]:
     file = config.initial.file
     return [] if file is None else read_structures(file, labelled=True, species=config.species)
 
 
-def _import_labels(store: Store, config: Campaign, structures: list[Atoms]) -> None:
+def _import_labels(store: Store, config: ActiveLearning, structures: list[Atoms]) -> None:
     """Store labels that were computed elsewhere as the choice of round 0. Idempotent."""
     name, file = config.name, config.initial.file
     if store.events.get(name, "selected-0") is not None:
@@ -146,7 +198,7 @@ def _import_labels(store: Store, config: Campaign, structures: list[Atoms]) -> N
     store.events.add(name, "selected-0", "selected", 0, **facts)
 
 
-def _choose_extrapolative(store: Store, config: Campaign, round_: int) -> dict[str, Any]:
+def _choose_extrapolative(store: Store, config: ActiveLearning, round_: int) -> dict[str, Any]:
     name = config.name
     candidates = store.explorers.candidates(name, round_)
     # What a killed attempt at this very choice has asked for must not change the choice.

@@ -5,21 +5,20 @@ from __future__ import annotations
 import time
 from typing import Any, ClassVar
 
-from ase import Atoms
 from fireworks import FWAction, explicit_serialize
 
-from alflow.campaign.sections import Campaign, Trajectory
-from alflow.potentials import MTPCalculator
-from alflow.simulation import Checkpoint, GradeControl, Guards, MDResult, MDSettings, run_md
+from alflow.explorers import Outcome
+from alflow.explorers.registry import EXPLORERS
+from alflow.potentials import PotentialCalculator
+from alflow.simulation.settings import GradeControl
+from alflow.states import RunState
 from alflow.store import Store
-from alflow.store.explorers import FAILED, FINISHED, PAUSED
 from alflow.store.lease import renewed
+from workflows.explorer_host import StoreHost
 from workflows.tasks.base import CampaignTask
 from workflows.training import read_active_set, read_potential
 
 POLL_S = 0.5
-PASS_SEED_STEP = 1_000_003  # passes over the same explorers differ in their seeds
-SHOWN_EVERY_S = 1.0
 
 
 @explicit_serialize
@@ -34,85 +33,47 @@ class ExploreTask(CampaignTask):
                 return FWAction()
             time.sleep(POLL_S)
         with renewed(store.explorers.collection, run["_id"], run["lease"]["token"]):
-            config = store.campaigns.config(campaign)
-            assert isinstance(config, Campaign)
-            result = self._run(store, config, run, round_)
-            state = FINISHED if result.state == "finished" else PAUSED
-            store.explorers.complete(run, round_, state, result.reason or None)
-        facts = {
-            "explorer": run["name"],
-            "state": state,
-            "reason": result.reason,
-            "step": result.checkpoint.step,
-        }
+            version = _newest_version(store, campaign)
+            outcome = _explore(store, run, round_, version)
+            store.explorers.complete(
+                run,
+                round_,
+                RunState(outcome.state),
+                outcome.reason or None,
+                version=version,
+                results=outcome.results,
+                structures=outcome.structures,
+            )
+        facts = {"explorer": run["name"], "state": outcome.state, "reason": outcome.reason}
         store.events.add(campaign, f"explored-{round_}-{run['index']}", "explored", round_, **facts)
         return FWAction(stored_data=facts)
 
-    def _run(self, store: Store, config: Campaign, run: dict[str, Any], round_: int) -> MDResult:
-        plan = Trajectory.model_validate(run["settings"])
-        checkpoint = store.explorers.checkpoint(run)
-        start = store.explorers.start_atoms(run) if checkpoint is None else Checkpoint.from_dict(checkpoint)
-        shown = time.monotonic()
-
-        def save(result: MDResult) -> None:
-            candidates = [_with_origin(frame, run["name"]) for frame in result.saved]
-            store.explorers.save_progress(
-                run,
-                round_,
-                checkpoint=result.checkpoint.to_dict(),
-                step=plan.steps if result.state == "finished" else result.checkpoint.step,
-                candidates=candidates,
-                history=result.history,
-            )
-
-        def show(step: int, _: dict[str, Any]) -> None:
-            nonlocal shown
-            if time.monotonic() - shown > SHOWN_EVERY_S:
-                shown = time.monotonic()
-                store.explorers.report_step(run, step)
-
-        result = run_md(
-            start,
-            calculator(store, config),
-            _md_settings(plan, run["passes"]),
-            control=GradeControl(config.selection.gamma_save, config.selection.gamma_break),
-            guards=Guards(**plan.guards.model_dump()),
-            on_progress=show,
-            on_checkpoint=save,
-        )
-        save(result)
-        return result
-
     def on_error(self, store: Store, message: str) -> None:
-        run = store.explorers.collection.find_one({"campaign": self["campaign"], "index": self["explorer"]})
+        run = store.explorers.get(self["campaign"], self["explorer"])
         if run is not None and run["lease"] is not None:
-            store.explorers.complete(run, self["round"], FAILED, message)
+            store.explorers.complete(run, self["round"], RunState.FAILED, message)
 
 
-def calculator(store: Store, config: Campaign) -> MTPCalculator:
-    """The newest potential of a campaign with its active set."""
-    newest = store.potentials.latest(config.name)
-    if newest is None:
-        raise RuntimeError("there is no potential yet")
-    version = newest["version"]
-    return MTPCalculator(
+def _explore(store: Store, run: dict[str, Any], round_: int, version: int) -> Outcome:
+    config = store.campaigns.config(run["campaign"])
+    explorer = EXPLORERS.get(run["kind"])
+    control = GradeControl(gamma_save=config.selection.gamma_save, gamma_break=config.selection.gamma_break)
+    calculator = PotentialCalculator(
         read_potential(store, config.name, config.species, version),
         active_set=read_active_set(store, config.name, version),
     )
-
-
-def _md_settings(plan: Trajectory, passes: int) -> MDSettings:
-    return MDSettings(
-        ensemble=plan.ensemble,
-        temperature_K=plan.temperature_K,
-        pressure_GPa=plan.pressure_GPa,
-        timestep_fs=plan.timestep_fs,
-        steps=plan.steps,
-        friction_per_fs=plan.friction_per_fs,
-        seed=plan.seed + passes * PASS_SEED_STEP,
+    return explorer.run(
+        explorer.RunSettings.model_validate(run["settings"]),
+        store.explorers.start_structures(run),
+        store.explorers.checkpoint(run),
+        calculator,
+        StoreHost(store, run, round_, control=control, version=version),
     )
 
 
-def _with_origin(frame: Atoms, explorer: str) -> Atoms:
-    frame.info["explorer"] = explorer
-    return frame
+def _newest_version(store: Store, campaign: str) -> int:
+    newest = store.potentials.latest(campaign)
+    if newest is None:
+        raise RuntimeError("there is no potential yet")
+    version: int = newest["version"]
+    return version

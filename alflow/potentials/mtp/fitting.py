@@ -24,50 +24,13 @@ from alflow.errors import InputError
 from alflow.potentials.errors import Errors, evaluate_errors
 from alflow.potentials.evaluation import evaluate, jacobian
 from alflow.potentials.labels import Labels, labels_of
-from alflow.potentials.mtp.potential import DEFAULT_RADIAL_BASIS_SIZE, MomentTensorPotential
+from alflow.potentials.fit_settings import FitSettings
+from alflow.potentials.mtp.potential import MomentTensorPotential
+from alflow.potentials.mtp.settings import MTPSettings
 
 ROWS_AT_ONCE = 1500
 """Rows of the Jacobian that exist at one time in a thread: large enough for fast matrix products, small
 enough for the cache."""
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How to fit.
-
-    Attributes
-    ----------
-    energy_weight, force_weight, stress_weight : float
-        w_E (1/eV²), w_F (Å²/eV²), w_S (1/eV²) of the loss.
-    ridge : float
-        Damping of every step in all coefficients, relative to the curvature of the loss: what the data do not
-        determine stays near where the fit starts. It is no term of the loss.
-    max_iterations : int
-    tolerance : float
-        Stop when the loss falls by less than a tenth of this fraction in each of two successive iterations. A
-        refit stops at falls of all of this fraction, as the next one goes on from it.
-    starts : int
-        Fit from so many random starts and keep the best; a warm start counts as the first of them.
-    holdout : float
-        Fraction of the structures that is kept out of the fit to report its errors.
-    radial_basis_size : int
-        Chebyshev polynomials of a radial function.
-    seed : int
-        Of random starts and of the choice of the holdout.
-    threads : int
-    """
-
-    energy_weight: float = 1.0
-    force_weight: float = 1e-3
-    stress_weight: float = 1e-4
-    ridge: float = 1e-6
-    max_iterations: int = 100
-    tolerance: float = 1e-3
-    starts: int = 1
-    holdout: float = 0.0
-    radial_basis_size: int = DEFAULT_RADIAL_BASIS_SIZE
-    seed: int = 0
-    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -114,11 +77,11 @@ def fit(
     structures: Sequence[Atoms],
     *,
     species: Sequence[str],
-    level: int,
-    cutoff_A: float,
+    form: MTPSettings,
     settings: FitSettings = FitSettings(),
     start: MomentTensorPotential | None = None,
-    min_distance_A: float | None = None,
+    threads: int = 1,
+    holdout: float = 0.0,
     progress: Callable[[FitProgress], None] | None = None,
 ) -> FitResult:
     """Fit a potential of the given form.
@@ -146,10 +109,11 @@ def fit(
         If there is no structure, one has no label, or a species is unknown.
     """
     begin = time.perf_counter()
-    train, test = split_holdout(structures, settings.holdout, settings.seed)
-    problem = LeastSquares(train, settings)
+    train, test = split_holdout(structures, holdout, settings.seed)
+    problem = LeastSquares(train, settings, threads)
+    min_distance_A = form.min_distance_A
     if min_distance_A is None and (start is None or settings.starts > 1):
-        min_distance_A = _shortest_distance(train, species, cutoff_A)
+        min_distance_A = _shortest_distance(train, species, form.cutoff_A)
     best: tuple[MomentTensorPotential, list[float]] | None = None
     for number in range(settings.starts):
         if start is not None and number == 0:
@@ -157,10 +121,10 @@ def fit(
         else:
             initial = MomentTensorPotential.random(
                 species,
-                level,
-                cutoff_A,
+                form.level,
+                form.cutoff_A,
                 min_distance_A=min_distance_A,
-                radial_basis_size=settings.radial_basis_size,
+                radial_basis_size=form.radial_basis_size,
                 seed=settings.seed + number,
             )
 
@@ -175,8 +139,8 @@ def fit(
     potential, losses = best
     return FitResult(
         potential=potential,
-        train=evaluate_errors(potential, train, threads=settings.threads),
-        test=evaluate_errors(potential, test, threads=settings.threads) if test else None,
+        train=evaluate_errors(potential, train, threads=threads),
+        test=evaluate_errors(potential, test, threads=threads) if test else None,
         loss=losses[-1],
         iterations=len(losses) - 1,
         seconds=time.perf_counter() - begin,
@@ -215,9 +179,10 @@ def _shortest_distance(structures: Sequence[Atoms], species: Sequence[str], cuto
 class LeastSquares:
     """The weighted least-squares problem of a set of labelled structures."""
 
-    def __init__(self, structures: Sequence[Atoms], settings: FitSettings) -> None:
+    def __init__(self, structures: Sequence[Atoms], settings: FitSettings, threads: int = 1) -> None:
         labels = [labels_of(atoms) for atoms in structures]
         self._settings = settings
+        self._threads = threads
         self._libraries = ThreadpoolController()
         self._chunks = [
             (chunk, *_targets_and_weights([labels[i] for i in indices], settings))
@@ -321,10 +286,10 @@ class LeastSquares:
     def _map(self, function: Callable) -> Iterator:
         # Threads of BLAS would take the cores from ours, and keep one busy while they wait for work.
         with self._libraries.limit(limits=1, user_api="blas"):
-            if self._settings.threads == 1:
+            if self._threads == 1:
                 yield from map(function, self._chunks)
             else:
-                with ThreadPoolExecutor(self._settings.threads) as pool:
+                with ThreadPoolExecutor(self._threads) as pool:
                     yield from pool.map(function, self._chunks)
 
 

@@ -130,6 +130,11 @@ class MomentTensorPotential:
             tables=tables,
         )
 
+    def to_bytes(self) -> bytes:
+        from alflow.potentials.mtp.mtp_file import mtp_to_text
+
+        return mtp_to_text(self).encode()
+
     @property
     def parameter_count(self) -> int:
         """Number m of all parameters θ."""

@@ -1,0 +1,11 @@
+"""Active learning on the fly: explorers run until the potential would have to guess."""
+
+from __future__ import annotations
+
+from workflows.active_learning import procedure
+from workflows.active_learning.overview import overview
+from workflows.active_learning.page import page
+from workflows.active_learning.schema import ActiveLearning
+from workflows.campaign_kind import CampaignKind
+
+KIND = CampaignKind(Settings=ActiveLearning, procedure=procedure, overview=overview, page=page)
