@@ -61,9 +61,15 @@ def draw_shared(
         if versions:
             figures["error"] = error_figure(versions)
             figures["parity"] = parity_figure(all_unseen(versions), trained)
-        if any(cost != Cost() for cost in costs.values()):
-            figures["cost"] = cost_figure(costs)
-    return figures
+    return figures | draw_cost(costs)
+
+
+def draw_cost(costs: Mapping[Role, Cost]) -> dict[str, str]:
+    """The figure ``cost``, as SVG text, if anything was spent."""
+    if all(cost == Cost() for cost in costs.values()):
+        return {}
+    with rc_context(STYLE):
+        return {"cost": cost_figure(costs)}
 
 
 def error_figure(versions: Sequence[VersionRecord]) -> str:

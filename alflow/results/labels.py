@@ -32,8 +32,8 @@ class LabelRecord:
     explorer, step, grade
         The run that met its structure, where, and the extrapolation grade; None if no run did.
     attempts
-    wall_time_s
-        Wall time of all attempts; None until it has ended.
+    wall_time_s, processor_s
+        Wall time and processor time of all attempts, without waiting; None until it has ended.
     evaluations
         Energies with forces that the QM code computed; a relaxation takes many.
     """
@@ -51,12 +51,8 @@ class LabelRecord:
     grade: float | None = None
     attempts: int = 1
     wall_time_s: float | None = None
+    processor_s: float | None = None
     evaluations: int = 1
-
-    @property
-    def is_training(self) -> bool:
-        """Whether potentials are fitted or judged with it; what a screening relaxes at last is not."""
-        return self.kind != LabelKind.FINAL
 
 
 def computed(labels: Iterable[LabelRecord]) -> int:
@@ -90,22 +86,22 @@ def read_labels(store: Store, campaign: str) -> tuple[list[LabelRecord], list[di
 
 
 def _record(document: Mapping[str, Any], campaign: str, origin: Mapping[str, Any], level: int) -> LabelRecord:
-    asked = next(request for request in document["requests"] if request["campaign"] == campaign)
     # Another campaign may have met the structure first: then its run and step mean nothing here.
     source = origin["source"] if origin["source"].get("campaign") == campaign else {}
     return LabelRecord(
-        round=asked["round"],
-        number=asked["number"],
-        kind=LabelKind(asked["kind"]),
+        round=document["round"],
+        number=document["number"],
+        kind=LabelKind(document["kind"]),
         state=LabelState(document["state"]),
         reason=document["reason"],
         formula=origin["formula"],
         level=level,
-        stage=asked.get("stage"),
+        stage=document["stage"],
         explorer=source.get("explorer"),
         step=source.get("step"),
         grade=source.get("extrapolation_grade"),
         attempts=document["attempts"],
         wall_time_s=document.get("wall_time_s"),
+        processor_s=document.get("processor_s"),
         evaluations=(document.get("details") or {}).get("evaluations", 1),
     )

@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from alflow.results.costs import costs_of, total
+from alflow.results.costs import costs_table, total
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, read_rounds, rounds_table
 from alflow.results.table import Table
 from alflow.states import CampaignState, LabelState, Role
 from alflow.store import Store
-from alflow.store.cost import Cost
+from alflow.store.cost import Cost, costs_of
 
 
 class Part(Protocol):
@@ -109,8 +109,9 @@ class Overview:
         return "labels: " + (", ".join(counts) or "none yet")
 
     def tables(self, newest_rounds: int | None = None) -> list[Table]:
-        """The kind's tables, and the rounds: all, or so many of the last ones."""
-        return [*self.part.tables(), rounds_table(self.rounds, self.part.round_columns, newest_rounds)]
+        """The kind's tables, the rounds (all, or so many of the last ones), and the cost."""
+        rounds = rounds_table(self.rounds, self.part.round_columns, newest_rounds)
+        return [*self.part.tables(), rounds, costs_table(self.cost)]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values: the document of `alflow status --json`."""

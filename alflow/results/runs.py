@@ -141,10 +141,10 @@ def read_runs(store: Store, campaign: str, *, history: bool = False) -> list[Run
     records = []
     for document in store.explorers.all(campaign):
         explorer = EXPLORERS.get(document["kind"])
-        settings = explorer.RunSettings(**document["settings"])
+        settings = explorer.RunSettings.model_validate(document["settings"])
         record = _record(document, explorer, settings)
         if history and (columns := store.explorers.history(campaign, document["index"])):
-            record = _with_history(record, explorer, settings, columns, sizes[document["index"]])
+            record = _with_history(record, explorer, settings, columns, sizes.get(document["index"], 1))
         records.append(record)
     return records
 

@@ -36,7 +36,7 @@ class Explorers:
         return {"explorers": [run.as_dict() for run in self.runs]}
 
 
-def active_learning_overview(store: Store, document: Mapping[str, Any]) -> Overview:
+def overview(store: Store, document: Mapping[str, Any]) -> Overview:
     """Where a campaign stands, from the store and the campaign's document."""
     runs = read_runs(store, document["name"])
     return read_overview(store, document, part=Explorers(runs), exploring=_exploring(runs, document["round"]))

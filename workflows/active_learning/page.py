@@ -133,7 +133,7 @@ class KindSection:
         return any(row.results for row in self.rows)
 
 
-def active_learning_page(store: Store, name: str) -> ActiveLearningPage:
+def page(store: Store, name: str) -> ActiveLearningPage:
     """The report of a campaign, as far as it is.
 
     Raises

@@ -1,52 +1,47 @@
-"""Collect the results of a screening from the store."""
+"""Read the results of a screening from the store."""
 
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Sequence
+from typing import NamedTuple
 
 import numpy as np
+from bson import ObjectId
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
 from alflow.hull import element_energies, formation_energies, hull_distances
-from alflow.report.crystals import SYMMETRY_TOLERANCE_A, distinct, reduced_formula, space_group
-from alflow.report.gather import software
-from alflow.report.hull_data import (
+from alflow.results import LabelRecord, read_campaign
+from alflow.results.wording import shared_and_own
+from alflow.states import CandidateState, ChunkTask, Dropped, LabelKind
+from alflow.store import Store
+from workflows.hull_screening.crystals import SYMMETRY_TOLERANCE_A, distinct, reduced_formula, space_group
+from workflows.hull_screening.phase import Phase
+from workflows.hull_screening.results import (
     FINAL,
-    MTP,
+    POTENTIALS,
     QM,
     TRAINING,
     Compound,
-    CostRecord,
     DropRecord,
     EnergySet,
     FinalRecord,
     HullData,
     StageRecord,
+    WorkRecord,
 )
+from workflows.hull_screening.schema import Screening
 
 WINDOW_EV = 0.025
-SAME = "is the same crystal"
-ENDED = ("done", "failed", "rejected")
-GATHERED, REPEATED, UNLABELLED, ABOVE, UNRELAXED, QM_FAILED = (
-    "set aside at gathering",
-    "the same crystal as an earlier one",
-    "cannot be labelled",
-    "above the hull",
-    "not relaxed by the potential",
-    "not relaxed by QM",
-)
 
 
-def gather_hull(store: Any, campaign: str, window_eV: float | None = None) -> HullData:
-    """Everything that is shown of a screening, as far as it is.
+def read_hull(store: Store, campaign: str, window_eV: float | None = None) -> HullData:
+    """All results of a screening, as far as it is.
 
     Parameters
     ----------
     store
-        An `alflow.store.Store`.
     campaign
         Name of the campaign.
     window_eV
@@ -56,58 +51,48 @@ def gather_hull(store: Any, campaign: str, window_eV: float | None = None) -> Hu
     Raises
     ------
     InputError
-        There is no campaign of this name, or it is none of candidates; spglib is not installed.
+        If there is no campaign of this name, it is no screening, or spglib is not installed.
     """
-    document = store.campaigns.get(campaign)
-    config = document["config"]
-    if "candidates" not in config:
+    config = store.campaigns.config(campaign)
+    if not isinstance(config, Screening):
         raise InputError(
-            f"campaign {campaign!r} is one of molecular dynamics, which has no hull; `alflow report` shows it"
+            f"campaign {campaign!r} is of kind {config.kind}, which has no hull; "
+            "`alflow report` shows its results"
         )
-    species, stage_count = config["species"], len(config["stages"])
-    complete_eV = config["final"]["metastable_eV"]
+    document = store.campaigns.get(campaign)
+    record = read_campaign(store, campaign, "screening")
+    species, complete_eV = config.species, config.final.metastable_eV
     window_eV = max(complete_eV, WINDOW_EV) if window_eV is None else window_eV
-    labels = store.labels.find(campaign)
-    levels = [_level(store, campaign, stage, len(species)) for stage in range(stage_count + 1)]
-    stages = _stages(store, document, labels, levels)
-    final = _final(store, campaign, labels, stage_count)
+    levels = [_level(store, campaign, stage, len(species)) for stage in range(len(config.stages) + 1)]
+    stages = _stages(store, config, record.labels, levels)
+    final = _final(store, campaign, record.labels, len(stages))
     shown = _shown(levels, [stage.kept is not None for stage in stages])
     return HullData(
-        campaign=campaign,
-        state=document["state"],
-        reason=document["reason"],
-        phase=document.get("phase", "gathering"),
+        campaign=record,
+        phase=Phase(document.get("phase", Phase.GATHERING)),
         stage=document.get("stage", 0),
-        rounds=document["round"],
-        began=document["created"],
-        ended=document.get("ended"),
-        species=species,
         window_eV=window_eV,
         complete_eV=complete_eV,
         symmetry_tolerance_A=SYMMETRY_TOLERANCE_A,
-        hull_of=None if shown is None else _name_of(shown, stage_count),
+        hull_of=None if shown is None else _name_of(shown, len(stages)),
         compounds=[] if shown is None else _compounds(store, species, levels[shown], window_eV),
         energies=EnergySet.empty(len(species)) if shown is None else levels[shown].energies,
         stages=stages,
         final=final,
-        dropped=_dropped(store, campaign, stage_count),
-        cost=_cost(labels, stages, final),
-        total_s=document["cpu_seconds"],
-        levels=list({label["level_hash"]: label["level"] for label in labels}.values()),
-        config=config,
-        software=software(labels),
+        dropped=_dropped(store, campaign),
+        work=_work(record.labels, stages, final),
     )
 
 
 class _Level(NamedTuple):
     """Candidates with an energy (eV per atom) of a stage's potential or, after the last stage, of QM."""
 
-    ids: list[Any]
+    ids: list[ObjectId]
     energies_eV: NDArray[np.float64]
     energies: EnergySet  # empty where an element is missing
 
 
-def _level(store: Any, campaign: str, stage: int, species: int) -> _Level:
+def _level(store: Store, campaign: str, stage: int, species: int) -> _Level:
     ids, fractions, energies_eV = store.candidates.energies(campaign, stage)
     if not len(ids) or not (fractions == 1).any(axis=0).all():
         return _Level(ids, energies_eV, EnergySet.empty(species))
@@ -127,7 +112,7 @@ def _name_of(level: int, stage_count: int) -> str:
     return QM if level == stage_count else f"the potential of stage {level + 1}"
 
 
-def _compounds(store: Any, species: Sequence[str], level: _Level, window_eV: float) -> list[Compound]:
+def _compounds(store: Store, species: Sequence[str], level: _Level, window_eV: float) -> list[Compound]:
     """Each crystal within the window once."""
     near = np.flatnonzero(level.energies.above_hull_eV <= window_eV)
     found = []
@@ -150,121 +135,92 @@ def _compounds(store: Any, species: Sequence[str], level: _Level, window_eV: flo
 
 
 def _stages(
-    store: Any, document: Mapping[str, Any], labels: Sequence[Mapping[str, Any]], levels: Sequence[_Level]
+    store: Store, config: Screening, labels: Sequence[LabelRecord], levels: Sequence[_Level]
 ) -> list[StageRecord]:
-    name = document["name"]
-    sifted = {event["round"]: event for event in store.events.find(name, "sifted")}
+    name = config.name
     counts = store.candidates.counts(name)
-    settings = document["config"]["stages"]
-
-    def stage_of(round_: int) -> int:
-        ends = [event["stage"] for end, event in sorted(sifted.items()) if end >= round_]
-        return ends[0] if ends else document.get("stage", 0)
-
-    validating = set(sifted) | ({document["round"]} if document.get("phase") == "validation" else set())
-    kinds: dict[int, Counter[str]] = defaultdict(Counter)
+    sifted = {event["stage"]: event for event in store.events.find(name, "sifted")}
+    kinds: dict[int, Counter[LabelKind]] = defaultdict(Counter)
     for label in labels:
-        kind = _training_kind(label, validating)
-        if kind is not None:
-            kinds[stage_of(label["round"])][kind] += 1
-    relaxation_s: Counter[int] = Counter()
-    for chunk in store.chunks.finished(name):
-        if "relaxed" in chunk:
-            relaxation_s[stage_of(chunk["round"])] += chunk["seconds"]
+        if label.stage is not None and label.kind != LabelKind.FINAL:
+            kinds[label.stage][label.kind] += 1
+    relaxation_s = _relaxation_s(store, name)
     versions = store.potentials.history(name)
+    _, forms = shared_and_own([stage.potential.model_dump(mode="json") for stage in config.stages])
     records = []
-    for stage, (config, level) in enumerate(zip(settings, levels, strict=False)):
-        own = [version["seconds"] for version in versions if version["stage"] == stage]
-        end = max((event for event in sifted.values() if event["stage"] == stage), key=_round, default=None)
+    for number, (stage, level) in enumerate(zip(config.stages, levels, strict=False)):
+        fits_s = [version["seconds"] for version in versions if version["stage"] == number]
+        end = sifted.get(number, {})
         records.append(
             StageRecord(
-                number=stage + 1,
-                level=config["potential"]["level"],
-                cutoff_A=config["potential"]["cutoff_A"],
-                keep_sigmas=config["keep_sigmas"],
-                window_eV=document["config"]["final"]["metastable_eV"],
-                entered=sum(sum(states.values()) for at, states in counts.items() if at >= stage),
+                number=number + 1,
+                potential=forms[number] or stage.potential.model_dump(mode="json"),
+                keep_sigmas=stage.keep_sigmas,
+                window_eV=config.final.metastable_eV,
+                entered=sum(sum(states.values()) for at, states in counts.items() if at >= number),
                 relaxed=len(level.ids),
-                kept=None if end is None else end["kept"],
-                sigma_eV=None if end is None else end["sigma_eV"],
-                labels=kinds[stage],
-                versions=len(own),
-                relaxation_s=relaxation_s[stage],
-                fit_s=sum(own),
+                kept=end.get("kept"),
+                sigma_eV=end.get("sigma_eV"),
+                labels=kinds[number],
+                versions=len(fits_s),
+                relaxation_s=relaxation_s[number],
+                fit_s=sum(fits_s),
                 energies=level.energies,
             )
         )
     return records
 
 
-def _round(event: Mapping[str, Any]) -> int:
-    return event["round"]
+def _relaxation_s(store: Store, campaign: str) -> Counter[int]:
+    """Wall time of the relaxations with potentials, by stage."""
+    stages = {event["round"]: event["stage"] for event in store.events.find(campaign, "selected")}
+    present = store.campaigns.get(campaign).get("stage", 0)
+    seconds: Counter[int] = Counter()
+    for chunk in store.chunks.finished(campaign):
+        if chunk["task"] == ChunkTask.RELAX:
+            seconds[stages.get(chunk["round"], present)] += chunk["seconds"]
+    return seconds
 
 
-def _training_kind(label: Mapping[str, Any], validating: set[int]) -> str | None:
-    """What a label was asked for, None for a final relaxation.
-
-    By its round, not by the source of its configuration, which another kind of request may have met first.
-    """
-    if label["relaxation"] is not None:
-        return None
-    if label["round"] in validating:
-        return "validation"
-    return "extrapolative" if label["round"] else "initial"
-
-
-def _final(store: Any, campaign: str, labels: Sequence[Mapping[str, Any]], stage_count: int) -> FinalRecord:
+def _final(store: Store, campaign: str, labels: Sequence[LabelRecord], stage_count: int) -> FinalRecord:
     states = store.candidates.counts(campaign).get(stage_count, {})
-    relaxations = [label for label in labels if label["relaxation"] is not None]
+    relaxations = [label for label in labels if label.kind == LabelKind.FINAL]
     return FinalRecord(
         entered=sum(states.values()),
-        relaxed=states.get("final", 0),
-        failed=states.get("dropped", 0),
+        relaxed=states.get(CandidateState.FINAL, 0),
+        failed=states.get(CandidateState.DROPPED, 0),
         evaluations=_evaluations(relaxations),
-        seconds=_seconds(relaxations),
+        seconds=_wall_s(relaxations),
     )
 
 
-def _cost(
-    labels: Sequence[Mapping[str, Any]], stages: Sequence[StageRecord], final: FinalRecord
-) -> list[CostRecord]:
-    training = [label for label in labels if label["relaxation"] is None]
+def _work(
+    labels: Sequence[LabelRecord], stages: Sequence[StageRecord], final: FinalRecord
+) -> list[WorkRecord]:
+    training = [label for label in labels if label.kind != LabelKind.FINAL]
     return [
-        CostRecord(FINAL, final.seconds, final.evaluations),
-        CostRecord(TRAINING, _seconds(training), _evaluations(training)),
-        CostRecord(MTP, sum(stage.relaxation_s + stage.fit_s for stage in stages), 0),
+        WorkRecord(FINAL, final.seconds, final.evaluations),
+        WorkRecord(TRAINING, _wall_s(training), _evaluations(training)),
+        WorkRecord(POTENTIALS, sum(stage.relaxation_s + stage.fit_s for stage in stages), 0),
     ]
 
 
-def _evaluations(labels: Sequence[Mapping[str, Any]]) -> int:
+def _evaluations(labels: Sequence[LabelRecord]) -> int:
     """QM energies with forces that were computed; a failed relaxation counts as one, as it does not tell."""
-    ended = [label for label in labels if label["state"] in ENDED]
-    return sum((label.get("details") or {}).get("evaluations", 1) for label in ended)
+    return sum(label.evaluations for label in labels if label.state.is_ended)
 
 
-def _seconds(labels: Sequence[Mapping[str, Any]]) -> float:
-    return sum(label.get("wall_time_s") or 0.0 for label in labels)
+def _wall_s(labels: Sequence[LabelRecord]) -> float:
+    return sum(label.wall_time_s or 0.0 for label in labels)
 
 
-def _dropped(store: Any, campaign: str, stage_count: int) -> list[DropRecord]:
-    counts: Counter[tuple[int, str]] = Counter()
-    examples: dict[tuple[int, str], str] = {}
-    fields = {"name": 1, "stage": 1, "round": 1, "reason": 1}
-    for candidate in store.candidates.collection.find({"campaign": campaign, "state": "dropped"}, fields):
-        key = (candidate["stage"], _why(candidate, stage_count))
+def _dropped(store: Store, campaign: str) -> list[DropRecord]:
+    counts: Counter[tuple[int, Dropped]] = Counter()
+    examples: dict[tuple[int, Dropped], str] = {}
+    for candidate in store.candidates.dropped(campaign):
+        key = (candidate["stage"], Dropped(candidate["dropped"]))
         counts[key] += 1
         examples.setdefault(key, f"{candidate['name']}: {candidate['reason']}")
     return [
         DropRecord(stage + 1, why, counts[stage, why], examples[stage, why]) for stage, why in sorted(counts)
     ]
-
-
-def _why(candidate: Mapping[str, Any], stage_count: int) -> str:
-    reason = candidate["reason"] or ""
-    if candidate["stage"] == stage_count:
-        return QM_FAILED
-    if candidate["stage"] == candidate["round"] == 0:
-        return REPEATED if SAME in reason else GATHERED
-    if reason.startswith(UNLABELLED):
-        return UNLABELLED
-    return ABOVE if ABOVE in reason else UNRELAXED

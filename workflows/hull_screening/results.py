@@ -19,6 +19,14 @@ FINAL, TRAINING, POTENTIALS = "final relaxation", "training set", "work with pot
 PUBLISHED_PERCENT = {FINAL: 90, TRAINING: 9, POTENTIALS: 1}
 """Share of the CPU time, of Gubaev, Podryabinkin, Hart and Shapeev, Comput. Mater. Sci. 156, 148 (2019)."""
 QM = "QM"
+REASONS = {
+    Dropped.UNUSABLE: "not usable",
+    Dropped.DUPLICATE: "the same crystal as an earlier one",
+    Dropped.NOT_RELAXED: "not relaxed by the potential",
+    Dropped.NOT_LABELLED: "cannot be labelled",
+    Dropped.ABOVE_HULL: "above the hull",
+    Dropped.QM_FAILED: "not relaxed by QM",
+}
 VERBS = {
     CampaignState.RUNNING: "is running",
     CampaignState.STOPPED: "has stopped",
@@ -178,6 +186,11 @@ class DropRecord:
     why: Dropped
     count: int
     example: str
+
+    @property
+    def why_text(self) -> str:
+        """The reason in words."""
+        return REASONS[self.why]
 
 
 @dataclass(frozen=True)
