@@ -22,9 +22,9 @@ def report(
 ) -> None:
     """Write the report of a campaign, finished or running, as one HTML file that needs no other.
 
-    Active learning: QM calls and extrapolation grade against the progress of the runs, errors (meV/atom, eV/Å)
-    of each round before and after training, parity, what the explorers recorded, labels with reasons, cost,
-    levels of theory. Screening: the hull, what each stage kept and dropped, its error σ, cost.
+    Active learning: QM calls and extrapolation grade against the progress of the runs, errors (meV/atom,
+    eV/Å) of each round before and after training, parity, what the explorers recorded, labels with reasons.
+    Screening: the hull, what each stage kept and dropped, its error σ. Both: cost, levels of theory.
 
     Example: alflow report examples/cu_emt.yaml -o report.html
     """

@@ -19,8 +19,8 @@ def submit(
 ) -> None:
     """Put a campaign on the LaunchPad; `alflow worker`, `rlaunch` or `qlaunch` then run it.
 
-    If the campaign is there already, changes of its file are applied, and work that lost workers left behind is
-    set going again.
+    If the campaign is there already, changes of its file are applied, and work that lost workers left behind
+    is set going again.
 
     Example: alflow submit examples/cu_emt.yaml
     """
