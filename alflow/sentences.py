@@ -66,7 +66,12 @@ class _Step:
 
     @property
     def field(self) -> FieldInfo | None:
-        return self.owner.model_fields.get(self.part) if isinstance(self.part, str) else None
+        return fields_by_key(self.owner).get(self.part) if isinstance(self.part, str) else None
+
+
+def fields_by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The fields of a schema by the keys that a file has for them."""
+    return {field.alias or name: field for name, field in model.model_fields.items()}
 
 
 def _steps(location: Location, model: type[BaseModel], data: Any) -> Iterator[_Step]:
@@ -75,7 +80,7 @@ def _steps(location: Location, model: type[BaseModel], data: Any) -> Iterator[_S
     inside: FieldInfo | None = None  # whose values the next index or key chooses from
     for number, part in enumerate(location):
         is_last = number == len(location) - 1
-        known = isinstance(part, str) and part in owner.model_fields
+        known = isinstance(part, str) and part in fields_by_key(owner)
         if inside is not None and not known and isinstance(part, str):
             branch = _branch(inside, part)
             if branch is not None:
@@ -86,7 +91,7 @@ def _steps(location: Location, model: type[BaseModel], data: Any) -> Iterator[_S
         yield _Step(part, owner)
         data = _inner(data, part)
         if known:
-            inside = owner.model_fields[str(part)]
+            inside = fields_by_key(owner)[str(part)]
         if inside is not None:
             owner = section_of(inside, data) or owner
 
@@ -157,7 +162,7 @@ def _description(steps: list[_Step]) -> str:
 
 def _unknown_key(steps: list[_Step]) -> str:
     *parents, last = steps
-    known = list(last.owner.model_fields)
+    known = list(fields_by_key(last.owner))
     close = difflib.get_close_matches(str(last.part), known, n=1, cutoff=0.5)
     hint = f"did you mean `{close[0]}`?" if close else f"known keys are {', '.join(known)}"
     where = f" in `{_dotted(parents)}`" if parents else ""

@@ -14,7 +14,7 @@ from qm_interfaces.interface import (
     TimedOut,
 )
 from qm_interfaces.level_of_theory import level_differences
-from qm_interfaces.registry import get_interface
+from qm_interfaces.registry import get_interface, interface_names
 from qm_interfaces.relaxation import relaxation_level
 from qm_interfaces.runner import run_label, run_relaxation
 from qm_interfaces.validation import LabelLimits, Reference, validate
@@ -32,6 +32,7 @@ __all__ = [
     "SettingsError",
     "TimedOut",
     "get_interface",
+    "interface_names",
     "level_differences",
     "relaxation_level",
     "run_label",

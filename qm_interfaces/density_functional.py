@@ -29,7 +29,7 @@ class Minimum:
     stress_eV_A3: np.ndarray
 
 
-class PhaseIons(Ions):
+class PhaseIons(Ions):  # type: ignore[misc]
     """Ions whose structure factors are products of three one-dimensional phases.
 
     DFTpy evaluates exp(-ig·r) at each point of the grid for each atom, six times a label; for 128 atoms that
@@ -45,7 +45,8 @@ class PhaseIons(Ions):
             np.fft.rfftfreq(n[2], 1 / n[2]),
         )
         x, y, z = (np.exp(-2j * np.pi * f * i) for f, i in zip(fraction, index, strict=True))
-        return x[:, None, None] * y[:, None] * z
+        factor: np.ndarray = x[:, None, None] * y[:, None] * z
+        return factor
 
     def istrf(self, reciprocal_grid: Any, iatom: int) -> np.ndarray:
         return self.strf(reciprocal_grid, iatom).conj()

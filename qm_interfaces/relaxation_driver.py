@@ -58,7 +58,7 @@ class _Labels(Calculator):
     last: QMResult
 
     def __init__(self, interface: QMInterface, directory: Path, attempt: int, *, needs_stress: bool) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.interface = interface
         self.folder = directory
         self.attempt = attempt
@@ -71,7 +71,8 @@ class _Labels(Calculator):
         properties: Any = ("energy",),
         system_changes: Any = all_changes,
     ) -> None:
-        super().calculate(atoms, properties, system_changes)
+        super().calculate(atoms, properties, system_changes)  # type: ignore[no-untyped-call]
+        assert self.atoms is not None  # a copy of `atoms`, by the call above
         self.last = self.interface.compute(self.atoms, self.folder, attempt=self.attempt)
         self.evaluations += 1
         if self.needs_stress and self.last.stress_eV_A3 is None:

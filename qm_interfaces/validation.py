@@ -179,7 +179,8 @@ def outlier_score(
     start = np.full(len(species), np.median(values))
 
     def left_over(species_values: np.ndarray) -> np.ndarray:
-        return values - fractions @ species_values
+        left: np.ndarray = values - fractions @ species_values
+        return left
 
     species_values = least_squares(left_over, start, loss="soft_l1", f_scale=scale_floor).x
     left = left_over(species_values)
@@ -189,4 +190,5 @@ def outlier_score(
 
 
 def _fractions(numbers: np.ndarray, species: np.ndarray) -> np.ndarray:
-    return np.count_nonzero(numbers[:, None] == species, axis=0) / len(numbers)
+    counts: np.ndarray = np.count_nonzero(numbers[:, None] == species, axis=0)
+    return counts / len(numbers)

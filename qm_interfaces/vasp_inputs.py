@@ -144,7 +144,7 @@ def right_handed(atoms: Atoms) -> Atoms:
     """The same crystal in a cell that VASP takes: all three vectors of a left-handed one are turned round."""
     if not (atoms.pbc.all() and atoms.cell.rank == 3):
         raise CodeFailed("VASP needs a cell that is periodic in all directions", retryable=False)
-    turned = atoms.copy()
+    turned: Atoms = atoms.copy()
     if turned.cell.handedness < 0:
         turned.set_cell(-turned.cell.array)
     return turned

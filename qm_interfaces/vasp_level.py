@@ -214,9 +214,9 @@ def _harmless(key: str, before: Any, after: Any) -> bool:
         case "ALGO":
             return after is None or (after[:1] in SELF_CONSISTENT and after not in NOT_SELF_CONSISTENT)
         case "ISIF":
-            return after >= 2
+            return bool(after >= 2)
         case "IBRION":
-            return after <= 3  # vibrations and others displace atoms even so
+            return bool(after <= 3)  # vibrations and others displace atoms even so
         case "IALGO":
             return after is None or after in SELF_CONSISTENT_IALGO
     return True

@@ -46,8 +46,8 @@ def report(
 
 def gathered(connection: Connection) -> ReportData | HullData:
     """What the report of a campaign of either kind is made of."""
-    from workflows.hull_screening.schema import Screening
     from alflow.report import gather, gather_hull
+    from workflows.hull_screening.schema import Screening
 
     store, name = connection.store, connection.campaign
     screening = isinstance(store.campaigns.config(name), Screening)

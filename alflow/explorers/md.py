@@ -5,39 +5,54 @@ from __future__ import annotations
 import itertools
 import time
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, TypeVar
 
 from ase import Atoms
-from pydantic import Field, model_validator
+from pydantic import Discriminator, Field, Tag, model_validator
 
+from alflow.errors import InputError
 from alflow.explorers.protocol import Column, ExplorerSettings, Host, Outcome, OutcomeState, Run
 from alflow.potentials import PotentialCalculator
-from alflow.settings import Name, Section
+from alflow.settings import Name
 from alflow.simulation import Checkpoint, Guards, MDResult, MDSettings, run_md
+from alflow.simulation.md import check_guards
+from alflow.simulation.ramps import Pressure, PressureRamp, Ramp, Temperature, TemperatureRamp
+from alflow.simulation.settings import MDMethod
 
 PASS_SEED_STEP = 1_000_003  # passes over the same run differ in their seeds
 SHOWN_EVERY_S = 1.0
 
-Temperature = Annotated[float, Field(ge=1, le=20_000)]
-Pressure = Annotated[float, Field(ge=-50, le=1000)]
+Target = TypeVar("Target")
 
 
-class MDExplorerSettings(ExplorerSettings):
+def _form(value: Any) -> str:
+    return "several" if isinstance(value, list) else "one"
+
+
+OneOrMore = Annotated[
+    Annotated[Target, Tag("one")] | Annotated[list[Target], Tag("several"), Field(min_length=1)],
+    Discriminator(_form),
+]
+
+
+class MDExplorerSettings(MDMethod, ExplorerSettings):
     """Molecular-dynamics runs: all combinations of structures, temperatures, pressures and replicas."""
 
     kind: Literal["md"] = Field(default="md", description="molecular dynamics")
     structure: Name | list[Name] = Field(description="starting structure, or several")
-    ensemble: Literal["nve", "nvt", "npt"] = Field(default="nvt", description="ensemble")
-    temperature_K: Temperature | list[Temperature] = Field(description="temperature, K, or several")
-    pressure_GPa: Pressure | list[Pressure] = Field(
-        default=0.0, description="pressure (npt), GPa, or several"
+    temperature_K: OneOrMore[Temperature] = Field(
+        description="temperature, K, or a ramp {from, to} over the run, or several of both"
     )
-    timestep_fs: float = Field(default=1.0, ge=0.05, le=10, description="time step, fs")
+    pressure_GPa: OneOrMore[Pressure] = Field(
+        default=0.0, description="pressure (npt), GPa, or a ramp {from, to} over the run, or several of both"
+    )
     duration_ps: float | None = Field(default=None, gt=0, le=1_000_000, description="length, ps")
     steps: int | None = Field(default=None, ge=1, le=10**10, description="or length in steps")
-    friction_per_fs: float = Field(default=0.01, ge=1e-5, le=1, description="Langevin friction (nvt), 1/fs")
     replicas: int = Field(default=1, ge=1, le=1000, description="runs that differ in their seed only")
-    seed: int = Field(default=0, ge=0, description="seed of the first replica's velocities and thermostat")
+    seed: int = Field(
+        default=0, ge=0, le=10**15, description="seed of the first replica's velocities and thermostat"
+    )
+    threads: int = Field(default=1, ge=1, le=1024, description="threads of each run")
     guards: Guards = Field(default=Guards(), description="where to pause although the grade is fine")
 
     @model_validator(mode="after")
@@ -47,6 +62,7 @@ class MDExplorerSettings(ExplorerSettings):
         return self
 
     def structure_names(self) -> list[str]:
+        """Names of the starting structures."""
         return _as_list(self.structure)
 
     @property
@@ -57,18 +73,12 @@ class MDExplorerSettings(ExplorerSettings):
         return max(1, round(1000 * self.duration_ps / self.timestep_fs))
 
 
-class MDRunSettings(Section):
-    """One run, all lists resolved."""
+class MDRunSettings(MDSettings):
+    """One run, all lists resolved; keys that earlier releases did not store have their defaults."""
 
-    structure: str
-    ensemble: Literal["nve", "nvt", "npt"]
-    temperature_K: float
-    pressure_GPa: float
-    timestep_fs: float
-    steps: int
-    friction_per_fs: float
-    seed: int
-    guards: Guards
+    structure: str = Field(description="name of the starting structure")
+    threads: int = Field(default=1, description="threads of the potential")
+    guards: Guards = Field(description="where to pause although the grade is fine")
 
 
 class MDExplorer:
@@ -88,7 +98,14 @@ class MDExplorer:
         return step * settings.timestep_fs / 1000, "ps"
 
     def check(self, settings: MDExplorerSettings) -> None:
-        """Everything is checked by the schema."""
+        """Find combinations of ensemble, temperature, pressure and guards that cannot be run."""
+        for temperature_K, pressure_GPa in itertools.product(
+            _as_list(settings.temperature_K), _as_list(settings.pressure_GPa)
+        ):
+            try:
+                check_guards(_md_settings(settings, temperature_K, pressure_GPa), settings.guards)
+            except InputError as error:
+                raise InputError(f"explorer {settings.name!r}: {error}") from None
 
     def runs(
         self, settings: MDExplorerSettings, structures: Mapping[str, Atoms], species: Sequence[str]
@@ -97,19 +114,17 @@ class MDExplorer:
         axes = [_as_list(getattr(settings, key)) for key in ("structure", "temperature_K", "pressure_GPa")]
         runs = []
         for structure, temperature_K, pressure_GPa in itertools.product(*axes):
+            physics = _md_settings(settings, temperature_K, pressure_GPa)
             for replica in range(settings.replicas):
                 parts = [settings.name]
                 parts += [structure] if len(axes[0]) > 1 else []
-                parts += [f"{temperature_K:g}K"] if len(axes[1]) > 1 else []
-                parts += [f"{pressure_GPa:g}GPa"] if len(axes[2]) > 1 else []
+                parts += [f"{_label(temperature_K)}K"] if len(axes[1]) > 1 else []
+                parts += [f"{_label(pressure_GPa)}GPa"] if len(axes[2]) > 1 else []
                 parts += [str(replica + 1)] if settings.replicas > 1 else []
                 plan = MDRunSettings(
+                    **dict(physics) | {"seed": settings.seed + replica},
                     structure=structure,
-                    temperature_K=temperature_K,
-                    pressure_GPa=pressure_GPa,
-                    steps=settings.step_count,
-                    seed=settings.seed + replica,
-                    **settings.model_dump(include={"ensemble", "timestep_fs", "friction_per_fs"}),
+                    threads=settings.threads,
                     guards=settings.guards,
                 )
                 runs.append(Run("-".join(parts), plan, [structures[structure]], plan.steps))
@@ -140,10 +155,11 @@ class MDExplorer:
                 shown = time.monotonic()
                 host.show_progress(step)
 
+        calculator.threads = settings.threads
         result = run_md(
             start[0] if checkpoint is None else Checkpoint.from_dict(dict(checkpoint)),
             calculator,
-            _md_settings(settings, host.pass_number),
+            settings.model_copy(update={"seed": settings.seed + host.pass_number * PASS_SEED_STEP}),
             control=host.control,
             guards=settings.guards,
             frames=host.frames,
@@ -156,16 +172,21 @@ class MDExplorer:
         return Outcome(state, result.reason)
 
 
-def _md_settings(plan: MDRunSettings, pass_number: int) -> MDSettings:
+def _md_settings(
+    settings: MDExplorerSettings,
+    temperature_K: float | TemperatureRamp,
+    pressure_GPa: float | PressureRamp,
+) -> MDSettings:
+    """The physics of one combination."""
+    method = {name: getattr(settings, name) for name in MDMethod.model_fields}
     return MDSettings(
-        ensemble=plan.ensemble,
-        temperature_K=plan.temperature_K,
-        pressure_GPa=plan.pressure_GPa,
-        timestep_fs=plan.timestep_fs,
-        steps=plan.steps,
-        friction_per_fs=plan.friction_per_fs,
-        seed=plan.seed + pass_number * PASS_SEED_STEP,
+        **method, temperature_K=temperature_K, pressure_GPa=pressure_GPa, steps=settings.step_count
     )
+
+
+def _label(value: float | Ramp) -> str:
+    """As in the names of runs: ``300``, ``300-1500``."""
+    return f"{value.start:g}-{value.end:g}" if isinstance(value, Ramp) else f"{value:g}"
 
 
 def _as_list(value: Any) -> list[Any]:

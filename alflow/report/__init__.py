@@ -1,29 +1,7 @@
-"""The report of a campaign: one HTML file that needs nothing else."""
+"""Reports: what the pages of all kinds of campaigns share."""
 
 from __future__ import annotations
 
-from alflow.report.data import (
-    LabelRecord,
-    ParitySet,
-    ReportData,
-    RunRecord,
-    VersionRecord,
-)
-from alflow.report.gather import gather
-from alflow.report.hull_data import HullData
-from alflow.report.hull_files import write_hull
-from alflow.report.hull_gather import gather_hull
-from alflow.report.page import build_report
+from alflow.report.page import Page, build_report, render_template
 
-__all__ = [
-    "HullData",
-    "LabelRecord",
-    "ParitySet",
-    "ReportData",
-    "RunRecord",
-    "VersionRecord",
-    "build_report",
-    "gather",
-    "gather_hull",
-    "write_hull",
-]
+__all__ = ["Page", "build_report", "render_template"]

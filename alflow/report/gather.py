@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 
-from alflow.potentials import MomentTensorPotential, evaluate, mtp_from_text
+from alflow.potentials import evaluate
+from alflow.potentials.mtp import MomentTensorPotential, mtp_from_text
 from alflow.report.data import DONE, LabelRecord, ParitySet, ReportData, RunRecord, VersionRecord
 
 PACKAGES = ("alflow", "ase", "fireworks", "numpy", "pymongo", "scipy")

@@ -3,95 +3,93 @@
 from __future__ import annotations
 
 import base64
-import json
-import math
+from collections.abc import Mapping
 from pathlib import Path
+from typing import Any, Protocol
 
 import jinja2
 import yaml
 
 from alflow.errors import InputError
-from alflow.report.data import ReportData
-from alflow.report.figures import draw_all
-from alflow.report.hull_data import PUBLISHED_PERCENT, HullData
-from alflow.report.hull_figures import draw_hull, with_subscripts
+from alflow.report.filters import FILTERS
+from alflow.results.campaign import CampaignRecord
+
+TEMPLATES = Path(__file__).parent
 
 
-def build_report(data: ReportData | HullData, path: str | Path) -> Path:
+class Page(Protocol):
+    """The report of a campaign of any kind."""
+
+    @property
+    def headline(self) -> str:
+        """One line on what came out."""
+        ...
+
+    def summary(self) -> dict[str, Any]:
+        """What came out, in plain values."""
+        ...
+
+    def render(self) -> str:
+        """The page as HTML text that refers to no other file."""
+        ...
+
+    def write_files(self, folder: Path) -> list[Path]:
+        """Write the results that belong in files of their own to a folder; what was written."""
+        ...
+
+
+def build_report(page: Page, path: str | Path) -> Path:
     """Write the report of a campaign: one file without any reference to others.
 
     Parameters
     ----------
-    data
-        From `gather` or `gather_hull`, or made by hand.
+    page
     path
         The HTML file, replaced if it exists.
 
     Raises
     ------
     InputError
-        The folder does not exist.
+        If the folder does not exist.
     """
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
-    path.write_text(render(data), encoding="utf-8")
+    path.write_text(page.render(), encoding="utf-8")
     return path
 
 
-def render(data: ReportData | HullData) -> str:
-    """The report as HTML text."""
+def render_template(
+    template: str | Path, campaign: CampaignRecord, figures: Mapping[str, str], **values: Any
+) -> str:
+    """A page from a template, which may extend ``base.html.j2`` or ``campaign.html.j2``.
+
+    Parameters
+    ----------
+    template
+        The file, or the name of one of this package.
+    campaign
+        Known to the template as ``campaign``.
+    figures
+        SVG text by name.
+    values
+        Whatever else the template refers to.
+    """
+    template = TEMPLATES / template
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(Path(__file__).parent),
+        loader=jinja2.FileSystemLoader([template.parent, TEMPLATES]),
         autoescape=True,
         trim_blocks=True,
         lstrip_blocks=True,
         undefined=jinja2.StrictUndefined,
     )
-    environment.filters |= {
-        "number": _number,
-        "duration": _duration,
-        "json": _json,
-        "formula": with_subscripts,
-        "meV": _meV,
-    }
-    if isinstance(data, HullData):
-        template, drawn = "hull_page.html.j2", draw_hull(data)
-    else:
-        template, drawn = "page.html.j2", draw_all(data)
-    figures = {
-        name: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-        for name, svg in drawn.items()
-    }
-    return environment.get_template(template).render(
-        data=data,
-        figures=figures,
-        campaign_file=yaml.safe_dump(dict(data.config), sort_keys=False, allow_unicode=True),
-        published=PUBLISHED_PERCENT,
+    environment.filters |= FILTERS
+    return environment.get_template(template.name).render(
+        campaign=campaign,
+        figures={
+            name: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
+            for name, svg in figures.items()
+        },
+        campaign_file=yaml.safe_dump(dict(campaign.config), sort_keys=False, allow_unicode=True),
+        **values,
     )
-
-
-def _number(value: float | None, digits: int = 3) -> str:
-    """So many significant digits, whole numbers whole, thousands apart; a dash for None and NaN."""
-    if value is None or not math.isfinite(value):
-        return "–"
-    if isinstance(value, int) or value == 0 or abs(value) >= 10**digits:
-        return f"{value:,.0f}".replace(",", "\u202f")
-    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
-
-
-def _duration(seconds: float | None) -> str:
-    if seconds is None or not math.isfinite(seconds):
-        return "–"
-    for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
-        if seconds >= 1.5 * size:
-            return f"{_number(seconds / size, 2)} {unit}"
-    return f"{_number(seconds, 2)} s"
-
-
-def _meV(value_eV: float | None) -> str:
-    return "–" if value_eV is None else f"{1000 * value_eV:.1f}"
-
-
-def _json(value: object) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)

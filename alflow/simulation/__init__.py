@@ -2,26 +2,30 @@
 
 from __future__ import annotations
 
-from alflow.simulation.batch_potential import BatchForces, BatchPotential, MTPBatchPotential
+from alflow.simulation.batch_potential import BatchForces, BatchPotential, GradedPotential
 from alflow.simulation.batch_relaxation import BatchResult, relax_batch
-from alflow.simulation.batch_verdict import BatchSettings
+from alflow.simulation.candidate_frames import CandidateFrames
 from alflow.simulation.checkpoint import Checkpoint
 from alflow.simulation.md import MDResult, run_md
+from alflow.simulation.ramps import PressureRamp, TemperatureRamp
 from alflow.simulation.relaxation import RelaxResult, relax
-from alflow.simulation.settings import GradeControl, Guards, MDSettings
+from alflow.simulation.settings import GradeControl, Guards, MDSettings, Relaxation
 
 __all__ = [
     "BatchForces",
     "BatchPotential",
     "BatchResult",
-    "BatchSettings",
+    "CandidateFrames",
     "Checkpoint",
     "GradeControl",
     "Guards",
     "MDResult",
     "MDSettings",
-    "MTPBatchPotential",
+    "GradedPotential",
+    "PressureRamp",
     "RelaxResult",
+    "Relaxation",
+    "TemperatureRamp",
     "relax",
     "relax_batch",
     "run_md",

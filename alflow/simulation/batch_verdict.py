@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from alflow.simulation.settings import GradeControl, Guards, require
+from alflow.simulation.settings import GradeControl, Guards, Relaxation
 
 BatchState = Literal["converged", "unconverged", "paused", "guarded", "interrupted"]
 
@@ -33,39 +32,6 @@ MEASURES = np.dtype(
 """What is known of a structure at one point; the stress is its largest difference from the pressure."""
 
 
-@dataclass(frozen=True)
-class BatchSettings:
-    """What the minimum is, and how long to look for it.
-
-    Parameters
-    ----------
-    fmax_eV_A
-        Largest force on an atom.
-    max_stress_GPa
-        Largest component by which the stress differs from the pressure.
-    pressure_GPa
-        Positive compresses.
-    steps
-        Largest number of steps of a structure.
-
-    Raises
-    ------
-    InputError
-        If a value is out of range.
-    """
-
-    fmax_eV_A: float = 0.01
-    max_stress_GPa: float = 0.1
-    pressure_GPa: float = 0.0
-    steps: int = 500
-
-    def __post_init__(self) -> None:
-        require("fmax_eV_A", self.fmax_eV_A, above=0.0)
-        require("max_stress_GPa", self.max_stress_GPa, above=0.0)
-        require("pressure_GPa", self.pressure_GPa)
-        require("steps", self.steps, at_least=0)
-
-
 class Verdict(NamedTuple):
     """How a structure has ended, and why if it did not converge."""
 
@@ -77,7 +43,7 @@ def verdicts(
     measures: NDArray[np.void],
     steps: NDArray[np.int64],
     fractions: NDArray[np.float64],
-    settings: BatchSettings,
+    settings: Relaxation,
     control: GradeControl | None,
     guards: Guards,
 ) -> dict[int, Verdict]:
@@ -102,7 +68,7 @@ def verdicts(
     }
     grade = measures["grade"]
     residual = measures["max_force_eV_A"] + measures["max_stress_GPa"]
-    minimum = (measures["max_force_eV_A"] <= settings.fmax_eV_A) & (
+    minimum = (measures["max_force_eV_A"] <= settings.max_force_eV_A) & (
         measures["max_stress_GPa"] <= settings.max_stress_GPa
     )
     rules: list[tuple[NDArray[np.bool_], BatchState, str]] = [

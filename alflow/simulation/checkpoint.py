@@ -20,6 +20,7 @@ _ARRAYS = {
     "momenta": np.float64,
     "cell": np.float64,
     "pbc": np.bool_,
+    "cell_momenta": np.float64,
 }
 
 
@@ -35,14 +36,12 @@ class Checkpoint:
         Atomic numbers (N,), masses (N,) in amu, indices of the atoms held in place.
     positions, momenta, cell, pbc
         (N, 3) in Å; (N, 3) in ASE units, √(eV amu); (3, 3) in Å; (3,).
+    cell_momenta
+        Momenta of the barostat, √(eV amu) Å: (1,), (3,) or (6,) as of `LangevinPiston`; (0,) without one.
     reference_volume_A3
         Volume of the cell at step 0, which the volume guard compares with.
     random_state
         State of the PCG64 random generator, as NumPy gives it.
-    barostat
-        Momentum of the piston in √(eV amu) Å and the force on it in eV at the last kick; empty without a
-        barostat. The force is kept because it holds a kinetic energy of the middle of the step, which cannot
-        be computed again.
     """
 
     step: int
@@ -53,9 +52,9 @@ class Checkpoint:
     momenta: np.ndarray
     cell: np.ndarray
     pbc: np.ndarray
+    cell_momenta: np.ndarray
     reference_volume_A3: float
     random_state: Mapping[str, Any]
-    barostat: Mapping[str, float]
 
     def to_atoms(self) -> Atoms:
         """The configuration, with momenta."""
@@ -91,7 +90,6 @@ class Checkpoint:
                 "has_uint32": state["has_uint32"],
                 "uinteger": state["uinteger"],
             },
-            "barostat": dict(self.barostat),
         }
 
     @classmethod
@@ -103,6 +101,8 @@ class Checkpoint:
         InputError
             If a field is missing or is not what `to_dict` writes.
         """
+        if "barostat" in data:
+            data = _of_release_1(data)
         try:
             random = data["random_state"]
             checkpoint = cls(
@@ -115,7 +115,6 @@ class Checkpoint:
                     "has_uint32": int(random["has_uint32"]),
                     "uinteger": int(random["uinteger"]),
                 },
-                barostat={name: float(value) for name, value in data["barostat"].items()},
             )
         except KeyError as error:
             raise InputError(f"the checkpoint has no field {error}, so no run can resume from it") from None
@@ -128,3 +127,13 @@ class Checkpoint:
                 f"{checkpoint.momenta.shape}, but both must be ({atom_count}, 3)"
             )
         return checkpoint
+
+
+def _of_release_1(data: Mapping[str, Any]) -> dict[str, Any]:
+    """A checkpoint as earlier releases wrote it: of an isotropic barostat, momentum and force.
+
+    The momentum is that of today's isotropic piston; the force is computed anew.
+    """
+    barostat = data["barostat"] or {}
+    momenta = [barostat["momentum"]] if "momentum" in barostat else []
+    return {**data, "cell_momenta": momenta}

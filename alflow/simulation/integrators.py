@@ -1,61 +1,73 @@
-"""ASE's integrators, set up so that their whole state can be taken and put back."""
+"""The integrators of the ensembles: their whole state can be taken and put back."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from typing import Protocol
 
 import numpy as np
 from ase import Atoms, units
 from ase.md.langevinbaoab import LangevinBAOAB
 from ase.md.verlet import VelocityVerlet
+from numpy.typing import NDArray
 
+from alflow.simulation.piston import LangevinPiston
+from alflow.simulation.ramps import Ramp, value_at
 from alflow.simulation.settings import MDSettings
 
-Integrator = VelocityVerlet | LangevinBAOAB
+
+class Integrator(Protocol):
+    """Moves the atoms that it was made for."""
+
+    def advance(self, step: int) -> None:
+        """Do one step, the one that ends at number `step` of the run."""
+
+    @property
+    def cell_momenta(self) -> NDArray[np.float64]:
+        """Momenta of the barostat; of length 0 without one."""
+        ...
+
+
+class FixedCell:
+    """ASE's integrators for a cell that does not move.
+
+    LangevinBAOAB thermalises all 3N degrees of freedom, the centre of mass included, so that no correction
+    for a fixed centre (the doubtful `fixcm` of ase.md.langevin) is needed. All of its state is the random
+    generator.
+    """
+
+    def __init__(self, atoms: Atoms, settings: MDSettings, random: np.random.Generator) -> None:
+        self._settings = settings
+        timestep = settings.timestep_fs * units.fs
+        self._dynamics: VelocityVerlet | LangevinBAOAB
+        if settings.ensemble == "nve":
+            self._dynamics = VelocityVerlet(atoms, timestep)
+        else:
+            self._dynamics = LangevinBAOAB(
+                atoms,
+                timestep,
+                temperature_K=value_at(settings.temperature_K, 0, settings.steps),
+                T_tau=units.fs / settings.friction_per_fs,
+                rng=random,
+                hydrostatic=True,
+            )
+
+    def advance(self, step: int) -> None:
+        """Do one step, the one that ends at number `step` of the run."""
+        target = self._settings.temperature_K
+        if isinstance(target, Ramp) and isinstance(self._dynamics, LangevinBAOAB):
+            self._dynamics.set_temperature(target.value(step, self._settings.steps))
+        self._dynamics.step()  # type: ignore[no-untyped-call]
+
+    @property
+    def cell_momenta(self) -> NDArray[np.float64]:
+        """None."""
+        return np.empty(0)
 
 
 def make_integrator(
-    atoms: Atoms, settings: MDSettings, random: np.random.Generator, barostat: Mapping[str, float]
+    atoms: Atoms, settings: MDSettings, random: np.random.Generator, cell_momenta: NDArray[np.float64]
 ) -> Integrator:
-    """The integrator of the ensemble, in the state `barostat` where that is not empty.
-
-    LangevinBAOAB thermalises all 3N degrees of freedom, the centre of mass included, so that no correction
-    for a fixed centre (the doubtful `fixcm` of ase.md.langevin) is needed. All of its state is public: the
-    random generator, and with a piston its momentum and force.
-    """
-    timestep = settings.timestep_fs * units.fs
-    if settings.ensemble == "nve":
-        return VelocityVerlet(atoms, timestep)
-    friction_time = units.fs / settings.friction_per_fs
-    if settings.ensemble == "nvt":
-        return LangevinBAOAB(
-            atoms,
-            timestep,
-            temperature_K=settings.temperature_K,
-            T_tau=friction_time,
-            rng=random,
-            hydrostatic=True,
-        )
-    barostat_time = settings.barostat_time_fs * units.fs
-    dynamics = LangevinBAOAB(
-        atoms,
-        timestep,
-        temperature_K=settings.temperature_K,
-        externalstress=-settings.pressure_GPa * units.GPa,
-        hydrostatic=True,
-        T_tau=friction_time,
-        P_tau=barostat_time,
-        P_mass=(3 * len(atoms) + 3) * units.kB * settings.temperature_K * barostat_time**2,
-        rng=random,
-    )
-    if barostat:
-        dynamics.p_eps = barostat["momentum"]
-        dynamics.force_eps = barostat["force"]
-    return dynamics
-
-
-def barostat_state(dynamics: Integrator) -> dict[str, float]:
-    """State of the piston, as `make_integrator` takes it; empty for an integrator that has none."""
-    if isinstance(dynamics, LangevinBAOAB) and dynamics.externalstress is not None:
-        return {"momentum": float(dynamics.p_eps), "force": float(dynamics.force_eps)}
-    return {}
+    """The integrator of the ensemble, its barostat in the state that `cell_momenta` gives."""
+    if settings.ensemble == "npt":
+        return LangevinPiston(atoms, settings, random, cell_momenta)
+    return FixedCell(atoms, settings, random)

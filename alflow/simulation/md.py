@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -13,9 +13,10 @@ import numpy as np
 from ase import Atoms, units
 
 from alflow.errors import InputError
-from alflow.simulation.calculator import ForceCalculator, require_results, require_stress
+from alflow.simulation.calculator import ForceCalculator, require_results, require_stress, want_grades
+from alflow.simulation.candidate_frames import CandidateFrames
 from alflow.simulation.checkpoint import Checkpoint
-from alflow.simulation.integrators import barostat_state, make_integrator
+from alflow.simulation.integrators import make_integrator
 from alflow.simulation.peaks import Peaks
 from alflow.simulation.settings import GradeControl, Guards, MDSettings
 from alflow.simulation.start import first_checkpoint
@@ -51,12 +52,12 @@ class MDResult:
     checkpoint
         The last safe frame (γ ≤ γ_save), or where this call started if there was none since.
     saved
-        Extrapolative frames of this call in the order of steps, without labels; `info` has "step" and
-        "extrapolation_grade". The last is the frame that paused the run, unless it is unphysical.
+        Extrapolative frames (`CandidateFrames.all`): those of this call, unless `run_md` was given frames.
+        The last is the frame that paused the run, unless it is unphysical.
     history
-        Arrays named as the fields of `Observation`: every step, or in long runs the step of the highest γ of
-        each interval (the first step of it without grades), so that averages are better taken by
-        `on_progress`.
+        Arrays named as the fields of `Observation`: every step that was graded, or in long runs the step of
+        the highest γ of each interval (the first step of it without grades), so that averages are better
+        taken by `on_progress`.
     """
 
     state: State
@@ -73,6 +74,7 @@ def run_md(
     *,
     control: GradeControl | None = None,
     guards: Guards | None = None,
+    frames: CandidateFrames | None = None,
     trajectory: Path | str | None = None,
     trajectory_interval: int = 100,
     on_progress: Callable[[int, dict[str, Any]], None] | None = None,
@@ -96,6 +98,8 @@ def run_md(
         `results["min_distance_A"]`, where present, spares the search for atoms too near.
     settings, control, guards
         See there. Without `control`, γ is recorded if there is one, and has no consequences.
+    frames
+        Where to keep extrapolative frames; default: new ones of at most `control.max_saved`.
     trajectory
         Extended XYZ file; a frame every `trajectory_interval` steps. A resumed run continues it without
         duplicates.
@@ -114,14 +118,17 @@ def run_md(
         grade.
     """
     guards = guards or Guards()
-    _check(calculator, settings, guards)
+    if settings.ensemble == "npt":
+        require_stress(calculator, "ensemble is 'npt'")
+    check_guards(settings, guards)
     if isinstance(start, Atoms):
         start = first_checkpoint(start, settings)
-    run = _Run(start, calculator, settings, control, guards)
+    frames = frames or CandidateFrames(control.max_saved if control else 1)
     writer = (
         None if trajectory is None else TrajectoryWriter(Path(trajectory), trajectory_interval, start.step)
     )
-    with writer or nullcontext():
+    with writer or nullcontext(), _grades_wanted_again(calculator):
+        run = _Run(start, calculator, settings, control, guards, frames)
         while True:
             seen, reason = run.observe()
             if reason:
@@ -139,14 +146,26 @@ def run_md(
             run.advance()
 
 
-def _check(calculator: ForceCalculator, settings: MDSettings, guards: Guards) -> None:
-    if settings.ensemble == "npt":
-        require_stress(calculator, "ensemble is 'npt'")
-    limit = guards.max_temperature_K
-    if limit is not None and limit <= settings.temperature_K:
-        raise InputError(
-            f"max_temperature_K is {limit:g}, but must be above temperature_K = {settings.temperature_K:g}"
-        )
+def check_guards(settings: MDSettings, guards: Guards) -> None:
+    """Check that a run can keep within its guards.
+
+    Raises
+    ------
+    InputError
+        If it is to be hotter than they let it.
+    """
+    limit, highest_K = guards.max_temperature_K, settings.highest_temperature_K
+    if limit is not None and limit <= highest_K:
+        raise InputError(f"max_temperature_K is {limit:g}, but must be above temperature_K = {highest_K:g}")
+
+
+@contextmanager
+def _grades_wanted_again(calculator: ForceCalculator) -> Iterator[None]:
+    """Leave the calculator as one that gives grades."""
+    try:
+        yield
+    finally:
+        want_grades(calculator, True)
 
 
 class _Run:
@@ -159,14 +178,17 @@ class _Run:
         settings: MDSettings,
         control: GradeControl | None,
         guards: Guards,
+        frames: CandidateFrames,
     ) -> None:
-        self.step = start.step
+        self.settings = settings
+        self.step = self.first_step = start.step
         self.checkpoint = start
         self.atoms = start.to_atoms()
         self.atoms.calc = calculator
         self.random = start.random_generator()
-        self.dynamics = make_integrator(self.atoms, settings, self.random, start.barostat)
-        self.watch = FrameWatch(control, guards, start.reference_volume_A3)
+        want_grades(calculator, True)
+        self.dynamics = make_integrator(self.atoms, settings, self.random, start.cell_momenta)
+        self.watch = FrameWatch(control, guards, frames, start.reference_volume_A3)
         self.history: Peaks[Observation] = Peaks(HISTORY_LIMIT)
         self._temperature_per_energy = 2 / (self.atoms.get_number_of_degrees_of_freedom() or 1) / units.kB
         self._cell_moves = settings.ensemble == "npt"
@@ -174,26 +196,33 @@ class _Run:
         self.atoms.get_forces()
         require_results(calculator, control)
 
+    @property
+    def graded(self) -> bool:
+        """Whether the grade of the present step counts: at multiples of `grade_every` and at the ends."""
+        at_an_end = self.step in (self.first_step, self.settings.steps)
+        return at_an_end or self.step % self.settings.grade_every == 0
+
     def advance(self) -> None:
-        self.dynamics.step()
         self.step += 1
+        want_grades(self.atoms.calc, self.graded)
+        self.dynamics.advance(self.step)
         if self._cell_moves:
             self._volume_A3 = float(self.atoms.cell.volume)
 
     def observe(self) -> tuple[Observation, str]:
         """Look at the frame, keep what is worth keeping of it, and say why the run must not go on, if so."""
-        results = self.atoms.calc.results
+        results, graded = self.atoms.calc.results, self.graded
         seen = Observation(
             step=self.step,
-            extrapolation_grade=float(results.get("extrapolation_grade", math.nan)),
+            extrapolation_grade=float(results.get("extrapolation_grade", math.nan)) if graded else math.nan,
             temperature_K=float(self.atoms.get_kinetic_energy() * self._temperature_per_energy),
             energy_eV=float(results["energy"]),
             volume_A3=self._volume_A3,
         )
-        if math.isfinite(seen.energy_eV):
+        if graded and math.isfinite(seen.energy_eV):
             self.history.offer(self.step, seen.extrapolation_grade, lambda: seen)
         safe, reason = self.watch.judge(
-            self.atoms, self.step, volume_A3=seen.volume_A3, temperature_K=seen.temperature_K
+            self.atoms, self.step, volume_A3=seen.volume_A3, temperature_K=seen.temperature_K, graded=graded
         )
         if safe:
             self.checkpoint = self._checkpoint()
@@ -203,7 +232,7 @@ class _Run:
         columns = np.array(self.history.items()).reshape(-1, len(Observation._fields)).T
         history = dict(zip(Observation._fields, columns, strict=True))
         history["step"] = history["step"].astype(np.int64)
-        return MDResult(state, reason, self.checkpoint, self.watch.saved(), history)
+        return MDResult(state, reason, self.checkpoint, self.watch.frames.all(), history)
 
     def _checkpoint(self) -> Checkpoint:
         before = self.checkpoint
@@ -216,7 +245,7 @@ class _Run:
             momenta=self.atoms.arrays["momenta"].copy(),
             cell=self.atoms.cell.array.copy(),
             pbc=before.pbc,
+            cell_momenta=self.dynamics.cell_momenta,
             reference_volume_A3=before.reference_volume_A3,
             random_state=self.random.bit_generator.state,
-            barostat=barostat_state(self.dynamics),
         )

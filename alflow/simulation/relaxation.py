@@ -15,7 +15,8 @@ from ase.optimize import LBFGS
 
 from alflow.errors import InputError
 from alflow.simulation.calculator import ForceCalculator, require_results, require_stress
-from alflow.simulation.settings import GradeControl, Guards
+from alflow.simulation.candidate_frames import CandidateFrames
+from alflow.simulation.settings import GradeControl, Guards, Relaxation
 from alflow.simulation.start import require_structure
 from alflow.simulation.watch import FrameWatch
 
@@ -56,30 +57,28 @@ class RelaxResult:
 def relax(
     atoms: Atoms,
     calculator: ForceCalculator,
+    settings: Relaxation | None = None,
     *,
-    fmax_eV_A: float = 0.01,
-    steps: int = 500,
     cell: bool = True,
     pressure_GPa: float = 0.0,
     control: GradeControl | None = None,
     guards: Guards | None = None,
+    frames: CandidateFrames | None = None,
     on_progress: Callable[[int, float, float], None] | None = None,
     stop_requested: Callable[[], bool] | None = None,
 ) -> RelaxResult:
-    """Move atoms, and with `cell` the cell, downhill (L-BFGS) until no force exceeds `fmax_eV_A`.
+    """Move atoms, and with `cell` the cell, downhill (L-BFGS) to the minimum that `settings` describe.
 
     Parameters
     ----------
     atoms
         The start, which is not changed.
-    calculator, control, guards
+    calculator, control, guards, frames
         As of `run_md`; the guard of temperature has no meaning here.
-    fmax_eV_A
-        Largest force on an atom, and with `cell` largest gradient per atom of the cell's logarithmic strain.
-    steps
-        Largest number of steps.
+    settings
+        When the relaxation is done; the stress counts with `cell` only.
     cell, pressure_GPa
-        Whether to relax the cell too, and under which pressure.
+        Whether to relax the cell too, and under which pressure (positive compresses).
     on_progress
         Called at each step with step, energy in eV and largest force on an atom in eV/Å.
     stop_requested
@@ -90,17 +89,19 @@ def relax(
     InputError
         If the start cannot be relaxed, or the calculator lacks what that needs.
     """
-    _check(calculator, atoms, fmax_eV_A, cell)
+    settings = settings or Relaxation()
+    _check(calculator, atoms, cell)
     moving = atoms.copy()
     moving.calc = calculator
     target: Any = FrechetCellFilter(moving, scalar_pressure=pressure_GPa * units.GPa) if cell else moving
     moving.get_forces()
     require_results(calculator, control)
-    watch = FrameWatch(control, guards or Guards(), float(atoms.cell.volume))
+    frames = frames or CandidateFrames(control.max_saved if control else 1)
+    watch = FrameWatch(control, guards or Guards(), frames, float(atoms.cell.volume))
     optimizer = LBFGS(target, logfile=os.devnull)
     state: RelaxState = "unconverged"
     frame = safe_frame = _Frame(atoms.copy(), math.nan, math.nan)
-    for converged in optimizer.irun(fmax=fmax_eV_A, steps=steps):
+    for _ in optimizer.irun(fmax=0.0, steps=settings.steps):
         step = optimizer.nsteps
         safe, reason = watch.judge(moving, step, volume_A3=float(moving.cell.volume))
         if reason:
@@ -111,12 +112,15 @@ def relax(
             safe_frame = frame
         if on_progress is not None:
             on_progress(step, frame.energy_eV, frame.max_force_eV_A)
-        if converged:
+        if frame.max_force_eV_A <= settings.max_force_eV_A and (
+            not cell or _stress_GPa(moving, pressure_GPa) <= settings.max_stress_GPa
+        ):
             state = "converged"
-        elif stop_requested is not None and stop_requested():
+            break
+        if stop_requested is not None and stop_requested():
             state = "interrupted"
             break
-    return RelaxResult(state, reason, *frame, steps=optimizer.nsteps, saved=watch.saved())
+    return RelaxResult(state, reason, *frame, steps=optimizer.nsteps, saved=frames.all())
 
 
 class _Frame(NamedTuple):
@@ -132,10 +136,14 @@ class _Frame(NamedTuple):
         return cls(atoms, float(results["energy"]), float(np.linalg.norm(moving.get_forces(), axis=1).max()))
 
 
-def _check(calculator: ForceCalculator, atoms: Atoms, fmax_eV_A: float, cell: bool) -> None:
+def _stress_GPa(moving: Atoms, pressure_GPa: float) -> float:
+    """Largest component by which the stress differs from the pressure."""
+    stress = moving.get_stress(voigt=False) / units.GPa
+    return float(np.abs(stress + pressure_GPa * np.eye(3)).max())
+
+
+def _check(calculator: ForceCalculator, atoms: Atoms, cell: bool) -> None:
     require_structure(atoms)
-    if not fmax_eV_A > 0:
-        raise InputError(f"fmax_eV_A is {fmax_eV_A}, but must be greater than 0")
     if cell:
         require_stress(calculator, "the cell is to be relaxed")
         if not (atoms.pbc.all() and atoms.cell.volume > 0):

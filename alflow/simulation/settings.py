@@ -1,142 +1,155 @@
-"""What a molecular-dynamics run is asked to do, and when it is to stop."""
+"""What a simulation is asked to do, and when it is to stop."""
 
 from __future__ import annotations
 
-import math
-from dataclasses import dataclass
-from typing import Literal, get_args
+from typing import Literal
 
-from alflow.errors import InputError
+from pydantic import Field, model_validator
+
+from alflow.settings import Section
+from alflow.simulation.ramps import Pressure, Ramp, Temperature, ends
 
 Ensemble = Literal["nve", "nvt", "npt"]
+NptCell = Literal["isotropic", "axes", "free"]
+
+LEAST_THERMOSTAT_K = 1.0
 
 
-@dataclass(frozen=True)
-class MDSettings:
-    """The physics of a molecular-dynamics run.
+class MDMethod(Section):
+    """How molecular dynamics is done, whatever the temperature, the pressure and the length of the run.
 
-    Parameters
-    ----------
-    ensemble
-        "nve": velocity Verlet. "nvt": Langevin dynamics, BAOAB splitting (Leimkuhler and Matthews, J. Chem.
-        Phys. 138, 174102, 2013). "npt": the same with an isotropic Langevin piston (Quigley and Probert, J.
-        Chem. Phys. 120, 11432, 2004); the shape of the cell is kept.
-    temperature_K
-        Of the thermostat, and of the initial velocities where the start has none. In the nve ensemble the
-        latter only.
-    pressure_GPa
-        Of the barostat (npt), kinetic part included; positive compresses.
-    timestep_fs
-        Time step.
-    steps
-        The step at which the run is finished, counted from the beginning of the run, not from where it
-        resumes.
-    friction_per_fs
-        Of the Langevin thermostat (nvt, npt).
-    barostat_time_fs
-        τ in the mass of the piston, (3N + 3) k_B T τ² (Martyna, Tobias and Klein, J. Chem. Phys. 101, 4177,
-        1994), and the relaxation time of its thermostat. The volume of a metal oscillates with a period of a
-        fifth to half of it.
-    seed
-        Of the initial velocities and of the thermostat.
-
-    Raises
-    ------
-    InputError
-        If a value is out of range.
+    Notes
+    -----
+    "nve" is velocity Verlet. "nvt" is Langevin dynamics in the BAOAB splitting (Leimkuhler and Matthews,
+    J. Chem. Phys. 138, 174102, 2013). "npt" adds the Langevin piston of `alflow.simulation.piston`.
     """
 
-    ensemble: Ensemble = "nvt"
-    temperature_K: float = 300.0
-    pressure_GPa: float = 0.0
-    timestep_fs: float = 1.0
-    steps: int = 1000
-    friction_per_fs: float = 0.01
-    barostat_time_fs: float = 1000.0
-    seed: int = 0
+    ensemble: Ensemble = Field(default="nvt", description="ensemble")
+    npt_cell: NptCell = Field(
+        default="isotropic",
+        description="how the cell changes (npt): in volume, in the lengths of its three axes, or freely",
+    )
+    timestep_fs: float = Field(default=1.0, ge=0.05, le=10, description="time step, fs")
+    friction_per_fs: float = Field(
+        default=0.01, ge=1e-5, le=1, description="Langevin friction (nvt, npt), 1/fs"
+    )
+    barostat_time_fs: float = Field(
+        default=1000.0,
+        ge=10,
+        le=1e6,
+        description="time in the mass of the barostat, and relaxation time of its thermostat (npt), fs; "
+        "the volume of a metal oscillates with a period of a fifth to half of it",
+    )
+    grade_every: int = Field(
+        default=1,
+        ge=1,
+        le=1000,
+        description="steps between extrapolation grades; a run pauses by so many steps late, at most",
+    )
+    seed: int = Field(
+        default=0, ge=0, le=10**15, description="seed of the initial velocities and of the thermostat"
+    )
 
-    def __post_init__(self) -> None:
-        if self.ensemble not in get_args(Ensemble):
-            raise InputError(
-                f"ensemble is {self.ensemble!r}, but must be one of {', '.join(get_args(Ensemble))}"
+    @model_validator(mode="after")
+    def _cell_moves(self) -> MDMethod:
+        if self.ensemble != "npt" and self.npt_cell != "isotropic":
+            raise ValueError(
+                f"npt_cell is {self.npt_cell!r}, but the cell does not change in ensemble {self.ensemble!r}"
             )
-        for name in ("timestep_fs", "friction_per_fs", "barostat_time_fs"):
-            require(name, getattr(self, name), above=0.0)
-        if self.ensemble == "nve":
-            require("temperature_K", self.temperature_K, at_least=0.0)
-        else:
-            require("temperature_K", self.temperature_K, above=0.0)
-        require("pressure_GPa", self.pressure_GPa)
-        require("steps", self.steps, at_least=0)
-        require("seed", self.seed, at_least=0)
+        return self
 
 
-@dataclass(frozen=True)
-class GradeControl:
+class MDSettings(MDMethod):
+    """The physics of one molecular-dynamics run.
+
+    Notes
+    -----
+    The temperature is that of the thermostat, and of the initial velocities where the start has none; in
+    ensemble "nve" of the latter only. The pressure includes its kinetic part; a positive one compresses.
+    """
+
+    temperature_K: Temperature = Field(
+        default=300.0,
+        description="temperature, K, or a ramp {from, to} over the run",
+    )
+    pressure_GPa: Pressure = Field(
+        default=0.0, description="pressure (npt), GPa, or a ramp {from, to} over the run"
+    )
+    steps: int = Field(
+        default=1000,
+        ge=0,
+        le=10**10,
+        description="step at which the run ends, counted from its beginning, not from where it resumes",
+    )
+
+    @model_validator(mode="after")
+    def _ensemble_has_the_targets(self) -> MDSettings:
+        least_K = min(ends(self.temperature_K))
+        if self.ensemble != "nve" and least_K < LEAST_THERMOSTAT_K:
+            raise ValueError(
+                f"temperature_K is {least_K:g}, but the thermostat of ensemble {self.ensemble!r} needs at "
+                f"least {LEAST_THERMOSTAT_K:g} K"
+            )
+        if self.ensemble == "nve" and isinstance(self.temperature_K, Ramp):
+            raise ValueError("temperature_K is a ramp, but ensemble 'nve' has no thermostat; use nvt or npt")
+        if self.ensemble != "npt" and isinstance(self.pressure_GPa, Ramp):
+            raise ValueError(
+                f"pressure_GPa is a ramp, but ensemble {self.ensemble!r} has no barostat; use npt"
+            )
+        return self
+
+    @property
+    def highest_temperature_K(self) -> float:
+        """The temperature, or the higher end of its ramp."""
+        return max(ends(self.temperature_K))
+
+
+class GradeControl(Section):
     """Thresholds of the extrapolation grade γ.
 
-    Defaults as MLIP-3 (Podryabinkin et al., J. Chem. Phys. 159, 084112, 2023).
-
-    Parameters
-    ----------
-    gamma_save
-        Frames above it are saved; checkpoints are taken at or below it only, so that no run resumes in
-        extrapolation.
-    gamma_break
-        The run is paused above it.
-    max_saved
-        Saved frames kept of one call; where there are more, the highest γ of each interval of steps.
-
-    Raises
-    ------
-    InputError
-        If a value is out of range.
+    The defaults are those of MLIP-3 (Podryabinkin et al., J. Chem. Phys. 159, 084112, 2023). Checkpoints are
+    taken at or below `gamma_save` only, so that no run resumes in extrapolation.
     """
 
-    gamma_save: float = 2.1
-    gamma_break: float = 10.0
-    max_saved: int = 200
+    gamma_save: float = Field(
+        default=2.1, ge=1, le=1000, description="frames above this grade are candidates"
+    )
+    gamma_break: float = Field(default=10.0, ge=1, le=10_000, description="a run pauses above this grade")
+    max_saved: int = Field(
+        default=200,
+        ge=1,
+        le=100_000,
+        description="candidates kept of one call; where there are more, the highest of each interval of steps, "
+        "by grade",
+    )
 
-    def __post_init__(self) -> None:
-        require("gamma_save", self.gamma_save, above=0.0)
-        require("gamma_break", self.gamma_break, at_least=self.gamma_save)
-        require("max_saved", self.max_saved, at_least=1)
-
-
-@dataclass(frozen=True)
-class Guards:
-    """Limits beyond which a simulation is paused whatever its grade; None switches one off.
-
-    Parameters
-    ----------
-    min_distance_A
-        Least distance between two atoms, periodic images included.
-    max_temperature_K
-        Highest instantaneous temperature.
-    max_volume_change
-        Largest |V / V_start − 1|.
-
-    Raises
-    ------
-    InputError
-        If a value is out of range.
-    """
-
-    min_distance_A: float | None = 0.5
-    max_temperature_K: float | None = 10000.0
-    max_volume_change: float | None = 0.5
-
-    def __post_init__(self) -> None:
-        for name in ("min_distance_A", "max_temperature_K", "max_volume_change"):
-            value = getattr(self, name)
-            if value is not None:
-                require(name, value, above=0.0)
+    @model_validator(mode="after")
+    def _grades_in_order(self) -> GradeControl:
+        if self.gamma_break < self.gamma_save:
+            raise ValueError(
+                f"gamma_break = {self.gamma_break:g} must not be below gamma_save = {self.gamma_save:g}"
+            )
+        return self
 
 
-def require(name: str, value: float, *, above: float | None = None, at_least: float | None = None) -> None:
-    if not math.isfinite(value):
-        raise InputError(f"{name} is {value}, but must be a finite number")
-    if above is not None and not value > above:
-        raise InputError(f"{name} is {value}, but must be greater than {above:g}")
-    if at_least is not None and not value >= at_least:
-        raise InputError(f"{name} is {value}, but must be at least {at_least:g}")
+class Guards(Section):
+    """Where a run pauses although its grade is fine; `null` switches one off."""
+
+    min_distance_A: float | None = Field(default=0.5, ge=0.1, le=5, description="closest approach, Å")
+    max_temperature_K: float | None = Field(default=10_000.0, ge=1, le=1e6, description="temperature, K")
+    max_volume_change: float | None = Field(
+        default=0.5, ge=0.01, le=10, description="relative change of volume against the start"
+    )
+
+
+class Relaxation(Section):
+    """When a relaxation is done, or given up."""
+
+    max_force_eV_A: float = Field(default=0.01, gt=0, le=1, description="largest force on an atom, eV/Å")
+    max_stress_GPa: float = Field(
+        default=0.1,
+        gt=0,
+        le=10,
+        description="largest component by which the stress differs from the pressure, GPa",
+    )
+    steps: int = Field(default=500, ge=1, le=100_000, description="steps, at most")

@@ -9,14 +9,15 @@ from ase.md.velocitydistribution import Stationary, thermalize_momenta
 
 from alflow.errors import InputError
 from alflow.simulation.checkpoint import Checkpoint
+from alflow.simulation.ramps import value_at
 from alflow.simulation.settings import MDSettings
 
 
 def first_checkpoint(atoms: Atoms, settings: MDSettings) -> Checkpoint:
     """The state at step 0.
 
-    Momenta are drawn from the Maxwell–Boltzmann distribution at `settings.temperature_K`, with the centre of
-    mass at rest, unless the configuration brings some.
+    Momenta are drawn from the Maxwell–Boltzmann distribution at `settings.temperature_K` (the beginning of a
+    ramp), with the centre of mass at rest, unless the configuration brings some.
 
     Raises
     ------
@@ -28,7 +29,7 @@ def first_checkpoint(atoms: Atoms, settings: MDSettings) -> Checkpoint:
     atoms = atoms.copy()
     random = np.random.Generator(np.random.PCG64(settings.seed))
     if not atoms.get_momenta().any():
-        thermalize_momenta(atoms, settings.temperature_K, rng=random)
+        thermalize_momenta(atoms, value_at(settings.temperature_K, 0, settings.steps), rng=random)
         if not atoms.constraints and len(atoms) > 1:
             Stationary(atoms)
     fixed = [constraint.index for constraint in atoms.constraints]
@@ -41,9 +42,9 @@ def first_checkpoint(atoms: Atoms, settings: MDSettings) -> Checkpoint:
         momenta=atoms.get_momenta(),
         cell=atoms.cell.array.copy(),
         pbc=atoms.get_pbc(),
+        cell_momenta=np.empty(0),
         reference_volume_A3=float(atoms.cell.volume),
         random_state=random.bit_generator.state,
-        barostat={},
     )
 
 

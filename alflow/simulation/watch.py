@@ -7,8 +7,9 @@ import math
 import numpy as np
 from ase import Atoms
 
+from alflow.simulation.calculator import grade_after_all
+from alflow.simulation.candidate_frames import CandidateFrames
 from alflow.simulation.distances import DistanceWatch
-from alflow.simulation.peaks import Peaks
 from alflow.simulation.settings import GradeControl, Guards
 
 
@@ -19,44 +20,48 @@ class FrameWatch:
     ----------
     control, guards
         The limits; without `control` grades do not matter and nothing is kept.
+    frames
+        Where the extrapolative frames are kept, and the one that caused a pause, if it is physical.
     reference_volume_A3
         Volume that the volume guard compares with.
     """
 
-    def __init__(self, control: GradeControl | None, guards: Guards, reference_volume_A3: float) -> None:
+    def __init__(
+        self,
+        control: GradeControl | None,
+        guards: Guards,
+        frames: CandidateFrames,
+        reference_volume_A3: float,
+    ) -> None:
         self.control = control
         self.guards = guards
+        self.frames = frames
         self.reference_volume_A3 = reference_volume_A3
         self._distances = None if guards.min_distance_A is None else DistanceWatch(guards.min_distance_A)
-        self._saved: Peaks[Atoms] = Peaks(control.max_saved if control else 1)
-        self._last: list[Atoms] = []
-
-    def saved(self) -> list[Atoms]:
-        """Extrapolative frames so far, in order; the frame that caused a pause, if it is physical, last."""
-        return self._saved.items() + self._last
 
     def judge(
-        self, atoms: Atoms, step: int, *, volume_A3: float, temperature_K: float = 0.0
+        self, atoms: Atoms, step: int, *, volume_A3: float, temperature_K: float = 0.0, graded: bool = True
     ) -> tuple[bool, str]:
         """Whether the frame is safe to resume from; and why the simulation must not go on, if so.
 
+        A frame that is not `graded` is not safe under control; the guards hold for it all the same.
         `results["min_distance_A"]`, where the calculator gives it, spares the search for the nearest pair.
         """
         if reason := self._not_finite(atoms) or self._too_near(atoms):
             return False, f"step {step}: {reason}"
-        grade = atoms.calc.results.get("extrapolation_grade", math.nan)
+        grade = float(atoms.calc.results.get("extrapolation_grade", math.nan)) if graded else math.nan
         if (
             reason := self._above_break(grade)
             or self._too_hot(temperature_K)
             or self._too_strained(volume_A3)
         ):
             if self.control is not None:
-                self._last = [bare_frame(atoms, step, grade)]
+                self.frames.keep(atoms, step, grade if graded else grade_after_all(atoms))
             return False, f"step {step}: {reason}"
         if self.control is not None and grade > self.control.gamma_save:
-            self._saved.offer(step, grade, lambda: bare_frame(atoms, step, grade))
+            self.frames.offer(atoms, step, grade)
             return False, ""
-        return True, ""
+        return graded or self.control is None, ""
 
     def _not_finite(self, atoms: Atoms) -> str:
         results = atoms.calc.results
@@ -97,10 +102,3 @@ class FrameWatch:
         if abs(change) <= limit:
             return ""
         return f"the volume has changed by {change:+.0%}, beyond max_volume_change = {limit:g}"
-
-
-def bare_frame(atoms: Atoms, step: int, grade: float) -> Atoms:
-    """The configuration alone, so that no energy of the potential can be taken for a label."""
-    frame = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-    frame.info = {"step": step, "extrapolation_grade": grade}
-    return frame

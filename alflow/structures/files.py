@@ -9,8 +9,8 @@ import ase.io
 from ase import Atoms
 
 from alflow.errors import InputError
-from alflow.mtp.cfg_file import read_cfg, write_cfg
-from alflow.structure_checks import check_energy_spread, check_ids, complaint
+from alflow.structures.cfg_file import read_cfg, write_cfg
+from alflow.structures.checks import check_energy_spread, check_ids, complaint
 
 
 def read_structures(

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from qm_interfaces import QMError, SettingsError, get_interface
-from qm_interfaces.registry import INTERFACES
+from qm_interfaces.registry import OWN
 
 NEEDED: dict[str, dict[str, Any]] = {
     "ase": {"calculator": "ase.calculators.emt.EMT"},
@@ -26,7 +26,7 @@ NEEDED: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("name", INTERFACES)
+@pytest.mark.parametrize("name", OWN)
 def test_every_interface_has_a_plain_level_of_theory(name: str) -> None:
     interface = get_interface(name, **NEEDED.get(name, {}))
     level = interface.level_of_theory()

@@ -10,9 +10,10 @@ from ase.build import bulk
 from pymongo.database import Database
 
 from alflow.campaign.file import parse_campaign
-from alflow.campaign.sections import Campaign
+from workflows.active_learning.schema import ActiveLearning
 from alflow.errors import InputError
-from alflow.potentials import MomentTensorPotential, evaluate, mtp_from_text, mtp_to_text
+from alflow.potentials import evaluate
+from alflow.potentials.mtp import MomentTensorPotential, mtp_from_text, mtp_to_text
 from alflow.report import build_report, gather
 from alflow.store import Store
 
@@ -58,7 +59,7 @@ def add_potential(store: Store, version: int, round_: int, labels: list[Any]) ->
 def store(database: Database[dict[str, Any]]) -> Store:
     """A campaign after two rounds: two first labels, then one that failed and one that succeeded."""
     store = Store(database)
-    campaign: Campaign = parse_campaign(
+    campaign: ActiveLearning = parse_campaign(
         {
             "name": "cu",
             "species": ["Cu"],

@@ -6,9 +6,9 @@ import numpy as np
 from ase import units
 from model_calculators import PairModel, argon
 
-from alflow.simulation import Guards, MDSettings, run_md
+from alflow.simulation import Guards, MDSettings, PressureRamp, TemperatureRamp, run_md
 
-NO_GUARDS = Guards(None, None, None)
+NO_GUARDS = Guards(min_distance_A=None, max_temperature_K=None, max_volume_change=None)
 
 
 def mean_and_error(series: list[float], blocks: int = 10) -> tuple[float, float]:
@@ -18,7 +18,9 @@ def mean_and_error(series: list[float], blocks: int = 10) -> tuple[float, float]
 
 
 def test_nve_conserves_energy_and_momentum() -> None:
-    result = run_md(argon(), PairModel(), MDSettings("nve", temperature_K=60, timestep_fs=4, steps=1000))
+    result = run_md(
+        argon(), PairModel(), MDSettings(ensemble="nve", temperature_K=60, timestep_fs=4, steps=1000)
+    )
     kinetic = 1.5 * len(argon()) * units.kB * result.history["temperature_K"]
     total = result.history["energy_eV"] + kinetic
     assert np.ptp(total) < 0.01 * np.ptp(kinetic)
@@ -27,7 +29,7 @@ def test_nve_conserves_energy_and_momentum() -> None:
 
 
 def test_nvt_has_the_temperature_asked_for_with_canonical_fluctuations() -> None:
-    settings = MDSettings("nvt", temperature_K=60, timestep_fs=8, friction_per_fs=0.02, steps=2500)
+    settings = MDSettings(ensemble="nvt", temperature_K=60, timestep_fs=8, friction_per_fs=0.02, steps=2500)
     temperatures = run_md(argon(), PairModel(), settings).history["temperature_K"]
     mean, error = mean_and_error(list(temperatures))
     assert error < 2
@@ -38,7 +40,7 @@ def test_nvt_has_the_temperature_asked_for_with_canonical_fluctuations() -> None
 
 def test_npt_has_the_pressure_asked_for() -> None:
     settings = MDSettings(
-        "npt",
+        ensemble="npt",
         temperature_K=40,
         pressure_GPa=0.1,
         timestep_fs=6,
@@ -62,7 +64,7 @@ def test_npt_has_the_pressure_asked_for() -> None:
 def test_npt_gives_the_volumes_of_an_ideal_gas() -> None:
     """p(V) ∝ Vᴺ exp(−PV / k_B T): mean (N + 1) k_B T / P, which a barostat that is a little wrong misses."""
     settings = MDSettings(
-        "npt",
+        ensemble="npt",
         temperature_K=300,
         pressure_GPa=0.01,
         timestep_fs=8,
@@ -85,3 +87,46 @@ def test_npt_gives_the_volumes_of_an_ideal_gas() -> None:
     mean, error = mean_and_error(volumes)
     assert error < 0.25
     assert abs(mean - 3) < 3 * error
+
+
+def test_temperature_and_pressure_follow_their_ramps() -> None:
+    """Slow ones: over each quarter of the run, the means are those of the ramps there."""
+    settings = MDSettings(
+        ensemble="npt",
+        temperature_K=TemperatureRamp.between(20, 60),
+        pressure_GPa=PressureRamp.between(0.2, 1.0),
+        timestep_fs=6,
+        steps=4000,
+        friction_per_fs=0.02,
+        barostat_time_fs=200,
+    )
+    model = PairModel()
+    seen: list[tuple[float, float]] = []
+
+    def note(step: int, info: dict[str, float]) -> None:
+        kinetic = len(argon()) * units.kB * info["temperature_K"] / info["volume_A3"]
+        seen.append((info["temperature_K"], (kinetic - model.results["stress"][:3].mean()) / units.GPa))
+
+    run_md(argon(), model, settings, on_progress=note, progress_interval=1)
+    quarters = np.array([part.mean(axis=0) for part in np.array_split(np.array(seen), 4)])
+    np.testing.assert_allclose(quarters[:, 0], [25, 35, 45, 55], atol=2.5)
+    np.testing.assert_allclose(quarters[:, 1], [0.3, 0.5, 0.7, 0.9], atol=0.04)
+
+
+def test_the_nvt_ensemble_follows_a_ramp() -> None:
+    settings = MDSettings(
+        ensemble="nvt",
+        temperature_K=TemperatureRamp.between(20, 60),
+        timestep_fs=8,
+        steps=2000,
+        friction_per_fs=0.02,
+    )
+    temperatures = run_md(argon(), PairModel(), settings).history["temperature_K"]
+    quarters = [part.mean() for part in np.array_split(temperatures, 4)]
+    np.testing.assert_allclose(quarters, [25, 35, 45, 55], atol=3)
+
+
+def test_a_ramp_is_a_function_of_the_step() -> None:
+    ramp = TemperatureRamp.between(300, 1500)
+    assert [ramp.value(step, 1000) for step in (0, 250, 1000, 1001)] == [300, 600, 1500, 1500]
+    assert ramp.model_dump() == {"from": 300, "to": 1500}

@@ -14,14 +14,24 @@ from ase.build import bulk
 from ase.constraints import FixAtoms
 from model_calculators import FreshEMT, PairModel, argon, farthest_displacement, same_state
 
-from alflow.simulation import Checkpoint, GradeControl, MDSettings, run_md
+from alflow.simulation import Checkpoint, GradeControl, MDSettings, PressureRamp, TemperatureRamp, run_md
 
 STEPS = 40
-ENSEMBLES = ["nve", "nvt", "npt"]
+ENSEMBLES = ["nve", "nvt", "npt", "npt-axes", "npt-free"]
 
 
 def settings(ensemble: str, steps: int = STEPS) -> MDSettings:
-    return MDSettings(ensemble, temperature_K=80, pressure_GPa=0.05, timestep_fs=5, steps=steps, seed=3)
+    """Of an ensemble, and behind it the kind of cell."""
+    ensemble, _, npt_cell = ensemble.partition("-")
+    return MDSettings(
+        ensemble=ensemble,
+        npt_cell=npt_cell or "isotropic",
+        temperature_K=80,
+        pressure_GPa=0.05,
+        timestep_fs=5,
+        steps=steps,
+        seed=3,
+    )
 
 
 def through_bson(checkpoint: Checkpoint) -> Checkpoint:
@@ -113,3 +123,42 @@ def test_the_trajectory_of_a_resumed_run_is_that_of_the_whole(tmp_path: Path) ->
     resumed.write_bytes(resumed.read_bytes()[:-100])
     run_md(checkpoint, PairModel(), settings("nvt"), trajectory=resumed, trajectory_interval=5)
     assert resumed.read_text() == whole.read_text()
+
+
+@pytest.mark.parametrize("npt_cell", ["isotropic", "axes", "free"])
+def test_ramps_resume_exactly(npt_cell: str) -> None:
+    ramps = MDSettings(
+        ensemble="npt",
+        npt_cell=npt_cell,
+        temperature_K=TemperatureRamp.between(20, 120),
+        pressure_GPa=PressureRamp.between(0.5, 0.0),
+        timestep_fs=5,
+        steps=STEPS,
+    )
+    whole = run_md(argon(), PairModel(), ramps)
+    part = run_md(argon(), PairModel(), ramps, stop_requested=stop_after(13))
+    resumed = run_md(through_bson(part.checkpoint), PairModel(), ramps)
+    assert same_state(resumed.checkpoint, whole.checkpoint)
+
+
+def test_a_checkpoint_of_an_earlier_release_goes_on() -> None:
+    """It had the momentum of an isotropic barostat, and the force on it."""
+    part = run_md(argon(), PairModel(), settings("npt", 17)).checkpoint
+    whole = run_md(argon(), PairModel(), settings("npt"))
+    old = part.to_dict()
+    old["barostat"] = {"momentum": float(old.pop("cell_momenta")[0]), "force": 1.0}
+    assert same_state(
+        run_md(Checkpoint.from_dict(old), PairModel(), settings("npt")).checkpoint, whole.checkpoint
+    )
+    fixed = run_md(argon(), PairModel(), settings("nvt", 17)).checkpoint
+    old = fixed.to_dict()
+    old["barostat"] = {}
+    del old["cell_momenta"]
+    assert same_state(Checkpoint.from_dict(old), fixed)
+
+
+def test_a_run_goes_on_with_another_kind_of_cell() -> None:
+    """Its barostat begins at rest."""
+    part = run_md(argon(), PairModel(), settings("npt", 17)).checkpoint
+    result = run_md(part, PairModel(), settings("npt-free"))
+    assert (result.state, len(result.checkpoint.cell_momenta)) == ("finished", 6)

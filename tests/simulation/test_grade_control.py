@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase import Atoms
-from model_calculators import PairModel, argon, farthest_displacement
+from model_calculators import PairModel, ThriftyModel, argon, farthest_displacement, same_state
 
 from alflow.errors import InputError
-from alflow.simulation import GradeControl, MDResult, MDSettings, run_md
+from alflow.simulation import CandidateFrames, GradeControl, Guards, MDResult, MDSettings, run_md
 
-SETTINGS = MDSettings("nve", temperature_K=80, timestep_fs=5, steps=60)
+SETTINGS = MDSettings(ensemble="nve", temperature_K=80, timestep_fs=5, steps=60)
 
 
 def scripted(grades: list[float]) -> PairModel:
@@ -114,3 +114,66 @@ def test_the_start_is_not_changed() -> None:
     run_md(start, PairModel(), SETTINGS)
     np.testing.assert_array_equal(start.positions, argon().positions)
     assert start.calc is None and not start.has("momenta")
+
+
+def test_frames_are_kept_where_one_is_told_to() -> None:
+    frames = CandidateFrames(3)
+    result = run_md(argon(), scripted([0.5, 3.0, 4.0, 12.0]), SETTINGS, control=GradeControl(), frames=frames)
+    assert [frame.info["step"] for frame in frames.all()] == [1, 2, 3]
+    assert len(result.saved) == 3
+
+
+def every(interval: int, **changes: object) -> MDSettings:
+    return SETTINGS.model_copy(update={"grade_every": interval, **changes})
+
+
+@pytest.mark.parametrize("model", [ThriftyModel, PairModel])
+def test_grades_every_n_steps_change_nothing_but_when_the_run_pauses(model: type[PairModel]) -> None:
+    whole = run_md(argon(), model(farthest_displacement(2.0)), every(1), control=GradeControl())
+    assert whole.state == "finished"
+    rare = run_md(argon(), model(farthest_displacement(2.0)), every(7), control=GradeControl())
+    assert same_state(rare.checkpoint, whole.checkpoint)
+    assert rare.history["step"].tolist() == [0, 7, 14, 21, 28, 35, 42, 49, 56, 60]
+    chosen = np.isin(whole.history["step"], rare.history["step"])
+    for name, values in rare.history.items():
+        np.testing.assert_array_equal(values, whole.history[name][chosen])
+
+    steep = farthest_displacement(60.0)
+    early = run_md(argon(), model(steep), every(1), control=GradeControl())
+    late = run_md(argon(), model(steep), every(7), control=GradeControl())
+    assert early.state == late.state == "paused"
+    paused_at = [int(result.saved[-1].info["step"]) for result in (early, late)]
+    assert paused_at[0] <= paused_at[1] < paused_at[0] + 7
+    assert paused_at[1] % 7 == late.checkpoint.step % 7 == 0
+    assert late.checkpoint.step <= early.checkpoint.step
+
+
+def test_grades_that_are_not_wanted_are_not_computed_and_the_calculator_is_left_as_it_was() -> None:
+    model = ThriftyModel(farthest_displacement(2.0))
+    run_md(argon(), model, every(20), control=GradeControl())
+    assert (model.computed, model.grades_wanted) == (4, True)
+
+
+def test_a_run_that_is_interrupted_between_grades_goes_on_from_the_last_of_them() -> None:
+    whole = run_md(argon(), ThriftyModel(farthest_displacement(2.0)), every(7), control=GradeControl())
+    model = ThriftyModel(farthest_displacement(2.0))
+    answers = iter([False] * 17 + [True])
+    part = run_md(argon(), model, every(7), control=GradeControl(), stop_requested=lambda: next(answers))
+    assert (part.state, part.checkpoint.step) == ("interrupted", 14)
+    resumed = run_md(part.checkpoint, model, every(7), control=GradeControl())
+    assert same_state(resumed.checkpoint, whole.checkpoint)
+
+
+@pytest.mark.parametrize("model", [ThriftyModel, PairModel])
+def test_a_guard_trips_between_grades_and_its_frame_has_a_grade(model: type[PairModel]) -> None:
+    grade = farthest_displacement(2.0)
+    hot = every(50, ensemble="nvt", temperature_K=500.0, friction_per_fs=0.1, timestep_fs=2.0, steps=500)
+    start = argon()
+    start.set_momenta(np.full((32, 3), 1e-3))
+    guards = Guards(max_temperature_K=505)
+    result = run_md(start, model(grade), hot, control=GradeControl(), guards=guards)
+    assert result.state == "paused"
+    (frame,) = result.saved
+    assert frame.info["step"] % 50 != 0
+    assert frame.info["extrapolation_grade"] == grade(frame)
+    assert result.checkpoint.step % 50 == 0

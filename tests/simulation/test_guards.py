@@ -33,7 +33,7 @@ def test_atoms_too_near_pause_the_run_and_the_frame_is_not_saved(tells_distance:
     result = run_md(
         argon(),
         Collider(tells_distance),
-        MDSettings("nve", temperature_K=0, timestep_fs=2, steps=200),
+        MDSettings(ensemble="nve", temperature_K=0, timestep_fs=2, steps=200),
         control=GradeControl(),
         guards=Guards(min_distance_A=2.0, max_temperature_K=None),
     )
@@ -45,7 +45,7 @@ def test_atoms_too_near_pause_the_run_and_the_frame_is_not_saved(tells_distance:
 
 
 def test_too_hot_pauses_and_the_frame_is_saved() -> None:
-    settings = MDSettings("nvt", temperature_K=500, timestep_fs=2, friction_per_fs=0.1, steps=500)
+    settings = MDSettings(ensemble="nvt", temperature_K=500, timestep_fs=2, friction_per_fs=0.1, steps=500)
     start = argon()
     start.set_momenta(np.full((32, 3), 1e-3))
     guards = Guards(max_temperature_K=505)
@@ -57,7 +57,7 @@ def test_too_hot_pauses_and_the_frame_is_saved() -> None:
 
 def test_the_volume_is_compared_with_the_start_also_after_resuming() -> None:
     def compress(steps: int) -> MDSettings:
-        return MDSettings("npt", temperature_K=80, pressure_GPa=1.5, timestep_fs=2, steps=steps)
+        return MDSettings(ensemble="npt", temperature_K=80, pressure_GPa=1.5, timestep_fs=2, steps=steps)
 
     guards = Guards(max_volume_change=0.1)
     begun = run_md(argon(), PairModel(), compress(15), guards=guards)
@@ -79,7 +79,7 @@ def test_numbers_that_are_not_finite_pause_the_run() -> None:
             if atoms.get_kinetic_energy() > 0 and abs(atoms.positions - argon().positions).max() > 0.05:
                 self.results["forces"][3, 1] = np.inf
 
-    result = run_md(argon(), Broken(), MDSettings("nvt", temperature_K=80, timestep_fs=4, steps=500))
+    result = run_md(argon(), Broken(), MDSettings(ensemble="nvt", temperature_K=80, timestep_fs=4, steps=500))
     assert result.state == "paused"
     assert "not finite" in result.reason
     assert np.isfinite(result.checkpoint.positions).all() and np.isfinite(result.checkpoint.momenta).all()

@@ -6,8 +6,8 @@ import pytest
 from pymongo.database import Database
 
 from alflow.campaign.file import parse_campaign
-from alflow.campaign.kinds import CampaignSettings
 from alflow.store import Store
+from workflows.active_learning.schema import ActiveLearning
 
 
 @pytest.fixture
@@ -16,7 +16,7 @@ def store(database: Database[dict[str, Any]]) -> Store:
 
 
 @pytest.fixture
-def campaign() -> CampaignSettings:
+def campaign() -> ActiveLearning:
     return parse_campaign(
         {
             "name": "cu",

@@ -5,18 +5,28 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from ase import Atoms
-from ase.build import bulk
+from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from alflow.campaign.kinds import CampaignSettings
 from alflow.errors import InputError
-from alflow.states import CampaignState, LabelKind
+from alflow.explorers import EXPLORERS, Run
+from alflow.states import CampaignState, LabelKind, RunState
 from alflow.store import Store
 from alflow.store.configurations import configuration_hash
+from workflows.active_learning.schema import ActiveLearning
 
 LEVEL = {"code": "mock", "cutoff_eV": 300}
+
+
+def runs_of(campaign: ActiveLearning, start: Atoms) -> list[tuple[str, Run]]:
+    structures = {structure.name: start for structure in campaign.structures}
+    return [
+        (explorer.kind, run)
+        for explorer in campaign.explorers
+        for run in EXPLORERS.get(explorer.kind).runs(explorer, structures, campaign.species)
+    ]
 
 
 def ask(store: Store, atoms: Atoms, number: int = 1, campaign: str = "cu") -> ObjectId:
@@ -39,7 +49,7 @@ def finish(store: Store, label: ObjectId, rejections: list[str] | None = None) -
     )
 
 
-def test_a_round_is_advanced_once(store: Store, campaign: CampaignSettings) -> None:
+def test_a_round_is_advanced_once(store: Store, campaign: ActiveLearning) -> None:
     assert store.campaigns.create(campaign)
     assert not store.campaigns.create(campaign)
     with ThreadPoolExecutor(8) as pool:
@@ -48,7 +58,7 @@ def test_a_round_is_advanced_once(store: Store, campaign: CampaignSettings) -> N
     assert store.campaigns.get("cu")["round"] == 1
 
 
-def test_an_ended_campaign_stays_ended_until_reopened(store: Store, campaign: CampaignSettings) -> None:
+def test_an_ended_campaign_stays_ended_until_reopened(store: Store, campaign: ActiveLearning) -> None:
     store.campaigns.create(campaign)
     assert store.campaigns.end("cu", CampaignState.FAILED, "no power")
     assert not store.campaigns.end("cu", CampaignState.FINISHED, "later")
@@ -59,7 +69,7 @@ def test_an_ended_campaign_stays_ended_until_reopened(store: Store, campaign: Ca
     assert store.campaigns.get("cu")["state"] == "running"
 
 
-def test_unknown_campaign_is_one_sentence(store: Store, campaign: CampaignSettings) -> None:
+def test_unknown_campaign_is_one_sentence(store: Store, campaign: ActiveLearning) -> None:
     store.campaigns.create(campaign)
     with pytest.raises(InputError, match="campaign 'nu' is not in this database; it has: cu"):
         store.campaigns.get("nu")
@@ -158,18 +168,18 @@ def test_an_imported_label_is_done(store: Store) -> None:
     assert store.labels.structures([label])[0].get_potential_energy() == 1.0
 
 
-def test_a_run_is_claimed_and_completed_once_a_round(store: Store, campaign: CampaignSettings) -> None:
+def test_a_run_is_claimed_and_completed_once_a_round(store: Store, campaign: ActiveLearning) -> None:
     start = bulk("Cu")
-    store.explorers.create("cu", [(run, start) for run in campaign.trajectories()])
+    store.explorers.create("cu", runs_of(campaign, start))
     run = store.explorers.claim("cu", 0, 1)
     assert run is not None
     assert store.explorers.claim("cu", 0, 1) is None
-    assert store.explorers.is_taken("cu", 0, 1)
+    assert not store.explorers.is_over("cu", 0, 1)
     frame = start.copy()
     frame.info = {"explorer": "md", "step": 7, "extrapolation_grade": 3.5}
     saved = {"checkpoint": {"positions": start.positions, "step": 6}, "step": 6, "candidates": [frame]}
     assert store.explorers.save_progress(run, 1, **saved, history={"step": np.arange(8)})
-    assert store.explorers.complete(run, 1, "paused", "γ")
+    assert store.explorers.complete(run, 1, RunState.PAUSED, "γ")
     assert store.explorers.claim("cu", 0, 1) is None
     again = store.explorers.claim("cu", 0, 2)
     assert again is not None
@@ -180,14 +190,51 @@ def test_a_run_is_claimed_and_completed_once_a_round(store: Store, campaign: Cam
     assert store.explorers.candidates("cu", 2) == []
 
 
-def test_history_takes_the_later_of_repeated_steps(store: Store, campaign: CampaignSettings) -> None:
-    store.explorers.create("cu", [(run, bulk("Cu")) for run in campaign.trajectories()])
+def test_frames_of_a_run_may_differ_in_species_and_size(store: Store, campaign: ActiveLearning) -> None:
+    store.explorers.create("cu", runs_of(campaign, bulk("Cu")))
+    run = store.explorers.claim("cu", 0, 1)
+    assert run is not None
+    frames = [bulk("Cu", cubic=True), molecule("H2O"), bulk("NaCl", "rocksalt", a=5.6)]
+    for step, frame in enumerate(frames):
+        frame.info = {"step": step, "extrapolation_grade": 3.0 + step}
+    store.explorers.save_progress(
+        run, 1, checkpoint={}, step=3, candidates=frames, history={"step": np.arange(3)}
+    )
+    back = store.explorers.candidates("cu", 1)
+    assert [atoms.info for atoms in back] == [frame.info | {"explorer": "md"} for frame in frames]
+    assert back == frames
+
+
+def test_results_of_a_run_are_those_of_its_last_part(store: Store, campaign: ActiveLearning) -> None:
+    store.explorers.create("cu", runs_of(campaign, bulk("Cu")))
+    for round_, energy_eV in ((1, -1.0), (2, -2.0)):
+        run = store.explorers.claim("cu", 0, round_)
+        assert run is not None
+        atoms = bulk("Cu")
+        atoms.calc = SinglePointCalculator(atoms, energy=energy_eV, forces=np.zeros((1, 3)))
+        store.explorers.complete(
+            run,
+            round_,
+            RunState.PAUSED,
+            None,
+            version=round_,
+            results={"barrier_eV": energy_eV},
+            structures=[atoms],
+        )
+    (document,) = store.explorers.all("cu")
+    assert (document["version"], document["results"]) == (2, {"barrier_eV": -2.0})
+    (relaxed,) = store.explorers.structures("cu", 0)
+    assert relaxed.get_potential_energy() == -2.0
+
+
+def test_history_takes_the_later_of_repeated_steps(store: Store, campaign: ActiveLearning) -> None:
+    store.explorers.create("cu", runs_of(campaign, bulk("Cu")))
     for round_, steps, energy in ((1, [0, 1, 2, 3], 1.0), (2, [2, 3, 4], 2.0), (3, [4, 5], 3.0)):
         run = store.explorers.claim("cu", 0, round_)
         assert run is not None
         history = {"step": np.array(steps), "energy_eV": np.full(len(steps), energy)}
         store.explorers.save_progress(run, round_, checkpoint={}, step=0, candidates=[], history=history)
-        store.explorers.complete(run, round_, "paused", None)
+        store.explorers.complete(run, round_, RunState.PAUSED, None)
     history = store.explorers.history("cu", 0)
     assert history["step"].tolist() == [0, 1, 2, 3, 4, 5]
     assert history["energy_eV"].tolist() == [1.0, 1.0, 2.0, 2.0, 3.0, 3.0]
@@ -196,17 +243,18 @@ def test_history_takes_the_later_of_repeated_steps(store: Store, campaign: Campa
 def test_potentials_are_immutable(store: Store) -> None:
     labels = [ObjectId() for _ in range(3)]
     facts = {
+        "kind": "mtp",
         "active_set": b"\x00\x01",
         "labels": labels,
         "errors": {"force_rmse_eV_A": np.float64(0.1)},
         "round": 0,
     }
-    assert store.potentials.add("cu", 1, mtp="first", **facts)
-    assert not store.potentials.add("cu", 1, mtp="second", **facts)
+    assert store.potentials.add("cu", 1, content=b"first", **facts)
+    assert not store.potentials.add("cu", 1, content=b"second", **facts)
     newest = store.potentials.latest("cu")
     assert newest is not None
     assert store.potentials.label_ids(newest) == labels
-    assert store.potentials.mtp("cu", 1) == "first"
+    assert store.potentials.content("cu", 1) == b"first"
     assert store.potentials.active_set("cu", 1) == b"\x00\x01"
 
 

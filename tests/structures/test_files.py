@@ -163,6 +163,6 @@ def test_writing_where_it_cannot_be(tmp_path: Path) -> None:
         write_structures(tmp_path / "a.unheardof", [bulk("Cu")])
 
 
-def test_reads_the_published_sets(shared_data: Path) -> None:
-    structures = read_structures(shared_data / "zuo2020" / "Mo_test.extxyz", labelled=True, species=["Mo"])
+def test_reads_the_published_sets(reference_data: Path) -> None:
+    structures = read_structures(reference_data / "zuo2020" / "Mo_test.extxyz", labelled=True, species=["Mo"])
     assert len(structures) == 23

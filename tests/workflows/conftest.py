@@ -11,7 +11,7 @@ from fireworks import LaunchPad
 from pymongo.database import Database
 
 from alflow.campaign.file import parse_campaign
-from alflow.campaign.sections import Campaign
+from workflows.active_learning.schema import ActiveLearning
 from alflow.store import Store
 from qm_interfaces import QMResult, get_interface
 from qm_interfaces.relaxation import RelaxationSettings
@@ -37,10 +37,10 @@ CAMPAIGN: dict[str, Any] = {
 
 
 @pytest.fixture
-def make_campaign() -> Callable[..., Campaign]:
+def make_campaign() -> Callable[..., ActiveLearning]:
     """The small campaign with some sections changed."""
 
-    def make(**sections: Any) -> Campaign:
+    def make(**sections: Any) -> ActiveLearning:
         data = copy.deepcopy(CAMPAIGN)
         for key, value in sections.items():
             data[key] = data[key] | value if isinstance(value, dict) else value

@@ -8,16 +8,17 @@ import ase.io
 import pytest
 from ase.calculators.emt import EMT
 
-from alflow.campaign.sections import Campaign
+from workflows.active_learning.schema import ActiveLearning
 from alflow.errors import InputError
 from alflow.store import overview
 from alflow.store.labels import level_hash
-from alflow.structures.starting import displaced, starting_structures
+from alflow.structures.displaced import displaced
+from alflow.structures.starting import starting_structures
 from qm_interfaces import CodeFailed, SettingsError, get_interface
 from workflows.launchpad import HOT_ROUNDS
 from workflows.submission import submit
 
-Make = Callable[..., Campaign]
+Make = Callable[..., ActiveLearning]
 
 
 def test_a_campaign_from_no_data_to_its_end(
@@ -71,7 +72,7 @@ def test_start_from_labelled_structures(
     stage: Any, make_campaign: Make, labels_in_process: list[str], tmp_path: Path
 ) -> None:
     campaign = make_campaign()
-    structures = displaced(list(starting_structures(campaign).values()), campaign.initial)
+    structures = displaced(list(starting_structures(campaign.structures, ["Cu"]).values()), campaign.initial)
     for atoms in structures:
         atoms.calc = EMT()
         atoms.get_stress()
@@ -90,7 +91,9 @@ def test_labels_of_another_level_of_theory_are_no_start(
         level_hash(get_interface("mock", **options).level_of_theory())
         for options in ({}, {"calculator": "lennard-jones"})
     ]
-    structures = displaced(list(starting_structures(make_campaign()).values()), make_campaign().initial)
+    campaign = make_campaign()
+    starts = list(starting_structures(campaign.structures, ["Cu"]).values())
+    structures = displaced(starts, campaign.initial)
     for atoms, level in zip(structures, levels, strict=False):
         atoms.calc = EMT()
         atoms.get_potential_energy()
@@ -172,7 +175,7 @@ def test_a_broken_task_ends_the_campaign_with_its_words(
     def broken(*_: Any, **__: Any) -> None:
         raise ZeroDivisionError("a bug")
 
-    monkeypatch.setattr("workflows.training.fit", broken)
+    monkeypatch.setattr("alflow.potentials.mtp.KIND.fit", broken)
     submit(stage.store, stage.launchpad, make_campaign())
     end = stage.work()
     assert (end["state"], end["reason"]) == ("failed", "train of round 0 broke: ZeroDivisionError: a bug")

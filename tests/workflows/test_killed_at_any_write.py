@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from lives import KILLED, life
 
-from alflow.campaign.sections import Campaign
+from workflows.active_learning.schema import ActiveLearning
 from alflow.store import Store
 from workflows.submission import submit
 
@@ -19,7 +19,7 @@ from workflows.submission import submit
 def test_killed_again_and_again(
     stage: Any,
     undisturbed: Any,
-    make_campaign: Callable[..., Campaign],
+    make_campaign: Callable[..., ActiveLearning],
     labels_in_process: list[str],
     seed: int,
 ) -> None:
@@ -58,5 +58,5 @@ def _story(store: Store) -> list[Any]:
         for event in store.events.find("cu", "selected")
     ]
     energies = [(label["state"], label.get("energy_eV")) for label in store.labels.find("cu")]
-    potentials = [store.potentials.mtp("cu", p["version"]) for p in store.potentials.history("cu")]
+    potentials = [store.potentials.content("cu", p["version"]) for p in store.potentials.history("cu")]
     return [rounds, energies, potentials]

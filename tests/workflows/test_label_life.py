@@ -9,12 +9,12 @@ from typing import Any
 
 import pytest
 
-from alflow.campaign.sections import Campaign
+from workflows.active_learning.schema import ActiveLearning
 from qm_interfaces import CodeFailed, NotConverged, QMResult, get_interface
 from workflows.local import ROLES, _without_waiting, work
 from workflows.submission import submit
 
-Make = Callable[..., Campaign]
+Make = Callable[..., ActiveLearning]
 
 
 @pytest.fixture

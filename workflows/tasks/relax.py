@@ -14,7 +14,7 @@ from alflow.simulation import (
     BatchSettings,
     GradeControl,
     Guards,
-    MTPBatchPotential,
+    GradedPotential,
     relax_batch,
 )
 from alflow.states import CandidateState, Dropped
@@ -60,7 +60,7 @@ def _relaxed(
     selection = config.stages[stage].selection
     results = relax_batch(
         (candidate["atoms"] for candidate in candidates),
-        MTPBatchPotential(
+        GradedPotential(
             read_potential(store, name, config.species, version), read_active_set(store, name, version)
         ),
         settings=BatchSettings(

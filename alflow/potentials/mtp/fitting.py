@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -22,52 +23,17 @@ from threadpoolctl import ThreadpoolController
 
 from alflow.errors import InputError
 from alflow.potentials.errors import Errors, evaluate_errors
-from alflow.potentials.evaluation import evaluate, jacobian
+from alflow.potentials.evaluation import evaluate
+from alflow.potentials.fit_settings import FitSettings
 from alflow.potentials.labels import Labels, labels_of
-from alflow.potentials.mtp.potential import DEFAULT_RADIAL_BASIS_SIZE, MomentTensorPotential
+from alflow.potentials.mtp.evaluate import jacobian
+from alflow.potentials.mtp.potential import MomentTensorPotential
+from alflow.potentials.mtp.settings import MTPSettings
 
+DEFAULTS = FitSettings()
 ROWS_AT_ONCE = 1500
 """Rows of the Jacobian that exist at one time in a thread: large enough for fast matrix products, small
 enough for the cache."""
-
-
-@dataclass(frozen=True)
-class FitSettings:
-    """How to fit.
-
-    Attributes
-    ----------
-    energy_weight, force_weight, stress_weight : float
-        w_E (1/eV²), w_F (Å²/eV²), w_S (1/eV²) of the loss.
-    ridge : float
-        Damping of every step in all coefficients, relative to the curvature of the loss: what the data do not
-        determine stays near where the fit starts. It is no term of the loss.
-    max_iterations : int
-    tolerance : float
-        Stop when the loss falls by less than a tenth of this fraction in each of two successive iterations. A
-        refit stops at falls of all of this fraction, as the next one goes on from it.
-    starts : int
-        Fit from so many random starts and keep the best; a warm start counts as the first of them.
-    holdout : float
-        Fraction of the structures that is kept out of the fit to report its errors.
-    radial_basis_size : int
-        Chebyshev polynomials of a radial function.
-    seed : int
-        Of random starts and of the choice of the holdout.
-    threads : int
-    """
-
-    energy_weight: float = 1.0
-    force_weight: float = 1e-3
-    stress_weight: float = 1e-4
-    ridge: float = 1e-6
-    max_iterations: int = 100
-    tolerance: float = 1e-3
-    starts: int = 1
-    holdout: float = 0.0
-    radial_basis_size: int = DEFAULT_RADIAL_BASIS_SIZE
-    seed: int = 0
-    threads: int = 1
 
 
 @dataclass(frozen=True)
@@ -114,11 +80,11 @@ def fit(
     structures: Sequence[Atoms],
     *,
     species: Sequence[str],
-    level: int,
-    cutoff_A: float,
-    settings: FitSettings = FitSettings(),
+    form: MTPSettings,
+    settings: FitSettings = DEFAULTS,
     start: MomentTensorPotential | None = None,
-    min_distance_A: float | None = None,
+    threads: int = 1,
+    holdout: float = 0.0,
     progress: Callable[[FitProgress], None] | None = None,
 ) -> FitResult:
     """Fit a potential of the given form.
@@ -130,13 +96,15 @@ def fit(
         one of them.
     species : sequence of str
         Chemical symbols in the order of the types.
-    level, cutoff_A, min_distance_A
-        As in `MomentTensorPotential.random`; the minimum distance is by default the shortest distance in the
-        data.
+    form : MTPSettings
+        Level, cutoff, minimum distance (by default the shortest distance in the data), radial basis.
     settings : FitSettings
     start : MomentTensorPotential, optional
-        Warm start; its form replaces level, cutoff and minimum distance, also where the data have shorter
+        Warm start; its own form replaces `form`, also where the data have shorter
         distances: its polynomials go on below the minimum distance.
+    threads : int
+    holdout : float
+        Fraction of the structures that is kept out of the fit to report its errors.
     progress : callable, optional
         Called with a `FitProgress` after each iteration.
 
@@ -146,10 +114,11 @@ def fit(
         If there is no structure, one has no label, or a species is unknown.
     """
     begin = time.perf_counter()
-    train, test = split_holdout(structures, settings.holdout, settings.seed)
-    problem = LeastSquares(train, settings)
+    train, test = split_holdout(structures, holdout, settings.seed)
+    problem = LeastSquares(train, settings, threads)
+    min_distance_A = form.min_distance_A
     if min_distance_A is None and (start is None or settings.starts > 1):
-        min_distance_A = _shortest_distance(train, species, cutoff_A)
+        min_distance_A = _shortest_distance(train, species, form.cutoff_A)
     best: tuple[MomentTensorPotential, list[float]] | None = None
     for number in range(settings.starts):
         if start is not None and number == 0:
@@ -157,10 +126,10 @@ def fit(
         else:
             initial = MomentTensorPotential.random(
                 species,
-                level,
-                cutoff_A,
+                form.level,
+                form.cutoff_A,
                 min_distance_A=min_distance_A,
-                radial_basis_size=settings.radial_basis_size,
+                radial_basis_size=form.radial_basis_size,
                 seed=settings.seed + number,
             )
 
@@ -175,8 +144,8 @@ def fit(
     potential, losses = best
     return FitResult(
         potential=potential,
-        train=evaluate_errors(potential, train, threads=settings.threads),
-        test=evaluate_errors(potential, test, threads=settings.threads) if test else None,
+        train=evaluate_errors(potential, train, threads=threads),
+        test=evaluate_errors(potential, test, threads=threads) if test else None,
         loss=losses[-1],
         iterations=len(losses) - 1,
         seconds=time.perf_counter() - begin,
@@ -215,9 +184,10 @@ def _shortest_distance(structures: Sequence[Atoms], species: Sequence[str], cuto
 class LeastSquares:
     """The weighted least-squares problem of a set of labelled structures."""
 
-    def __init__(self, structures: Sequence[Atoms], settings: FitSettings) -> None:
+    def __init__(self, structures: Sequence[Atoms], settings: FitSettings, threads: int = 1) -> None:
         labels = [labels_of(atoms) for atoms in structures]
         self._settings = settings
+        self._threads = threads
         self._libraries = ThreadpoolController()
         self._chunks = [
             (chunk, *_targets_and_weights([labels[i] for i in indices], settings))
@@ -276,7 +246,9 @@ class LeastSquares:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """JᵀJ (m, m) and Jᵀr (m,) of the weighted residuals r = label − potential."""
 
-        def part(chunk: tuple[list[Atoms], NDArray[np.float64], NDArray[np.float64]]) -> tuple:
+        def part(
+            chunk: tuple[list[Atoms], NDArray[np.float64], NDArray[np.float64]],
+        ) -> tuple[NDArray[np.float64], ...]:
             structures, _, weights = chunk
             weighted = jacobian(potential, structures) * weights
             return weighted @ weighted.T, weighted @ self._residuals(potential, *chunk)
@@ -318,13 +290,13 @@ class LeastSquares:
             ]
         return weights * (targets - np.concatenate(parts))
 
-    def _map(self, function: Callable) -> Iterator:
+    def _map(self, function: Callable[..., Any]) -> Iterator[Any]:
         # Threads of BLAS would take the cores from ours, and keep one busy while they wait for work.
         with self._libraries.limit(limits=1, user_api="blas"):
-            if self._settings.threads == 1:
+            if self._threads == 1:
                 yield from map(function, self._chunks)
             else:
-                with ThreadPoolExecutor(self._settings.threads) as pool:
+                with ThreadPoolExecutor(self._threads) as pool:
                     yield from pool.map(function, self._chunks)
 
 
@@ -376,6 +348,7 @@ def _solve_damped(
     shift = 0.0
     while True:
         try:
-            return scale * cho_solve(cho_factor(scaled + shift * np.eye(len(scale))), scale * gradient)
+            factor = cho_factor(scaled + shift * np.eye(len(scale)))
+            return np.asarray(scale * cho_solve(factor, scale * gradient), dtype=np.float64)
         except LinAlgError:
             shift = max(10 * shift, 1e-15)

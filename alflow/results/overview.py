@@ -1,0 +1,128 @@
+"""Where a campaign stands: what `alflow status` and `watch` show, and their JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any, Protocol
+
+from alflow.results.costs import total
+from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, rounds_table
+from alflow.results.table import Table
+from alflow.states import CampaignState, LabelState, Role
+from alflow.store.cost import Cost
+
+
+class Part(Protocol):
+    """What a kind of campaign adds to the overview that all kinds share."""
+
+    @property
+    def subtitle(self) -> str:
+        """A few words on where the campaign is, such as its phase; may be empty."""
+        ...
+
+    @property
+    def round_columns(self) -> Mapping[str, str]:
+        """Columns of the table of rounds, as `ROUND_COLUMNS`."""
+        ...
+
+    def tables(self) -> list[Table]:
+        """Tables that stand before that of the rounds."""
+        ...
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        ...
+
+
+class NothingMore:
+    """The part of a kind that adds nothing."""
+
+    subtitle = ""
+    round_columns = ROUND_COLUMNS
+
+    def tables(self) -> list[Table]:
+        """None."""
+        return []
+
+    def as_dict(self) -> dict[str, Any]:
+        """Nothing."""
+        return {}
+
+
+@dataclass(frozen=True)
+class Overview:
+    """Where a campaign stands.
+
+    Attributes
+    ----------
+    campaign, kind
+        Its name, and the name of its kind.
+    state
+    reason
+        Why it ended, in one sentence; None while it runs.
+    waits_for
+        What the present round waits for, in a few words.
+    round
+    labels
+        Number of labels by state.
+    cost
+        By role.
+    rounds
+        Oldest first.
+    part
+        What the kind of campaign adds.
+    """
+
+    campaign: str
+    kind: str
+    state: CampaignState
+    reason: str | None
+    waits_for: str
+    round: int
+    labels: Mapping[LabelState, int]
+    cost: Mapping[Role, Cost]
+    rounds: Sequence[RoundRecord]
+    part: Part = field(default_factory=NothingMore)
+
+    @property
+    def processor_hours(self) -> float:
+        """Processor time of all work so far."""
+        return total(self.cost).processor_s / 3600
+
+    @property
+    def subtitle(self) -> str:
+        """One line: the kind's words, the round, the cost."""
+        words = [self.part.subtitle, f"round {self.round}", f"{self.processor_hours:.3g} CPU h"]
+        return " · ".join(word for word in words if word)
+
+    @property
+    def situation(self) -> str:
+        """Why the campaign ended, or what it waits for."""
+        return self.reason or f"waits for {self.waits_for}"
+
+    @property
+    def label_counts(self) -> str:
+        """Labels by state, in words."""
+        counts = [f"{count} {state}" for state, count in self.labels.items() if count]
+        return "labels: " + (", ".join(counts) or "none yet")
+
+    def tables(self, newest_rounds: int | None = None) -> list[Table]:
+        """The kind's tables, and the rounds: all, or so many of the last ones."""
+        return [*self.part.tables(), rounds_table(self.rounds, self.part.round_columns, newest_rounds)]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values: the document of `alflow status --json`."""
+        return {
+            "campaign": self.campaign,
+            "kind": self.kind,
+            "state": str(self.state),
+            "reason": self.reason,
+            "waits_for": self.waits_for,
+            "round": self.round,
+            "labels": {str(state): count for state, count in self.labels.items()},
+            "cpu_hours": self.processor_hours,
+            "cost": {str(role): asdict(cost) for role, cost in self.cost.items()},
+            **self.part.as_dict(),
+            "rounds": [row.as_dict() for row in self.rounds],
+        }

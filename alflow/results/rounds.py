@@ -1,0 +1,79 @@
+"""Rounds of a campaign: what was found, labelled and learned in each."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from alflow.results.table import Cell, Table
+
+ROUND_COLUMNS: Mapping[str, str] = {
+    "round": "round",
+    "candidates": "candidates",
+    "gamma_max": "γ max",
+    "labels": "labels",
+    "done": "done",
+    "potential": "potential",
+    "energy_rmse_eV_per_atom": "energy RMSE, meV/atom",
+    "force_rmse_eV_A": "force RMSE, eV/Å",
+}
+"""Columns of a table of rounds: key of `RoundRecord.as_dict` → heading."""
+
+_IN_THOUSANDTHS = ("energy_rmse_eV_per_atom",)
+
+
+@dataclass(frozen=True)
+class RoundRecord:
+    """One round.
+
+    Attributes
+    ----------
+    round
+    candidates
+        Configurations among which the labels were chosen.
+    gamma_max
+        Highest extrapolation grade among them.
+    labels, done
+        Labels that were asked for, and those that were accepted.
+    potential
+        Version of the potential that the round ended with, if it was refitted.
+    energy_rmse_eV_per_atom, force_rmse_eV_A
+        Training errors of that version.
+    phase, stage
+        Where in the campaign the round was, if its kind has phases; stages count from 0.
+    work
+        What the tasks of the round came to, in numbers, such as candidates relaxed.
+    """
+
+    round: int
+    candidates: int
+    gamma_max: float | None
+    labels: int
+    done: int
+    potential: int | None = None
+    energy_rmse_eV_per_atom: float | None = None
+    force_rmse_eV_A: float | None = None
+    phase: str | None = None
+    stage: int | None = None
+    work: Mapping[str, int] = field(default_factory=dict)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, those of `work` among the others."""
+        values = {key: value for key, value in vars(self).items() if key != "work"}
+        return {**values, **self.work}
+
+
+def rounds_table(
+    rounds: Sequence[RoundRecord], columns: Mapping[str, str] = ROUND_COLUMNS, newest: int | None = None
+) -> Table:
+    """Rounds as a table; with `newest`, only so many of the last ones."""
+    shown = rounds[-newest:] if newest else rounds
+    return Table("Rounds", tuple(columns.values()), [_row(row.as_dict(), columns) for row in shown])
+
+
+def _row(values: Mapping[str, Any], columns: Mapping[str, str]) -> list[Cell]:
+    return [
+        1000 * values[key] if key in _IN_THOUSANDTHS and values.get(key) is not None else values.get(key)
+        for key in columns
+    ]
