@@ -37,7 +37,7 @@ class ExplorerSettings(Section):
         """The same with all paths taken from this folder."""
         return self
 
-    def files(self) -> list[str]:
+    def paths(self) -> list[str]:
         """Files and folders that it names."""
         return []
 

@@ -12,7 +12,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from alflow.store.arrays import decode_atoms, encode, encode_atoms
-from alflow.store.lease import now
+from alflow.store.times import now
 
 ROUNDING_A = 1e-6  # far below any physical difference, far above rounding errors of a file round trip
 
