@@ -8,13 +8,13 @@ import ase.io
 import pytest
 from ase.calculators.emt import EMT
 
-from workflows.active_learning.schema import ActiveLearning
-from alflow.errors import InputError
 from alflow.cli.campaign_views import overview
+from alflow.errors import InputError
 from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
 from alflow.structures.starting import starting_structures
 from qm_interfaces import CodeFailed, SettingsError, get_interface
+from workflows.active_learning.schema import ActiveLearning
 from workflows.launchpad import HOT_ROUNDS
 from workflows.submission import submit
 
