@@ -125,6 +125,12 @@ class Candidates:
         fractions = np.array([document["fractions"] for document in found], dtype=float)
         return ids, fractions, np.array([document["energies"][str(stage)] for document in found], dtype=float)
 
+    def dropped(self, campaign: str) -> Iterator[dict[str, Any]]:
+        """``name, stage, dropped, reason`` of the dropped candidates of a campaign, in the shuffled order."""
+        fields = {"name": 1, "stage": 1, "dropped": 1, "reason": 1}
+        query = {"campaign": campaign, "state": CandidateState.DROPPED}
+        yield from self.collection.find(query, fields).sort("order", ASCENDING)
+
     def write(self, updates: Iterable[tuple[ObjectId, dict[str, Any]]]) -> None:
         """Set fields of candidates; `atoms` is given as Atoms."""
         operations = [UpdateOne({"_id": key}, {"$set": _encoded(fields)}) for key, fields in updates]

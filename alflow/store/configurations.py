@@ -59,6 +59,11 @@ class Configurations:
             raise KeyError(f"no configuration {configuration}")
         return document
 
+    def origins(self, configurations: list[ObjectId]) -> dict[ObjectId, dict[str, Any]]:
+        """Documents of ids without their structures: ``formula`` and ``source``."""
+        found = self.collection.find({"_id": {"$in": configurations}}, {"formula": 1, "source": 1})
+        return {document["_id"]: document for document in found}
+
     def atoms(self, configurations: list[ObjectId]) -> list[Atoms]:
         """The structures of ids, in their order."""
         found = {

@@ -229,6 +229,11 @@ class Explorers:
                 different.setdefault(key, atoms)
         return list(different.values())
 
+    def sizes(self, campaign: str) -> dict[int, int]:
+        """Number of atoms that each run begins with (of its first structure), by index."""
+        runs = self.collection.find({"campaign": campaign}, {"index": 1, "start.numbers.shape": 1})
+        return {run["index"]: int(run["start"][0]["numbers"]["shape"][0]) for run in runs if run["start"]}
+
     @staticmethod
     def start_structures(run: dict[str, Any]) -> list[Atoms]:
         """The structures that a claimed run begins with."""
