@@ -6,10 +6,6 @@ import pytest
 from pymongo.database import Database
 
 from alflow.campaign.file import parse_campaign
-<<<<<<< HEAD
-=======
-from workflows.active_learning.schema import ActiveLearning
->>>>>>> main
 from alflow.store import Store
 from workflows.active_learning.schema import ActiveLearning
 

@@ -10,10 +10,6 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-<<<<<<< HEAD
-=======
-from workflows.active_learning.schema import ActiveLearning
->>>>>>> main
 from alflow.errors import InputError
 from alflow.explorers import EXPLORERS, Run
 from alflow.states import CampaignState, LabelKind, RunState
