@@ -6,14 +6,14 @@ from datetime import timedelta
 
 from ase.build import bulk
 
-from alflow.campaign.kinds import CampaignSettings
 from alflow.states import LabelKind
 from alflow.store import Store
 from alflow.store.leased_work import new_lease
 from alflow.store.times import now
+from workflows.active_learning.schema import ActiveLearning
 
 
-def test_one_holder_at_a_time(store: Store, campaign: CampaignSettings) -> None:
+def test_one_holder_at_a_time(store: Store, campaign: ActiveLearning) -> None:
     store.campaigns.create(campaign)
     with store.campaigns.leased("cu") as first:
         assert first
@@ -23,14 +23,14 @@ def test_one_holder_at_a_time(store: Store, campaign: CampaignSettings) -> None:
         assert third
 
 
-def test_an_old_lease_is_free(store: Store, campaign: CampaignSettings) -> None:
+def test_an_old_lease_is_free(store: Store, campaign: ActiveLearning) -> None:
     store.campaigns.create(campaign)
     store.campaigns.collection.update_one({}, {"$set": {"lease": new_lease(seconds=-1)}})
     with store.campaigns.leased("cu") as mine:
         assert mine
 
 
-def test_only_leases_of_vanished_processes_are_broken(store: Store, campaign: CampaignSettings) -> None:
+def test_only_leases_of_vanished_processes_are_broken(store: Store, campaign: ActiveLearning) -> None:
     store.campaigns.create(campaign)
     collection = store.campaigns.collection
     collection.update_one({}, {"$set": {"lease": new_lease()}})

@@ -61,7 +61,7 @@ def _relaxed(
         GradedPotential(
             read_potential(store, name, config.species, version), read_active_set(store, name, version)
         ),
-        screen.relaxation,
+        settings=screen.relaxation,
         pressure_GPa=screen.pressure_GPa,
         control=selection,
         guards=Guards(min_distance_A=screen.min_distance_A, max_volume_change=screen.max_volume_change),
