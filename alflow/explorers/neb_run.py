@@ -26,7 +26,7 @@ SAVED_EVERY_S = 5.0
 CLIMBS_BELOW_EV_A = 0.1
 """The highest image climbs once the forces are below this."""
 FRAMES_PER_CALL = 4
-"""Images that one call offers for labels, rattled ones beside them: neighbors on a path teach much the same."""
+"""Images that one call offers for labels, and as many rattled ones: neighbors on a path teach the same."""
 
 
 class NebRunSettings(Section):

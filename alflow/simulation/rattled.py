@@ -12,7 +12,7 @@ RATTLE_A = 0.05
 
 
 def rattled(atoms: Atoms, seed: Sequence[int]) -> Atoms:
-    """A copy with random normal displacements, which should differ from one version of a potential to the next.
+    """A copy with random normal displacements; the seed should differ between versions of a potential.
 
     Where symmetry makes forces vanish, a label says little, and the grade shoots up at the first step away
     from it: within the distance at which frames count as duplicates, so that no label would ever help.

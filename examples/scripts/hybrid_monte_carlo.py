@@ -1,4 +1,6 @@
-"""Hybrid Monte Carlo (Duane et al., Phys. Lett. B 195, 216, 1987): short molecular dynamics as trial moves."""
+"""Hybrid Monte Carlo (Duane et al., Phys. Lett. B 195, 216, 1987): trial moves by molecular dynamics."""
+
+from __future__ import annotations
 
 import numpy as np
 from ase import units

@@ -38,7 +38,7 @@ def slab() -> Atoms:
 
 @pytest.fixture(scope="module")
 def campaign() -> Campaign:
-    """Copper cells of a few atoms, strained and displaced, and what a potential has learned of half of them."""
+    """Copper cells of a few atoms, strained and displaced, that a potential has learned from half of them."""
     starts = displaced(COPPER, 6, seed=3)
     run = Run("minima", _plan(len(starts)), starts, len(starts))
     found = Campaign(EXPLORER, run, ["Cu"], starts[:3])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 import pytest
@@ -195,7 +195,7 @@ def test_a_long_history_is_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
 class Spring(Calculator):
     """Atoms bound to their sites, without any other force: the mean energy is 3/2 k_B T per atom."""
 
-    implemented_properties = ["energy", "forces"]
+    implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
 
     def __init__(self, sites: np.ndarray) -> None:
         super().__init__()

@@ -5,9 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase.build import bulk
+from ase.calculators.emt import EMT
+from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms, FixedPlane
 
-from alflow.potentials import MomentTensorPotential, PotentialCalculator
+from alflow.potentials import FitSettings, MomentTensorPotential, PotentialCalculator
+from alflow.potentials.registry import POTENTIALS
 from alflow.simulation import MTPBatchPotential, Relaxation, relax_batch
 
 CRYSTAL = bulk("Cu", cubic=True, a=3.7).repeat((2, 1, 1))
@@ -15,9 +18,24 @@ CRYSTAL = bulk("Cu", cubic=True, a=3.7).repeat((2, 1, 1))
 
 @pytest.fixture(scope="module")
 def potential() -> MomentTensorPotential:
-    """Any potential with minima will do: random coefficients, the largest of a repulsive pair term."""
-    potential = MomentTensorPotential.random(("Cu",), 4, 5.0, min_distance_A=2.0, seed=2)
-    return potential
+    """One that has minima where EMT has them, more or less."""
+    random = np.random.default_rng(0)
+    labelled = []
+    for number in range(12):
+        atoms = CRYSTAL.copy()
+        atoms.pbc = (True, True, number % 2)
+        atoms.set_cell(atoms.cell * random.uniform(0.92, 1.04), scale_atoms=True)
+        atoms.positions += random.normal(scale=0.1, size=atoms.positions.shape)
+        atoms.calc = EMT()
+        results = {"energy": atoms.get_potential_energy(), "forces": atoms.get_forces()}
+        atoms.calc = SinglePointCalculator(atoms, **results)
+        labelled.append(atoms)
+    kind = POTENTIALS.get("mtp")
+    form = kind.Settings(level=4, cutoff_A=5.0)
+    fitted: MomentTensorPotential = kind.fit(
+        labelled, species=["Cu"], form=form, settings=FitSettings(max_iterations=30)
+    ).potential
+    return fitted
 
 
 def test_each_comes_to_the_minimum_of_ase(potential: MomentTensorPotential) -> None:
