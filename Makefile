@@ -3,13 +3,13 @@ PYTHON ?= python3
 BIN := .venv/bin
 SOURCES := pyproject.toml CMakeLists.txt $(wildcard alflow/potentials/kernel/*.cpp alflow/potentials/kernel/*.hpp)
 
-.PHONY: install install-dev demo test lint
+.PHONY: install install-dev demo test lint docs
 
 install: .venv/installed
 install-dev: .venv/installed-dev
 
 .venv/installed: EXTRAS = embedded,dashboard,ofdft,hull
-.venv/installed-dev: EXTRAS = embedded,dashboard,ofdft,hull,vasp,pyscf,dev
+.venv/installed-dev: EXTRAS = embedded,dashboard,ofdft,hull,vasp,pyscf,dev,docs
 
 .venv/installed .venv/installed-dev: $(SOURCES)
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("alflow needs Python 3.11 to 3.13: make PYTHON=python3.12 ...")'
@@ -28,3 +28,6 @@ lint: install-dev
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+
+docs: install-dev
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet

@@ -1,4 +1,4 @@
-"""Pages of the API reference, made while the site is built: one for each package, with all its public modules."""
+"""Pages of the API reference, made while the site is built: one per package, with all public modules."""
 
 from __future__ import annotations
 

@@ -52,7 +52,9 @@ def get_interface(name: str, **options: Any) -> QMInterface:
     for option in options:
         if option not in parameters:
             known = ", ".join(sorted(parameters)) or "none"
-            raise SettingsError(f"unknown option {option!r} of QM interface {name!r}; its options are {known}")
+            raise SettingsError(
+                f"unknown option {option!r} of QM interface {name!r}; its options are {known}"
+            )
     for option, parameter in parameters.items():
         if parameter.default is parameter.empty and option not in options:
             raise SettingsError(f"option {option!r} of QM interface {name!r} is missing")

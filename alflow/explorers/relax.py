@@ -23,7 +23,7 @@ from alflow.explorers.protocol import Column, ExplorerSettings, Host, Outcome, O
 from alflow.explorers.relaxed import Relaxed, State, judged
 from alflow.potentials import FlatStructures, PotentialCalculator
 from alflow.settings import Name, Section
-from alflow.simulation import BatchPotential, Guards, MTPBatchPotential, Relaxation, relax_batch
+from alflow.simulation import BatchPotential, GradedPotential, Guards, Relaxation, relax_batch
 from alflow.simulation.rattled import rattled
 from alflow.structures.collections import named_structures
 
@@ -136,7 +136,7 @@ class RelaxExplorer:
         start = [_with_fixed(*pair) for pair in zip(start, settings.fixed, strict=True)]
         stored = [Relaxed(**entry) for entry in (checkpoint or {"relaxed": []})["relaxed"]]
         relaxed = [entry for entry in stored if entry.version == host.version]
-        potential = MTPBatchPotential(calculator.potential, calculator.active_set, threads=calculator.threads)
+        potential = GradedPotential(calculator.potential, calculator.active_set, threads=calculator.threads)
         _save_frames(host, potential, start, relaxed)
         saved = time.monotonic()
         known = {entry.place for entry in relaxed}

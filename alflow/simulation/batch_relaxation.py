@@ -86,7 +86,7 @@ def relax_batch(
         Any number of any sizes; read as there is room for them. With `cell` they are periodic in three
         directions and have no constraints; without it, atoms may be fixed (FixAtoms).
     potential
-        Such as `MTPBatchPotential`.
+        Such as `GradedPotential`.
     settings
         When a structure is done.
     cell, pressure_GPa
@@ -115,7 +115,7 @@ def relax_batch(
     -----
     A step that raises the enthalpy is taken back and halved, so that every structure ends in a minimum or
     with a reason. Nothing is summed over structures: the results of one depend on the others as far as the
-    potential's numbers do, which with `MTPBatchPotential` is in the order of sums over neighbours.
+    potential's numbers do, which with `GradedPotential` is in the order of sums over neighbours.
     Symmetry is kept: a structure that starts at a saddle point ends there unless it is displaced.
     """
     if batch_size < 1:

@@ -36,7 +36,7 @@ class HarmonicInterface:
 
     name = "harmonic"
 
-    def __init__(self, length_A: float, stiffness_eV_A2: float = 2.0, width_A: float = 1.0) -> None:
+    def __init__(self, length_A: float, stiffness_eV_A2: float = 2.0, width_A: float = 0.6) -> None:
         self.length_A = options.number("length_A", length_A, above=0.0)
         self.stiffness_eV_A2 = options.number("stiffness_eV_A2", stiffness_eV_A2, above=0.0)
         self.width_A = options.number("width_A", width_A, above=0.0)

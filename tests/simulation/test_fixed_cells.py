@@ -11,7 +11,7 @@ from ase.constraints import FixAtoms, FixedPlane
 
 from alflow.potentials import FitSettings, MomentTensorPotential, PotentialCalculator
 from alflow.potentials.registry import POTENTIALS
-from alflow.simulation import MTPBatchPotential, Relaxation, relax_batch
+from alflow.simulation import GradedPotential, Relaxation, relax_batch
 
 CRYSTAL = bulk("Cu", cubic=True, a=3.7).repeat((2, 1, 1))
 
@@ -49,7 +49,7 @@ def test_each_comes_to_the_minimum_of_ase(potential: MomentTensorPotential) -> N
     starts = [slab, cluster, tied, crystal]
     tight = Relaxation(max_force_eV_A=1e-4, steps=3000)
     results = sorted(
-        relax_batch(starts, MTPBatchPotential(potential), settings=tight, cell=False), key=lambda r: r.index
+        relax_batch(starts, GradedPotential(potential), settings=tight, cell=False), key=lambda r: r.index
     )
     for start, result in zip(starts, results, strict=True):
         assert (result.state, result.max_stress_GPa) == ("converged", 0.0)
@@ -70,7 +70,7 @@ def test_other_constraints_are_refused(potential: MomentTensorPotential) -> None
     plane, fixed = CRYSTAL.copy(), CRYSTAL.copy()
     plane.set_constraint(FixedPlane([0], (0, 0, 1)))
     fixed.set_constraint(FixAtoms([0]))
-    (result,) = relax_batch([plane], MTPBatchPotential(potential), cell=False)
+    (result,) = relax_batch([plane], GradedPotential(potential), cell=False)
     assert (result.state, result.reason) == ("guarded", "only FixAtoms is supported, but there is FixedPlane")
-    (result,) = relax_batch([fixed], MTPBatchPotential(potential))
+    (result,) = relax_batch([fixed], GradedPotential(potential))
     assert result.reason == "the cell is to be relaxed, but atoms have constraints"

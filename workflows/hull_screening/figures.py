@@ -1,0 +1,209 @@
+"""The figures of a screening: hull and stages of two species, or the Gibbs triangle of three."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+from scipy.spatial import ConvexHull
+
+from alflow.report.figures import (
+    BLUE,
+    FAINT,
+    GREY,
+    INK,
+    ORANGE,
+    PAPER,
+    SKY,
+    STYLE,
+    VERMILION,
+    new_figure,
+    stacked_bars,
+    svg,
+)
+from alflow.report.filters import with_subscripts
+from workflows.hull_screening.results import Compound, EnergySet, HullData, StageRecord
+
+DISTANCES = "viridis"
+SCATTERED = 20_000  # more points than that look the same and only make the file large
+LABEL_WIDTH = 0.06  # of a formula, as a share of the axis of composition
+STEEPEST = 1e-6  # cosine of a facet with the vertical, beyond which it is a side of the hull
+TRIANGLE = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
+
+
+def hull_figure(data: HullData) -> Figure | None:
+    """The hull of two or three species; None for other numbers of them, or where there is no hull."""
+    if data.hull_of is None or len(data.species) not in (2, 3):
+        return None
+    with rc_context(STYLE):
+        return _binary(data) if len(data.species) == 2 else _ternary(data)
+
+
+def draw_screening(data: HullData) -> dict[str, str]:
+    """Every figure of the report by name, as SVG text; those without data are left out."""
+    figures = {}
+    with rc_context(STYLE):
+        if (figure := hull_figure(data)) is not None:
+            figures["hull"] = svg(figure)
+        if any(share.seconds for share in data.work):
+            figures["work"] = svg(stacked_bars({"wall": {share.what: share.seconds for share in data.work}}))
+    return figures
+
+
+def _binary(data: HullData) -> Figure:
+    done = [stage for stage in data.stages if stage.energies.formation_eV.size]
+    figure = new_figure(6.6)
+    grid = figure.add_gridspec(2, len(done), height_ratios=[1.45, 1])
+    axes = figure.add_subplot(grid[0, :])
+    depth_eV = float(-data.energies.hull_eV.min())
+    top_eV = max(0.35 * depth_eV, 1.6 * data.window_eV, 0.01)
+    bottom_eV = -1.2 * depth_eV - 0.25 * top_eV  # room for the formulas
+    _scatter(axes, data.energies, INK, size=10, label="relaxed")
+    _draw_hull_line(axes, data.energies, VERMILION)
+    near = [compound for compound in data.compounds if not compound.stable]
+    name = f"up to {1000 * data.window_eV:g} meV above the hull"
+    axes.plot(*_places(near), "D", color=ORANGE, mec=PAPER, mew=0.5, ms=5, label=name)
+    axes.plot(*_places(data.stable), "o", color=VERMILION, mec=PAPER, mew=0.8, ms=7.5, label="on the hull")
+    _name_compounds(axes, data.stable)
+    axes.set(ylim=(bottom_eV, top_eV), ylabel="formation energy (eV per atom)")
+    axes.set_title(f"Hull of {data.hull_of}, {len(data.energies.formation_eV)} structures")
+    axes.legend(loc="upper center", ncols=3, handletextpad=0.2)
+    highest_eV = max(top_eV, *(1.4 * (stage.band_eV or 0) for stage in done))
+    for column, stage in enumerate(done):
+        panel = figure.add_subplot(grid[1, column])
+        _draw_stage(panel, stage)
+        panel.set_ylim(bottom_eV, highest_eV)
+        if column == 0:
+            panel.set_ylabel("formation energy (eV per atom)")
+    for each in figure.axes:
+        each.set(xlim=(-0.02, 1.02), xlabel=f"fraction of {data.species[1]}")
+    return figure
+
+
+def _draw_stage(axes: Axes, stage: StageRecord) -> None:
+    """The candidates that a stage relaxed, and the band above its hull that it kept."""
+    kept = (
+        f"{stage.relaxed} relaxed so far" if stage.kept is None else f"kept {stage.kept} of {stage.relaxed}"
+    )
+    if stage.band_eV is not None:
+        x, hull_eV = _hull_line(stage.energies)
+        axes.fill_between(x, hull_eV, hull_eV + stage.band_eV, color=SKY, alpha=0.4, lw=0)
+        axes.annotate(
+            f"{stage.rule} = {1000 * stage.band_eV:.3g} meV",
+            (0.97, 0.05), xycoords="axes fraction", ha="right", fontsize=8.5,
+        )  # fmt: skip
+    _scatter(axes, stage.energies, BLUE, size=6)
+    _draw_hull_line(axes, stage.energies, INK)
+    axes.set_title(f"Stage {stage.number}, {stage.potential_text}: {kept}", fontsize=9.5)
+    axes.yaxis.set_major_locator(MaxNLocator(5))
+
+
+def _scatter(axes: Axes, energies: EnergySet, colour: str, *, size: float, label: str | None = None) -> None:
+    """Points, the lighter the more there are."""
+    step = -(-len(energies.formation_eV) // SCATTERED)
+    x, y = energies.fractions[::step, 1], energies.formation_eV[::step]
+    alpha = min(max(100 / len(x), 0.2), 0.7)
+    axes.scatter(x, y, s=size, color=colour, alpha=alpha, lw=0, label=label, rasterized=True)
+
+
+def _hull_line(energies: EnergySet) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    stable = energies.above_hull_eV == 0
+    x, first = np.unique(energies.fractions[stable, 1], return_index=True)
+    return x, energies.formation_eV[stable][first]
+
+
+def _draw_hull_line(axes: Axes, energies: EnergySet, colour: str) -> None:
+    axes.plot(*_hull_line(energies), color=colour, lw=1.3)
+
+
+def _places(compounds: Sequence[Compound]) -> tuple[list[float], list[float]]:
+    return [c.fractions[1] for c in compounds], [c.formation_energy_eV for c in compounds]
+
+
+def _name_compounds(axes: Axes, stable: Sequence[Compound]) -> None:
+    """Formulas below their points, one line lower where the neighbour's formula would be in the way."""
+    last = [-1.0, -1.0]  # ends of what is written in either line
+    for compound in sorted({c.formula: c for c in stable}.values(), key=lambda c: c.fractions[1]):
+        x, y = compound.fractions[1], compound.formation_energy_eV
+        line = 0 if x - last[0] > LABEL_WIDTH or last[1] > last[0] else 1
+        last[line] = x
+        axes.annotate(
+            with_subscripts(compound.formula), (x, y), xytext=(0, -9 - 11 * line), textcoords="offset points",
+            ha="center", va="top", fontsize=9,
+        )  # fmt: skip
+
+
+def _ternary(data: HullData) -> Figure:
+    figure = new_figure(6.2)
+    axes = figure.subplots()
+    axes.set_aspect("equal")
+    axes.set_axis_off()
+    axes.plot(*TRIANGLE[[0, 1, 2, 0]].T, color=GREY, lw=1)
+    for first, second in tie_lines(data.stable):
+        ends = _corners([first, second])
+        axes.plot(*ends.T, color=INK, lw=1, zorder=2)
+    x, y = (data.energies.fractions @ TRIANGLE).T
+    axes.scatter(x, y, s=6, color=FAINT, lw=0, zorder=1, rasterized=True)
+    near = [compound for compound in reversed(data.compounds) if not compound.stable]
+    if near:
+        x, y = _corners(near).T
+        points = axes.scatter(
+            x, y, c=[1000 * c.above_hull_eV for c in near], cmap=DISTANCES, vmin=0,
+            vmax=1000 * data.window_eV, s=34, marker="D", edgecolors=PAPER, linewidths=0.5, zorder=3,
+        )  # fmt: skip
+        bar = figure.colorbar(points, ax=axes, shrink=0.55, aspect=22, pad=0.02)
+        bar.set_label("distance to the hull (meV per atom)")
+        bar.outline.set_visible(False)
+    x, y = _corners(data.stable).T
+    axes.scatter(x, y, s=70, color=INK, edgecolors=PAPER, linewidths=1, zorder=4)
+    _name_phases(axes, data)
+    axes.set_title(f"Hull of {data.hull_of}, {len(data.energies.formation_eV)} structures")
+    return figure
+
+
+def _name_phases(axes: Axes, data: HullData) -> None:
+    """Elements at the corners, compounds beside their points: outside the triangle if they are on an edge."""
+    outward = ((-11, -4, "right"), (11, -4, "left"), (0, 9, "center"))
+    for corner, symbol, (x, y, align) in zip(TRIANGLE, data.species, outward, strict=True):
+        axes.annotate(
+            symbol, corner, xytext=(x, y), textcoords="offset points", ha=align, fontsize=12, weight="bold"
+        )
+    for compound in {c.formula: c for c in data.stable if max(c.fractions) < 1}.values():
+        axes.annotate(
+            with_subscripts(compound.formula), _corners([compound])[0], textcoords="offset points",
+            fontsize=9, zorder=2.5, rotation_mode="anchor", **_beside(compound.fractions),
+            bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.8, "pad": 0.6},
+        )  # fmt: skip
+
+
+def _beside(fractions: tuple[float, ...]) -> dict[str, Any]:
+    if fractions[2] == 0:
+        return {"xytext": (1, -12), "ha": "left", "va": "center", "rotation": -45}
+    if fractions[1] == 0:
+        return {"xytext": (-9, 2), "ha": "right"}
+    return {"xytext": (9, 2) if fractions[0] == 0 else (7, 5)}
+
+
+def tie_lines(stable: Sequence[Compound]) -> Iterator[tuple[Compound, Compound]]:
+    """Pairs of stable phases of three species that coexist: edges of the lower facets of the hull."""
+    phases = list({c.fractions: c for c in stable}.values())
+    heights = np.array([compound.formation_energy_eV for compound in phases])
+    points = np.column_stack([np.array([c.fractions[:2] for c in phases]), heights])
+    roof = [1 / 3, 1 / 3, heights.max() + 1.0]  # closes the hull from above, also where it is flat
+    hull = ConvexHull(np.vstack([points, roof]))
+    lower = hull.simplices[hull.equations[:, 2] < -STEEPEST]
+    edges = {tuple(sorted(edge)) for simplex in lower for edge in combinations(simplex.tolist(), 2)}
+    return ((phases[first], phases[second]) for first, second in sorted(edges))
+
+
+def _corners(compounds: Iterable[Compound]) -> NDArray[np.float64]:
+    fractions = np.array([compound.fractions for compound in compounds], dtype=float)
+    corners: NDArray[np.float64] = fractions @ TRIANGLE
+    return corners

@@ -1,0 +1,307 @@
+"""The results of a screening: plain numbers and structures, no database."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from alflow.results import CampaignRecord
+from alflow.results.wording import spoken_all
+from alflow.states import CampaignState, Dropped, LabelKind
+from workflows.hull_screening.phase import Phase
+
+FINAL, TRAINING, POTENTIALS = "final relaxation", "training set", "work with potentials"
+PUBLISHED_PERCENT = {FINAL: 90, TRAINING: 9, POTENTIALS: 1}
+"""Share of the CPU time, of Gubaev, Podryabinkin, Hart and Shapeev, Comput. Mater. Sci. 156, 148 (2019)."""
+QM = "QM"
+REASONS = {
+    Dropped.UNUSABLE: "not usable",
+    Dropped.DUPLICATE: "the same crystal as an earlier one",
+    Dropped.NOT_RELAXED: "not relaxed by the potential",
+    Dropped.NOT_LABELLED: "cannot be labelled",
+    Dropped.ABOVE_HULL: "above the hull",
+    Dropped.QM_FAILED: "not relaxed by QM",
+}
+VERBS = {
+    CampaignState.RUNNING: "is running",
+    CampaignState.STOPPED: "has stopped",
+    CampaignState.FAILED: "has failed",
+}
+
+
+@dataclass(frozen=True)
+class Compound:
+    """A crystal on the hull or near it.
+
+    Attributes
+    ----------
+    name
+        The candidate with the smallest cell of those that relaxed to this crystal, which `atoms` is.
+    formula
+        Reduced, in the order of the species.
+    fractions
+        Of atoms, in the order of the species.
+    energy_eV, formation_energy_eV, above_hull_eV
+        Per atom, of the lowest of those that relaxed to this crystal.
+    space_group, space_group_number
+        International symbol and number.
+    same
+        Names of the other candidates that relaxed to this crystal.
+    """
+
+    name: str
+    formula: str
+    fractions: tuple[float, ...]
+    atoms: Atoms
+    energy_eV: float
+    formation_energy_eV: float
+    above_hull_eV: float
+    space_group: str
+    space_group_number: int
+    same: tuple[str, ...] = ()
+
+    @property
+    def stable(self) -> bool:
+        """Whether it is on the hull."""
+        return self.above_hull_eV == 0
+
+    @property
+    def volume_A3(self) -> float:
+        """Volume per atom."""
+        return float(self.atoms.cell.volume / len(self.atoms))
+
+    def row(self, species: Sequence[str]) -> dict[str, Any]:
+        """A row of a table, with units in the names."""
+        return {
+            "formula": self.formula,
+            "candidate": self.name,
+            "space_group": self.space_group,
+            "space_group_number": self.space_group_number,
+            "atoms": len(self.atoms),
+            "formation_energy_eV_per_atom": self.formation_energy_eV,
+            "above_hull_eV_per_atom": self.above_hull_eV,
+            "energy_eV_per_atom": self.energy_eV,
+            "volume_A3_per_atom": self.volume_A3,
+            "relaxed_to_it": len(self.same) + 1,
+            **{f"fraction_{symbol}": x for symbol, x in zip(species, self.fractions, strict=True)},
+        }
+
+
+@dataclass(frozen=True)
+class EnergySet:
+    """Structures at one level: fractions of atoms (n, species); energies, eV per atom (n,)."""
+
+    fractions: NDArray[np.float64]
+    formation_eV: NDArray[np.float64]
+    above_hull_eV: NDArray[np.float64]
+
+    @classmethod
+    def empty(cls, species: int) -> EnergySet:
+        """No structure."""
+        return cls(np.zeros((0, species)), np.zeros(0), np.zeros(0))
+
+    @property
+    def hull_eV(self) -> NDArray[np.float64]:
+        """Height of the hull at each composition, (n,) eV per atom."""
+        return self.formation_eV - self.above_hull_eV
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """A stage: its potential, what it relaxed and kept, and what that took.
+
+    Attributes
+    ----------
+    number
+        From 1.
+    potential
+        Settings of its potential that differ from those of other stages, or all if there is no other; as
+        plain values.
+    keep_sigmas
+        k of the rule that keeps what is within kσ of the hull.
+    window_eV
+        Energy window, per atom, that is kept in addition to kσ.
+    entered, relaxed, kept
+        Candidates; `kept` is None until the stage is done.
+    sigma_eV
+        Error of its formation energies, per atom; None until it is measured, or if it could not be.
+    labels
+        Labels of the stage that potentials are fitted or judged with, by kind.
+    relaxation_s, fit_s
+        Wall time of the relaxations with its potential, and of its fits.
+    """
+
+    number: int
+    potential: Mapping[str, Any]
+    keep_sigmas: float
+    window_eV: float
+    entered: int
+    relaxed: int
+    kept: int | None
+    sigma_eV: float | None
+    labels: Mapping[LabelKind, int]
+    versions: int
+    relaxation_s: float
+    fit_s: float
+    energies: EnergySet
+
+    @property
+    def band_eV(self) -> float | None:
+        """Distance to the hull up to which candidates were kept, per atom."""
+        return None if self.sigma_eV is None else self.window_eV + self.keep_sigmas * self.sigma_eV
+
+    @property
+    def potential_text(self) -> str:
+        """The potential in words."""
+        return spoken_all(self.potential)
+
+    @property
+    def rule(self) -> str:
+        """How the band follows from σ."""
+        window = f"{1000 * self.window_eV:g} meV + " if self.window_eV else ""
+        return f"{window}{self.keep_sigmas:g}σ"
+
+
+@dataclass(frozen=True)
+class FinalRecord:
+    """Relaxations by quantum mechanics: `evaluations` are energies with forces, `seconds` wall time."""
+
+    entered: int
+    relaxed: int
+    failed: int
+    evaluations: int
+    seconds: float
+
+
+@dataclass(frozen=True)
+class DropRecord:
+    """Candidates dropped for one kind of reason; stages count from 1, the final one comes after the last."""
+
+    stage: int
+    why: Dropped
+    count: int
+    example: str
+
+    @property
+    def why_text(self) -> str:
+        """The reason in words."""
+        return REASONS[self.why]
+
+
+@dataclass(frozen=True)
+class WorkRecord:
+    """A share of the work: wall time, and QM energies with forces, of which a relaxation takes many."""
+
+    what: str
+    seconds: float
+    evaluations: int
+
+
+@dataclass(frozen=True)
+class HullData:
+    """All results of a screening, as far as it is.
+
+    Attributes
+    ----------
+    campaign
+    phase, stage
+        Where it is; stages count from 0.
+    hull_of
+        What the energies are of: "QM", or the potential of a stage where there is no hull of QM energies yet;
+        None where there is no hull at all.
+    compounds
+        On the hull and up to `window_eV` per atom above it; stable ones first, then by distance.
+    complete_eV
+        Distance to the hull up to which the stages kept what they could not rule out; above it, metastable
+        crystals may be missing.
+    energies
+        All structures of that level.
+    symmetry_tolerance_A
+        Of positions, for the space groups.
+    """
+
+    campaign: CampaignRecord
+    phase: Phase
+    stage: int
+    window_eV: float
+    complete_eV: float
+    symmetry_tolerance_A: float
+    hull_of: str | None
+    compounds: Sequence[Compound]
+    energies: EnergySet
+    stages: Sequence[StageRecord]
+    final: FinalRecord
+    dropped: Sequence[DropRecord]
+    work: Sequence[WorkRecord]
+
+    @property
+    def species(self) -> Sequence[str]:
+        """In the order of fractions."""
+        return self.campaign.species
+
+    @property
+    def stable(self) -> list[Compound]:
+        """The crystals on the hull, in the order of composition."""
+        on_hull = [compound for compound in self.compounds if compound.stable]
+        return sorted(on_hull, key=lambda compound: compound.fractions, reverse=True)
+
+    @property
+    def note(self) -> str | None:
+        """What to know where this is not the final hull."""
+        if self.campaign.state == CampaignState.FINISHED:
+            return None
+        where = str(self.phase) if self.phase == Phase.FINAL else f"{self.phase}, stage {self.stage + 1}"
+        known = "there is no hull yet" if self.hull_of is None else f"the hull is of {self.hull_of} so far"
+        return (
+            f"the campaign {VERBS[self.campaign.state]} ({where}): {known}; "
+            f"{self.final.relaxed} of {self.final.entered} relaxations by QM are done"
+        )
+
+    @property
+    def evaluations(self) -> int:
+        """QM energies with forces of everything."""
+        return sum(share.evaluations for share in self.work)
+
+    def share_percent(self, share: WorkRecord) -> tuple[float | None, float | None]:
+        """Of the time and of the QM evaluations that a kind of work took; None where nothing is known yet."""
+        seconds = sum(each.seconds for each in self.work)
+        return (
+            100 * share.seconds / seconds if seconds else None,
+            100 * share.evaluations / self.evaluations if self.evaluations else None,
+        )
+
+    @property
+    def headline(self) -> str:
+        """One line on what came out."""
+        found = (
+            f"{len(self.stable)} crystals on the hull of {self.hull_of}" if self.hull_of else "no hull yet"
+        )
+        return f"{self.campaign.headline}: {found}"
+
+    def summary(self) -> dict[str, Any]:
+        """What came out, in plain values."""
+        return self.campaign.summary() | {
+            "note": self.note,
+            "species": list(self.species),
+            "hull_of": self.hull_of,
+            "window_eV_per_atom": self.window_eV,
+            "complete_eV_per_atom": self.complete_eV,
+            "symmetry_tolerance_A": self.symmetry_tolerance_A,
+            "structures": len(self.energies.formation_eV),
+            "compounds": [
+                compound.row(self.species) | {"same_crystal": list(compound.same)}
+                for compound in self.compounds
+            ],
+            "stages": [
+                {key: value for key, value in vars(stage).items() if key != "energies"}
+                for stage in self.stages
+            ],
+            "final": asdict(self.final),
+            "dropped": [asdict(dropped) for dropped in self.dropped],
+            "work": [asdict(share) for share in self.work],
+        }
