@@ -163,7 +163,7 @@ def _description(steps: list[_Step]) -> str:
 def _unknown_key(steps: list[_Step]) -> str:
     *parents, last = steps
     known = list(fields_by_key(last.owner))
-    close = difflib.get_close_matches(str(last.part), known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(last.part), known, n=1, cutoff=0.6)
     hint = f"did you mean `{close[0]}`?" if close else f"known keys are {', '.join(known)}"
     where = f" in `{_dotted(parents)}`" if parents else ""
     return f"`{last.part}`{where} is not a known key; {hint}"

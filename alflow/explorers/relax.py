@@ -23,7 +23,7 @@ from alflow.explorers.protocol import Column, ExplorerSettings, Host, Outcome, O
 from alflow.explorers.relaxed import Relaxed, State, judged
 from alflow.potentials import PotentialCalculator
 from alflow.settings import Name, Section
-from alflow.simulation import Guards, MTPBatchPotential, Relaxation, relax_batch
+from alflow.simulation import Guards, GradedPotential, Relaxation, relax_batch
 from alflow.structures.collections import named_structures
 
 PORTION = 20
@@ -136,7 +136,7 @@ class RelaxExplorer:
         stored = [Relaxed(**entry) for entry in (checkpoint or {"relaxed": []})["relaxed"]]
         relaxed = [entry for entry in stored if entry.version == host.version]
         _save_frames(host, start, relaxed)
-        potential = MTPBatchPotential(calculator.potential, calculator.active_set, threads=calculator.threads)
+        potential = GradedPotential(calculator.potential, calculator.active_set, threads=calculator.threads)
         saved = time.monotonic()
         known = {entry.place for entry in relaxed}
         stopped = False

@@ -24,8 +24,8 @@ from alflow.simulation import (
     BatchForces,
     BatchResult,
     GradeControl,
-    Guards,
     GradedPotential,
+    Guards,
     Relaxation,
     relax_batch,
 )

@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from workflows.active_learning.schema import ActiveLearning
 from qm_interfaces import CodeFailed, NotConverged, QMResult, get_interface
+from workflows.active_learning.schema import ActiveLearning
 from workflows.local import ROLES, _without_waiting, work
 from workflows.submission import submit
 

@@ -4,12 +4,13 @@ from dataclasses import replace
 
 import pytest
 
-from alflow.campaign.sections import Stop
+from workflows.active_learning.schema import Stop
 from workflows.stop_rules import ExplorerProgress, why_stop
 
 ONGOING = ExplorerProgress(
     round=3,
     labels=20,
+    unfinished=1,
     explorer_states=["finished", "paused"],
     force_rmse_eV_A=[0.5, 0.4, 0.3, 0.2],
     cpu_hours=1.0,
@@ -27,8 +28,13 @@ def test_a_campaign_under_way_goes_on() -> None:
     ("rules", "changes", "state", "words"),
     [
         (Stop(), {"labels": 0, "round": 0, "last_failure": "no licence"}, "failed", "no licence"),
-        (Stop(), {"explorer_states": ["finished", "finished"]}, "finished", "all explorers finished"),
-        (Stop(), {"explorer_states": ["finished", "failed"]}, "finished", "1, which failed"),
+        (
+            Stop(),
+            {"unfinished": 0, "explorer_states": ["finished", "finished"]},
+            "finished",
+            "all explorers finished",
+        ),
+        (Stop(), {"unfinished": 0, "explorer_states": ["finished", "failed"]}, "finished", "1, which failed"),
         (Stop(), {"explorer_states": ["failed"]}, "failed", "every explorer failed"),
         (Stop(barren_rounds=2), {"barren": 2}, "failed", "2 rounds in a row brought no label"),
         (Stop(max_rounds=3), {}, "stopped", "max_rounds = 3"),
@@ -44,7 +50,11 @@ def test_each_rule_stops_with_its_reason(rules: Stop, changes: dict, state: str,
     assert words in end[1]
 
 
+def test_results_of_an_older_potential_are_brought_up_to_date_before_the_end() -> None:
+    assert why_stop(Stop(), replace(ONGOING, unfinished=1, explorer_states=["finished"])) is None
+
+
 def test_finished_explorers_are_repeated_until_it_is_quiet() -> None:
-    finished = replace(ONGOING, explorer_states=["finished"])
+    finished = replace(ONGOING, unfinished=0, explorer_states=["finished"])
     assert why_stop(Stop(quiet_rounds=1), finished) is None
     assert why_stop(Stop(quiet_rounds=1), replace(finished, quiet=1)) is not None
