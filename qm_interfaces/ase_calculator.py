@@ -140,7 +140,9 @@ class ASEInterface:
                 f"option 'calculator' is {self.calculator!r}, and importing it fails: {error}"
             ) from error
         except AttributeError as error:
-            raise SettingsError(f"option 'calculator': {module_name} has no {class_name}") from error
+            raise SettingsError(
+                f"option 'calculator' is {self.calculator!r}, but {module_name} has no {class_name}"
+            ) from error
         # Functions that make a calculator, such as gpaw.GPAW, are trusted only if `allow` names their module.
         is_class = isinstance(found, type) and hasattr(found, "calculate")
         is_function = isfunction(found) and module_name.split(".")[0] != "ase"

@@ -113,7 +113,7 @@ class EspressoInterface:
 
         missing = sorted(set(atoms.symbols) - set(self.pseudopotentials))
         if missing:
-            raise SettingsError(f"option 'pseudopotentials' has none for {', '.join(missing)}")
+            raise SettingsError(f"option 'pseudopotentials' has no entry for {', '.join(missing)}")
         if not (atoms.pbc.all() and atoms.cell.rank == 3):
             raise CodeFailed("pw.x needs a cell that is periodic in all directions", retryable=False)
         run = espresso_run.Run(command(COMMAND_VARIABLE, "pw.x"))

@@ -24,10 +24,10 @@ RESERVED = {
 
 ENDS: dict[str, tuple[type[QMError], str]] = {
     "l1": (SettingsError, "Gaussian does not understand its input"),
-    "l301": (SettingsError, "basis set, charge or multiplicity do not fit the molecule"),
+    "l301": (SettingsError, "basis set, charge or multiplicity does not fit the molecule"),
     "l401": (CodeFailed, "no starting density was found"),
     "l502": (NotConverged, "self-consistency was not reached"),
-    "l508": (NotConverged, "self-consistency of second order was not reached"),
+    "l508": (NotConverged, "second-order self-consistency was not reached"),
     "l913": (NotConverged, "the correlated wave function did not converge"),
     "l9999": (CodeFailed, "Gaussian gave up at the end"),
 }
@@ -119,10 +119,8 @@ class GaussianInterface:
 
         from qm_interfaces.program import threads
 
-        keywords = {
-            "nprocshared": str(threads()),
-            "nosymm": None,
-        } | self.route  # forces in the orientation of the input
+        # nosymm: forces in the orientation of the input
+        keywords = {"nprocshared": str(threads()), "nosymm": None} | self.route
         if memory := os.environ.get(MEMORY_VARIABLE):
             keywords["mem"] = memory
         if scf := [*self.scf, *([STEADIER] if attempt > 1 else [])]:

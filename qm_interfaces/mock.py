@@ -62,7 +62,9 @@ class MockInterface:
         }
         if sum(self.probabilities.values()) > 1.0 + 1e-12:
             total = sum(self.probabilities.values())
-            raise SettingsError(f"the probabilities of the mock sum to {total:g}: at most 1 is possible")
+            raise SettingsError(
+                f"the probabilities of the mock sum to {total:g}: their sum must be at most 1"
+            )
 
     def level_of_theory(self) -> dict[str, Any]:
         return {"code": "mock", "calculator": self.calculator, "parameters": self.inner.parameters}

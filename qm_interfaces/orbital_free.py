@@ -92,7 +92,7 @@ class OrbitalFreeInterface:
         try:
             code_version = version("dftpy")
         except PackageNotFoundError as error:
-            raise CodeMissing("DFTpy is not installed: pip install dftpy") from error
+            raise CodeMissing("DFTpy is not installed: pip install 'alflow[ofdft]'") from error
         delay("signal")
         from qm_interfaces.density_functional import minimise  # imports DFTpy
 
@@ -131,7 +131,7 @@ class OrbitalFreeInterface:
         """
         missing = sorted(set(atoms.symbols) - set(self.pseudopotentials))
         if missing:
-            raise SettingsError(f"option 'pseudopotentials' has none for {', '.join(missing)}")
+            raise SettingsError(f"option 'pseudopotentials' has no entry for {', '.join(missing)}")
         files = {}
         for species in sorted(set(atoms.symbols)):
             text, suffix = self.pseudopotentials[species]

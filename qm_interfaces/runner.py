@@ -54,8 +54,8 @@ def run_label(
         Counts from 1, and is passed to the interface.
     threads
         Number of threads of numerical libraries in the child; None means ALFLOW_THREADS of the environment,
-        or else 1. Programs have a scratch folder in ALFLOW_SCRATCH, or else in `directory`, which is removed at
-        the end.
+        or else 1. Programs have a scratch folder in ALFLOW_SCRATCH, or else in `directory`, which is
+        removed at the end.
     memory_limit_GB
         Limit of the resident memory (10⁹ bytes) of all processes of the session together, checked twice per
         second.

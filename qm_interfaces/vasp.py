@@ -304,4 +304,4 @@ def _empty(folder: Path) -> Path:
 
 def _require_pymatgen() -> None:
     if find_spec("pymatgen") is None:
-        raise CodeMissing('custodian needs pymatgen to correct VASP: pip install "alflow[vasp]"')
+        raise CodeMissing("custodian needs pymatgen to correct VASP: pip install 'alflow[vasp]'")
