@@ -52,6 +52,11 @@ class LabelKind(StrEnum):
     VALIDATION = "validation"
     FINAL = "final"
 
+    @property
+    def is_held_out(self) -> bool:
+        """Whether the label judges potentials, or has the last word, and is not trained on."""
+        return self in (LabelKind.VALIDATION, LabelKind.FINAL)
+
 
 class CandidateState(StrEnum):
     """Of a candidate crystal in a stage: waiting → (paused →) relaxed; then the next stage, or dropped."""
@@ -79,6 +84,13 @@ class ChunkState(StrEnum):
 
     READY = "ready"
     FINISHED = "finished"
+
+
+class ChunkTask(StrEnum):
+    """What is done with a portion of a screening's work."""
+
+    GATHER = "gather"
+    RELAX = "relax"
 
 
 class Role(StrEnum):

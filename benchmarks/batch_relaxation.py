@@ -33,9 +33,10 @@ from batched_emt import BatchedEMT
 
 from alflow.hull.derivative import derivative_structures, parent_lattice
 from alflow.hull.volumes import at_vegard_volume
-from alflow.potentials import FitSettings, FlatStructures, MTPCalculator, fit, read_mtp, write_mtp
+from alflow.potentials import FlatStructures, PotentialCalculator
+from alflow.potentials.mtp import MTPSettings, fit, read_mtp, write_mtp
 from alflow.selection import ActiveSet
-from alflow.simulation import BatchSettings, MTPBatchPotential, relax_batch
+from alflow.simulation import BatchSettings, GradedPotential, relax_batch
 
 SPECIES = ["Cu", "Pd"]
 VOLUMES_A3 = {"Cu": 11.6, "Pd": 14.6}
@@ -80,10 +81,10 @@ def training() -> list[Atoms]:
     return found
 
 
-def model(arguments: argparse.Namespace) -> MTPBatchPotential:
+def model(arguments: argparse.Namespace) -> GradedPotential:
     """The potential, with grades if they are asked for."""
     potential = read_mtp(arguments.potential, SPECIES)
-    return MTPBatchPotential(
+    return GradedPotential(
         potential, ActiveSet.from_structures(potential, training()) if arguments.grades else None
     )
 
@@ -98,7 +99,7 @@ def part_of(arguments: argparse.Namespace, first: int, count: int) -> list[tuple
 def peer(path: Path, number: int) -> tuple[float, int, float]:
     """Energy in eV, steps and seconds of ASE."""
     (atoms,) = cells(number, 1)
-    atoms.calc = MTPCalculator(path, SPECIES)
+    atoms.calc = PotentialCalculator(path, SPECIES)
     atoms.get_potential_energy()
     begin = time.perf_counter()
     with LBFGS(FrechetCellFilter(atoms), logfile=None) as optimizer:
@@ -170,9 +171,8 @@ def main() -> None:
         found = fit(
             training(),
             species=SPECIES,
-            level=12,
-            cutoff_A=5.0,
-            settings=FitSettings(threads=os.cpu_count() or 1),
+            form=MTPSettings(level=12, cutoff_A=5.0),
+            threads=os.cpu_count() or 1,
         )
         print(f"fitted: RMSE {1e3 * found.train.energy_rmse_eV_per_atom:.2f} meV/atom")
         write_mtp(arguments.potential, found.potential)

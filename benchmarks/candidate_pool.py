@@ -24,11 +24,11 @@ import psutil
 from database import disk_MB, memory_MB, server_process
 
 from alflow.campaign.file import parse_campaign
-from workflows.hull_screening.schema import Screening
 from alflow.store import Store
 from alflow.store.candidates import RELAXED, WAITING
 from alflow.store.embedded import EmbeddedDatabase
 from workflows.hull_screening.gathering import documents
+from workflows.hull_screening.schema import Screening
 from workflows.launchpad import open_launchpad
 from workflows.local import work
 from workflows.recovery import recover

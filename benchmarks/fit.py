@@ -28,8 +28,9 @@ from motep.io.mlip.mtp import read_mtp as read_with_motep
 from motep.loss import LossFunction, LossSetting
 from motep.optimizers import make_optimizer
 
-from alflow.potentials import MomentTensorPotential, fit, write_mtp
-from alflow.potentials.mtp.fitting import FitResult, FitSettings, LeastSquares
+from alflow.potentials import FitSettings
+from alflow.potentials.mtp import MomentTensorPotential, MTPSettings, fit, write_mtp
+from alflow.potentials.mtp.fitting import FitResult, LeastSquares
 
 CUTOFFS_A = {"Mo": 5.2, "Si": 5.0}
 MIN_DISTANCES_A = {"Mo": 1.9, "Si": 1.6}
@@ -52,9 +53,7 @@ def with_alflow(structures: list[Atoms], element: str, level: int) -> Trace:
     fit(
         structures,
         species=[element],
-        level=level,
-        cutoff_A=CUTOFFS_A[element],
-        min_distance_A=MIN_DISTANCES_A[element],
+        form=MTPSettings(level=level, cutoff_A=CUTOFFS_A[element], min_distance_A=MIN_DISTANCES_A[element]),
         settings=CONVERGED,
         progress=lambda p: trace.append((time.process_time() - start, p.loss)),
     )
@@ -72,9 +71,9 @@ def with_motep(structures: list[Atoms], begin: MomentTensorPotential, seconds: f
         data = read_with_motep(Path(folder) / "begin.mtp")
     data.species = np.array([Atoms(symbol).numbers[0] for symbol in begin.species])
     weights = LossSetting(
-        energy_weight=FitSettings.energy_weight,
-        forces_weight=FitSettings.force_weight,
-        stress_weight=FitSettings.stress_weight,
+        energy_weight=CONVERGED.energy_weight,
+        forces_weight=CONVERGED.force_weight,
+        stress_weight=CONVERGED.stress_weight,
         energy_per_conf=False,
         forces_per_conf=False,
         stress_per_conf=False,
@@ -146,7 +145,12 @@ def refit(options: argparse.Namespace) -> None:
     for element, level, structures in cases(options):
         held = set(np.random.default_rng(0).choice(len(structures), 5, replace=False).tolist())
         old = [atoms for i, atoms in enumerate(structures) if i not in held]
-        form = partial(fit, species=[element], level=level, cutoff_A=CUTOFFS_A[element], settings=settings)
+        form = partial(
+            fit,
+            species=[element],
+            form=MTPSettings(level=level, cutoff_A=CUTOFFS_A[element]),
+            settings=settings,
+        )
         first, first_seconds = timed(partial(form, old))
         before = LeastSquares(structures, settings).loss(first.potential)
         again, seconds = timed(partial(form, structures, start=first.potential))
@@ -162,7 +166,7 @@ def threads(options: argparse.Namespace) -> None:
     print("| set | level | one thread, s | two, s | ratio |\n|---|---|---|---|---|")
     for element, level, structures in cases(options):
         potential = begin_of(element, level)
-        problems = [LeastSquares(structures, FitSettings(threads=count)) for count in (1, 2)]
+        problems = [LeastSquares(structures, FitSettings(), threads=count) for count in (1, 2)]
         times: list[list[float]] = [[], []]
         for _ in range(7):
             for problem, own in zip(problems, times, strict=True):
@@ -184,7 +188,12 @@ def memory(options: argparse.Namespace) -> None:
         structures[-1].calc = source[(len(structures) - 1) % len(source)].calc
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     settings = FitSettings(max_iterations=2)
-    fit(structures, species=["Mo"], level=options.levels[0], cutoff_A=CUTOFFS_A["Mo"], settings=settings)
+    fit(
+        structures,
+        species=["Mo"],
+        form=MTPSettings(level=options.levels[0], cutoff_A=CUTOFFS_A["Mo"]),
+        settings=settings,
+    )
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
     atoms = sum(map(len, structures))
     print(f"| {atoms} | {len(structures)} | {options.levels[0]} | {before:.0f} | {peak:.0f} |")

@@ -29,16 +29,9 @@ from ase.neighborlist import neighbor_list
 from motep.calculator import MTP
 from motep.io.mlip.mtp import read_mtp as read_with_motep
 
-from alflow.potentials import (
-    FlatStructures,
-    MomentTensorPotential,
-    MTPCalculator,
-    evaluate,
-    evaluate_graded,
-    kernel,
-    write_mtp,
-)
+from alflow.potentials import FlatStructures, PotentialCalculator, evaluate, evaluate_graded, kernel
 from alflow.potentials.calculator import SKIN_A
+from alflow.potentials.mtp import MomentTensorPotential, write_mtp
 from alflow.selection import ActiveSet, Mode
 from alflow.simulation import MDSettings, run_md
 from alflow.simulation.settings import Ensemble
@@ -173,7 +166,7 @@ def own(runs: int) -> None:
             f"with grades ({active.mode})": (2000, partial(evaluate_graded, potential, large, active))
             for active in sets
         },
-        "with a kept Verlet list": (2000, lambda: evaluate(potential, large, verlet_list=verlet_list)),
+        "with a kept Verlet list": (2000, lambda: evaluate(potential, large, neighbors=verlet_list)),
         "10,000 cells of 8 atoms": (80_000, lambda: evaluate(potential, cells)),
         "the same as flat arrays": (80_000, lambda: evaluate(potential, flat_cells)),
         "alloy of three species": (2000, lambda: evaluate(alloy_potential, alloy)),
@@ -194,7 +187,7 @@ def dynamics(runs: int) -> None:
     active_set = ActiveSet.from_structures(potential, [crystal(1, 4, seed) for seed in range(3)])
     atoms = crystal(1, 4)
     flat = FlatStructures.of([atoms])
-    atoms.calc = MTPCalculator(potential, active_set=active_set)
+    atoms.calc = PotentialCalculator(potential, active_set=active_set)
     verlet = VelocityVerlet(atoms, 0.1 * units.fs)
     arrays, steps = flat.for_kernel(potential), 100
 

@@ -33,15 +33,15 @@ from ase.io.extxyz import write_extxyz
 
 from alflow.campaign.file import load_campaign
 from alflow.cli.database_options import campaign_folder, connected
-from alflow.campaign.sections import Campaign
-from alflow.potentials import MomentTensorPotential, MTPCalculator, mtp_from_text
+from alflow.potentials import PotentialCalculator
 from alflow.potentials.errors import Errors, evaluate_errors
-from alflow.potentials.mtp.fitting import FitSettings, fit
+from alflow.potentials.mtp import MomentTensorPotential, mtp_from_text
 from alflow.report import ReportData, gather
 from alflow.simulation import MDSettings, run_md
 from alflow.simulation.trajectory import cut_trajectory
 from alflow.structures.starting import starting_structures
 from qm_interfaces import get_interface
+from workflows.active_learning.schema import ActiveLearning
 from workflows.tasks.explore import calculator
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "li_300K.yaml"
@@ -58,9 +58,9 @@ GAMMA_BREAK = 10.0
 class Finished:
     """A campaign that ran to its end: the last potential with its active set; all by number of labels."""
 
-    config: Campaign
+    config: ActiveLearning
     data: ReportData
-    calculator: MTPCalculator
+    calculator: PotentialCalculator
     potentials: dict[int, MomentTensorPotential]
 
 
@@ -108,7 +108,7 @@ def trajectory(folder: Path) -> list[Atoms]:
         shipped = campaign(folder)
         unfinished = path.with_name("unfinished.extxyz")
         run_md(
-            starting_structures(shipped.config)["bcc"],
+            starting_structures(shipped.config.structures, shipped.config.species)["bcc"],
             shipped.calculator,
             NVT,
             trajectory=unfinished,
@@ -160,20 +160,16 @@ def threads() -> int:
 
 
 def fit_to(
-    frames: Sequence[Atoms], config: Campaign, start: MomentTensorPotential | None
+    frames: Sequence[Atoms], config: ActiveLearning, start: MomentTensorPotential | None
 ) -> MomentTensorPotential:
     """A potential of the campaign's form, fitted and refitted as the campaign does."""
-    settings = config.fit.model_dump(exclude={"refit_iterations"})
-    if start is not None:
-        settings["max_iterations"] = config.fit.refit_iterations
-    form = config.potential
-    return fit(
+    return KIND.fit(
         frames,
         species=config.species,
-        level=form.level,
-        cutoff_A=form.cutoff_A,
-        settings=FitSettings(**settings, radial_basis_size=form.radial_basis_size, threads=threads()),
+        form=config.potential,
+        settings=config.fit,
         start=start,
+        threads=threads(),
     ).potential
 
 

@@ -19,7 +19,7 @@ from ase.build import bulk
 from motep.grade.maxvol import InitMethod, MaxVol
 from numpy.typing import NDArray
 
-from alflow.potentials import MomentTensorPotential
+from alflow.potentials.mtp import MomentTensorPotential
 from alflow.selection import maxvol, parameter_range, rows
 from alflow.selection.maxvol import SWAP_TOLERANCE
 

@@ -28,7 +28,8 @@ from ase.stress import full_3x3_to_voigt_6_stress as voigt
 from ase.stress import voigt_6_to_full_3x3_strain as strain_matrix
 from numpy.typing import NDArray
 
-from alflow.potentials import FitSettings, PotentialCalculator, fit
+from alflow.potentials import FitSettings, PotentialCalculator
+from alflow.potentials.mtp import MTPSettings, fit
 from alflow.simulation import MDSettings, Relaxation, relax
 from alflow.simulation.integrators import make_integrator
 from alflow.simulation.piston import LangevinPiston
@@ -37,7 +38,7 @@ Array = NDArray[np.float64]
 
 TEMPERATURE_K = 300.0
 KT_EV = units.kB * TEMPERATURE_K
-STRAIN = 0.004
+STRAIN = 0.008
 REPEATS = (4, 4, 3)
 BLOCKS = 20
 
@@ -57,7 +58,7 @@ def model() -> PotentialCalculator:
         labelled.append(atoms)
     settings = FitSettings(max_iterations=100)
     return PotentialCalculator(
-        fit(labelled, species=["Cu"], level=8, cutoff_A=5.0, settings=settings).potential
+        fit(labelled, species=["Cu"], form=MTPSettings(level=8, cutoff_A=5.0), settings=settings).potential
     )
 
 
@@ -106,7 +107,7 @@ def strained(atoms: Atoms, strain: Array) -> Atoms:
 
 
 def reference(calculator: PotentialCalculator, picoseconds: float) -> tuple[Atoms, Array, Array]:
-    """The crystal without mean stress in NVT, its elastic constants (6, 6), eV/Å³, and the error of its strain."""
+    """The crystal without mean stress in NVT, elastic constants (6, 6) in eV/Å³, errors of its strain."""
     start = bulk("Cu", "hcp", a=2.54, c=4.15) * REPEATS
     crystal = relax(start, calculator, Relaxation(max_force_eV_A=1e-4, max_stress_GPa=1e-3)).atoms
     print(f"relaxed: a = {crystal.cell.lengths()[0] / 4:.4f} Å, c = {crystal.cell.lengths()[2] / 3:.4f} Å")
@@ -117,12 +118,26 @@ def reference(calculator: PotentialCalculator, picoseconds: float) -> tuple[Atom
             pull = STRAIN * np.eye(6)[k]
             runs = [Sample(strained(crystal, sign * pull), calculator, picoseconds) for sign in (1, -1)]
             columns.append((runs[0].stresses.mean(axis=0) - runs[1].stresses.mean(axis=0)) / 2 / STRAIN)
-        elastic = np.array(columns)
-        elastic = (elastic + elastic.T) / 2
+        elastic = hexagonal(np.array(columns))
         stress, error = mean(Sample(crystal, calculator, 2 * picoseconds).stresses)
+        stress = np.array([(stress[0] + stress[1]) / 2] * 2 + [stress[2], 0, 0, 0])
         crystal = strained(crystal, -np.linalg.solve(elastic, stress))
         print("strain by", np.round(-np.linalg.solve(elastic, stress), 5))
     return crystal, elastic, np.abs(np.linalg.solve(elastic, error))
+
+
+def hexagonal(elastic: Array) -> Array:
+    """The five constants that a hexagonal crystal has, each a mean of what should be equal."""
+    c33, c44 = elastic[2, 2], (elastic[3, 3] + elastic[4, 4]) / 2
+    c13 = (elastic[0, 2] + elastic[2, 0] + elastic[1, 2] + elastic[2, 1]) / 4
+    bulk_like = (elastic[0, 0] + elastic[1, 1] + elastic[0, 1] + elastic[1, 0]) / 4
+    shear = (elastic[0, 0] + elastic[1, 1] - elastic[0, 1] - elastic[1, 0]) / 4
+    c66 = (shear + elastic[5, 5]) / 2
+    c11, c12 = bulk_like + c66, bulk_like - c66
+    constants = np.diag([c11, c11, c33, c44, c44, c66])
+    constants[0, 1] = constants[1, 0] = c12
+    constants[:2, 2] = constants[2, :2] = c13
+    return constants
 
 
 def strains(cells: Array, crystal: Atoms) -> Array:
@@ -145,7 +160,7 @@ def table(title: str, names: list[str], series: Array, expected: Array, factor: 
 
 
 def compare(title: str, names: list[str], q: Array, change: Array, elastic: Array, volume_A3: float) -> None:
-    """Means of the variables of the cell, and their variances and covariances, beside those of the reference."""
+    """Means and covariances of the variables of the cell beside those of the reference."""
     table(f"{title}: mean strain, 1e-4", names, q, np.zeros(len(names)), 1e4)
     expected = KT_EV / volume_A3 * np.linalg.inv(change.T @ elastic @ change)
     off = q - q.mean(axis=0)

@@ -11,9 +11,8 @@ from pathlib import Path
 
 from ase.io import read
 
-from alflow.potentials import fit
 from alflow.potentials.errors import evaluate_errors
-from alflow.potentials.mtp.fitting import FitSettings
+from alflow.potentials.mtp import MTPSettings, fit
 
 CUTOFFS_A = {"Mo": 5.2, "Si": 5.0}
 PUBLISHED = {"Mo": (2.83, 0.09), "Si": (2.21, 0.06)}
@@ -36,9 +35,8 @@ def main() -> None:
         result = fit(
             train,
             species=[element],
-            level=options.level,
-            cutoff_A=CUTOFFS_A[element],
-            settings=FitSettings(threads=options.threads),
+            form=MTPSettings(level=options.level, cutoff_A=CUTOFFS_A[element]),
+            threads=options.threads,
         )
         seconds = time.process_time() - begin
         errors = evaluate_errors(result.potential, test)

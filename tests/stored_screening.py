@@ -9,7 +9,7 @@ from ase import Atoms
 from ase.build import bulk
 
 from alflow.campaign.file import parse_campaign
-from alflow.potentials import MomentTensorPotential, mtp_to_text
+from alflow.potentials.mtp import MomentTensorPotential, mtp_to_text
 from alflow.store import Store
 
 NAME = "cu-pd"

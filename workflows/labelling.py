@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ase import Atoms
 from bson import ObjectId
 
-from alflow.campaign.file import AnyCampaign
+from alflow.campaign.kinds import CampaignSettings
 from alflow.campaign.sections import QM
+from alflow.states import LabelKind, LabelState
 from alflow.store import Store
 from qm_interfaces import get_interface, relaxation_level
 
@@ -26,35 +28,45 @@ def level_of_theory(qm: QM) -> dict[str, Any]:
 
 def request_labels(
     store: Store,
-    config: AnyCampaign,
+    config: CampaignSettings,
     round_: int,
-    structures: list[Atoms],
-    source: dict[str, Any],
+    structures: Sequence[Atoms],
+    kind: LabelKind,
     *,
-    held_out: bool = False,
-    relaxation: dict[str, Any] | None = None,
+    stage: int | None = None,
+    relaxation: Mapping[str, Any] | None = None,
     timeout_s: float | None = None,
 ) -> list[ObjectId]:
-    """Store configurations and ask for their labels; ids of the labels.
+    """Store configurations and ask for their labels, which are numbered in this order.
 
-    Labels that are `held_out` are not trained on. With `relaxation` (settings of
-    `qm_interfaces.run_relaxation`) they are of what the configurations relax to.
+    Parameters
+    ----------
+    structures
+        Their `info` is kept as the origin of the configurations.
+    kind
+        What the labels are asked for; it decides whether they are trained on.
+    stage
+        Stage of a screening, from 0.
+    relaxation
+        Settings of `qm_interfaces.run_relaxation`: the labels are those of the relaxed structures.
+    timeout_s
+        Time limit of the first attempt, instead of the campaign's.
     """
     level = level_of_theory(config.qm)
     if relaxation is not None:
         level = relaxation_level(level, **{k: v for k, v in relaxation.items() if k != "steps"})
     labels = []
     for number, atoms in enumerate(structures, start=1):
-        origin = {"campaign": config.name, "round": round_, **source, **atoms.info}
-        configuration = store.configurations.add(atoms, origin)
+        origin = {"campaign": config.name, "round": round_, **atoms.info}
         labels.append(
             store.labels.request(
-                configuration,
+                store.configurations.add(atoms, origin),
                 level,
                 campaign=config.name,
                 round_=round_,
                 number=number,
-                held_out=held_out,
+                kind=kind,
+                stage=stage,
                 relaxation=relaxation,
                 timeout_s=timeout_s,
             )
@@ -64,6 +76,7 @@ def request_labels(
 
 def last_failure(store: Store, name: str, round_: int) -> str:
     """Why the latest label of a round failed or was rejected; empty if none was."""
-    failed = [label for label in store.labels.find(name) if label["state"] in ("failed", "rejected")]
+    unsuccessful = (LabelState.FAILED, LabelState.REJECTED)
+    failed = [label for label in store.labels.find(name) if label["state"] in unsuccessful]
     recent = [label["reason"] for label in failed if label["round"] == round_]
     return f"the last one: {recent[-1]}" if recent else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from pathlib import Path
 from typing import Any
@@ -14,8 +15,9 @@ from alflow.errors import InputError
 
 DATABASE_NAME = "alflow"
 URI_VARIABLE = "ALFLOW_MONGO_URI"
-HOT_ROUNDS = 3  # finished rounds that stay on the dashboard; checkout time grows with what is kept
+HOT_ROUNDS = 3  # finished rounds that stay on the dashboard; checkout time grows with their number
 COLLECTIONS = ("workflows", "fireworks", "launches")
+_log = logging.getLogger(__name__)
 
 
 def open_launchpad(uri: str, database_name: str = DATABASE_NAME) -> LaunchPad:
@@ -36,7 +38,7 @@ def launchpad_from_file(path: str | Path) -> LaunchPad:
     Raises
     ------
     InputError
-        If there is no such file, it is no LaunchPad file, or no server answers at its address.
+        If the file does not exist, is no LaunchPad file, or no server answers at its address.
     """
     try:
         settings = yaml.safe_load(Path(path).read_text())
@@ -82,10 +84,11 @@ def archive(launchpad: LaunchPad, query: dict[str, Any]) -> None:
 
 
 def set_aside(launchpad: LaunchPad, campaign: str, round_: int) -> None:
-    """Take a round's fireworks out of reach of workers: the workflow is archived, strays go.
+    """Take a round's fireworks out of reach of workers: the workflow is archived, strays are removed.
 
-    A worker that still runs one of them ends it in peace: its launch is marked, not removed.
+    A worker that still runs one of them can end it: its launch is marked, not removed.
     """
+    _log.info("the workflow of round %d of campaign %s is set aside", round_, campaign)
     fireworks = {"spec.campaign": campaign, "spec.round": round_}
     ids = [f["fw_id"] for f in launchpad.fireworks.find(fireworks, {"fw_id": 1})]
     launchpad.launches.update_many(

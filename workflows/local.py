@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import socket
 import subprocess
@@ -19,49 +20,65 @@ from fireworks.core import rocket
 from fireworks.core.rocket_launcher import launch_rocket
 from pymongo.errors import PyMongoError
 
+from alflow.errors import InputError
+from alflow.states import CampaignState, Role
 from alflow.store import Store
-from alflow.store.campaigns import RUNNING
+from alflow.store.migrations import bring_up_to_date
 from alflow.store.slots import Slots
 from workflows.recovery import LOCAL_PATIENCE_S, recover
 from workflows.tasks.label import KEPT_VARIABLE
 
-ROLES = ("explore", "label", "train")
+ROLES = tuple(Role)
+LOG_LEVEL_VARIABLE = "ALFLOW_LOG_LEVEL"
 IDLE_S = (0.02, 0.5)  # first and longest pause of a worker that finds nothing to do
 WATCH_S = 0.25
 CHECK_EVERY_S = 5.0
 MAX_DEATHS = 50  # of workers in one run: more means that the machine, not the campaign, is ill
+_log = logging.getLogger(__name__)
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def work(launchpad: LaunchPad, roles: Sequence[str], *, keep_going: Callable[[], bool]) -> int:
-    """Run fireworks of these roles in this process and directory; how many were run."""
+    """Run fireworks of these roles in this process and directory; returns how many were run.
+
+    Raises
+    ------
+    InputError
+        If a newer release of alflow has stored a campaign in this database.
+    """
     rocket.ROCKET_STREAM_LOGLEVEL = "ERROR"
     rocket.PRINT_FW_JSON = False
     name = f"{socket.gethostname()}-{os.getpid()}"
-    count, pause = 0, IDLE_S[0]
+    count, pause, trouble = 0, IDLE_S[0], ""
     directory = Path.cwd()
     slots = Slots(launchpad.db)
+    _log.info("worker %s begins, for %s", name, ", ".join(roles))
     while keep_going():
         try:
+            bring_up_to_date(launchpad.db)
             worker = FWorker(name=name, category=list(roles), query=_without_waiting(slots))
             ran = launch_rocket(launchpad, worker, strm_lvl="ERROR")
-        except (
-            PyMongoError,
-            ValueError,
-            RuntimeError,
-        ) as error:  # the database is away, or a round was set aside
-            print(f"{name}: {error}", file=sys.stderr, flush=True)
-            ran = False
+            if trouble:
+                _log.warning("worker %s goes on", name)
+            trouble = ""
+        except InputError:
+            raise
+        except (PyMongoError, ValueError, RuntimeError) as error:
+            # The database is away, or a round was set aside.
+            if str(error) != trouble:
+                _log.warning("worker %s has to wait: %s", name, error)
+            ran, trouble = False, str(error)
         os.chdir(directory)
         count += ran
         pause = IDLE_S[0] if ran else min(1.5 * pause, IDLE_S[1])
         if not ran:
             time.sleep(pause)
+    _log.info("worker %s ends; it has run %d fireworks", name, count)
     return count
 
 
 def _without_waiting(slots: Slots) -> dict[str, Any]:
-    """Query: what can run at once; labels that would wait for a slot leave the worker to other work."""
+    """Query: fireworks that can run at once. A worker does not take labels that would wait for a slot."""
     if not (waiting := slots.campaigns_without()):
         return {}
     return {"$or": [{"spec.campaign": {"$nin": waiting}}, {"spec.label": {"$exists": False}}]}
@@ -77,22 +94,22 @@ def run_to_the_end(
     alone: bool = False,
     on_progress: Callable[[], None] = lambda: None,
 ) -> str:
-    """Run a campaign with local workers until it ends; its end state.
+    """Run a campaign with local workers until it ends; returns its end state.
 
     Parameters
     ----------
     directory
-        Where workers keep scratch files and logs.
+        Folder of the workers' scratch files and logs.
     workers
         Number of processes.
     alone
-        Nobody else works on this database, so what looks unfinished was abandoned.
+        Nobody else works on this database, so work that looks unfinished was abandoned.
     on_progress
         Called a few times a second.
     """
     recover(store, launchpad, name, patience_s=0.0 if alone else LOCAL_PATIENCE_S)
     with _crew(launchpad, directory, ROLES, workers) as crew:
-        while (state := store.campaigns.get(name)["state"]) == RUNNING:
+        while (state := store.campaigns.get(name)["state"]) == CampaignState.RUNNING:
             on_progress()
             if crew.mind() and recover(store, launchpad, name, patience_s=LOCAL_PATIENCE_S):
                 crew.restart()
@@ -103,14 +120,16 @@ def run_to_the_end(
 def serve(store: Store, launchpad: LaunchPad, *, roles: Sequence[str], workers: int, directory: Path) -> None:
     """Run worker processes of these roles until no campaign of the database is running."""
     with _crew(launchpad, directory, roles, workers) as crew:
-        while running := [n for n in store.campaigns.names() if store.campaigns.get(n)["state"] == RUNNING]:
+        while running := [
+            n for n in store.campaigns.names() if store.campaigns.get(n)["state"] == CampaignState.RUNNING
+        ]:
             rebuilt = [recover(store, launchpad, name) for name in running] if crew.mind() else []
             if any(rebuilt):
                 crew.restart()
 
 
 class _Crew:
-    """Worker processes, each in a session of its own, so that Ctrl-C reaches only who started them."""
+    """Worker processes, each in a session of its own, so that Ctrl-C does not reach them directly."""
 
     def __init__(self, launchpad: LaunchPad, directory: Path, roles: Sequence[str]) -> None:
         self.order = json.dumps({"launchpad": launchpad.to_dict(), "roles": list(roles)})
@@ -144,10 +163,11 @@ class _Crew:
         return process
 
     def mind(self) -> bool:
-        """Wait a moment and replace workers that died; whether it is time to see what they left."""
+        """Wait a moment and replace workers that died; returns whether it is time for recovery."""
         time.sleep(WATCH_S)
         dead = [i for i, process in enumerate(self.processes) if process.poll() is not None]
         for index in dead:
+            _log.warning("worker process %d died; another takes its place", self.processes[index].pid)
             self.processes[index] = self.start_one(index + 1)
         self.deaths += len(dead)
         if self.deaths > MAX_DEATHS:
@@ -185,10 +205,22 @@ def _crew(launchpad: LaunchPad, directory: Path, roles: Sequence[str], workers: 
 
 
 def main() -> None:
-    """A worker process: its orders come on stdin, and it ends when the one who gave them has gone."""
+    """Run a worker process. Its orders come on stdin, and it ends when their sender has gone."""
     order = json.loads(sys.stdin.readline())
     parent = os.getppid()
+    _configure_logging()
     work(LaunchPad.from_dict(order["launchpad"]), order["roles"], keep_going=lambda: os.getppid() == parent)
+
+
+def _configure_logging() -> None:
+    """Write a worker's log to stderr, at the level that `ALFLOW_LOG_LEVEL` names.
+
+    Other packages log warnings only: at lower levels, some would write down what passes over the network.
+    """
+    logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
+    level = logging.getLevelNamesMapping().get(os.environ.get(LOG_LEVEL_VARIABLE, "INFO").upper())
+    for package in ("alflow", "workflows", "qm_interfaces"):
+        logging.getLogger(package).setLevel(logging.INFO if level is None else level)
 
 
 if __name__ == "__main__":

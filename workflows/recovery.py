@@ -6,6 +6,7 @@ store: finished work is not repeated, because every task looks in the store firs
 
 from __future__ import annotations
 
+import logging
 import time
 from datetime import UTC, datetime
 from typing import Any
@@ -13,15 +14,17 @@ from typing import Any
 from bson import ObjectId
 from fireworks import LaunchPad
 
+from alflow.states import CampaignState
 from alflow.store import Store
-from alflow.store.campaigns import RUNNING
-from alflow.store.lease import LEASE_SECONDS
+from alflow.store.leased_work import LEASE_SECONDS
 from workflows.launchpad import set_aside
 from workflows.rounds import add_round
 
 LOCAL_PATIENCE_S = 5.0  # FireWorks' own bookkeeping between two tasks takes well under a second
 SECOND_LOOK_S = 2.0
 CLUSTER_PATIENCE_S = 1.5 * LEASE_SECONDS
+_log = logging.getLogger(__name__)
+
 ENDED = {"COMPLETED", "FIZZLED"}
 HEALTHY = ENDED | {"WAITING", "READY"}  # a fizzled task has told the store, and its children go on
 
@@ -40,7 +43,7 @@ def recover(store: Store, launchpad: LaunchPad, name: str, *, patience_s: float 
         for part in (store.labels, store.explorers, store.chunks, store.campaigns)
     )
     document = store.campaigns.get(name)
-    if document["state"] != RUNNING:
+    if document["state"] != CampaignState.RUNNING:
         return False
     with store.campaigns.leased(name) as mine:
         if not mine:
@@ -54,6 +57,7 @@ def recover(store: Store, launchpad: LaunchPad, name: str, *, patience_s: float 
             set_aside(launchpad, name, round_)
         add_round(store, launchpad, name)
     if broken:
+        _log.warning("round %d of campaign %s had come to a standstill; its workflow is new", round_, name)
         key = f"recovered-{datetime.now(UTC).isoformat()}"
         store.events.add(name, key, "recovered", round_, leases=freed)
     return broken

@@ -1,6 +1,6 @@
 """The workflow of a round: explore → select → labels (detours of select) → train.
 
-The store decides what there is to do, FireWorks does it; a round's workflow can be set aside and built again
+The store says which work there is, and FireWorks runs it; a round's workflow can be set aside and built again
 from the store at any time.
 """
 
@@ -8,28 +8,28 @@ from __future__ import annotations
 
 from fireworks import Firework, LaunchPad, Workflow
 
+from alflow.states import CampaignState
 from alflow.store import Store
-from alflow.store.campaigns import RUNNING
+from workflows.campaign_kind import kind_of
 from workflows.launchpad import HOT_ROUNDS, archive
-from workflows.procedure import procedure_of
 from workflows.tasks.base import firework
 
 
 def ensure_round(store: Store, launchpad: LaunchPad, name: str) -> bool:
-    """Add the workflow of a running campaign's present round unless it is there; whether it was added.
+    """Add the workflow of a running campaign's present round unless it exists; whether it was added.
 
-    Does nothing while another process holds the campaign: that one does it.
+    Does nothing while another process holds the campaign, as that process adds it.
     """
     with store.campaigns.leased(name) as mine:
         return mine and add_round(store, launchpad, name)
 
 
 def add_round(store: Store, launchpad: LaunchPad, name: str) -> bool:
-    """`ensure_round` for who holds the campaign's lease."""
+    """Do as `ensure_round` does, for a caller that holds the campaign's lease."""
     document = store.campaigns.get(name)
     round_ = document["round"]
     in_round = {"metadata.campaign": name, "metadata.round": round_}
-    if document["state"] != RUNNING or launchpad.workflows.find_one(in_round, {"_id": 1}):
+    if document["state"] != CampaignState.RUNNING or launchpad.workflows.find_one(in_round, {"_id": 1}):
         return False
     launchpad.add_wf(_build_round(store, name, round_))
     archive(launchpad, {"metadata.campaign": name, "metadata.round": {"$lt": round_ - HOT_ROUNDS}})
@@ -37,10 +37,14 @@ def add_round(store: Store, launchpad: LaunchPad, name: str) -> bool:
 
 
 def _build_round(store: Store, name: str, round_: int) -> Workflow:
+    from workflows.tasks.select import SelectTask  # they begin the next round, with this module
+    from workflows.tasks.train import TrainTask
+
     # FireWorks numbers fireworks from the last that was made to the first.
-    train, select = (firework(task, task, campaign=name, round_=round_) for task in ("train", "select"))
+    train = firework(TrainTask, "train", campaign=name, round_=round_)
+    select = firework(SelectTask, "select", campaign=name, round_=round_)
     config = store.campaigns.config(name)
-    explorations = procedure_of(config).explorations(store, config, round_)
+    explorations = kind_of(config).procedure.explorations(store, config, round_)
     links: dict[Firework, list[Firework]] = {exploration: [select] for exploration in explorations}
     return Workflow(
         [*explorations, select, train],

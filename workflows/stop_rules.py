@@ -4,10 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from alflow.campaign.sections import Budget
 from alflow.states import CampaignState, RunState
-from workflows.active_learning.schema import Stop
+
+if TYPE_CHECKING:  # that package imports this module
+    from workflows.active_learning.schema import Stop
 
 STEADY_ROUNDS = 3  # refits over which the error must have settled
 

@@ -1,4 +1,4 @@
-"""The `alflow` command: one module a noun, in this package.
+"""The `alflow` command: one module per noun, in this package.
 
 A module takes part by an entry in `COMMANDS`. It offers a function of its own name (one command) or `app`, a
 `typer.Typer` (a group such as `alflow labels list`). Heavy imports belong inside the functions, so that
@@ -68,10 +68,10 @@ def _about(
         typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave."),
     ] = False,
 ) -> None:
-    """Moment tensor potentials that learn from quantum mechanics while the simulation runs.
+    """Interatomic potentials that learn from quantum mechanics while the simulation runs.
 
     Units everywhere: Å, eV, eV/Å, eV/Å³ (stress), K, fs, GPa (pressure). Every command takes --json.
-    Example: alflow run examples/copper.yaml
+    Example: alflow run examples/cu_emt.yaml
     """
 
 

@@ -159,11 +159,12 @@ def _wrong_forces(folder: Path) -> str | None:
     from ase.build import bulk
     from ase.calculators.fd import calculate_numerical_forces
 
-    from alflow.potentials import MomentTensorPotential, MTPCalculator
+    from alflow.potentials import PotentialCalculator
+    from alflow.potentials.mtp import MomentTensorPotential
 
     atoms = bulk("Cu", cubic=True)
     atoms.rattle(0.1, seed=0)
-    atoms.calc = MTPCalculator(MomentTensorPotential.random(["Cu"], level=10, cutoff_A=5.0))
+    atoms.calc = PotentialCalculator(MomentTensorPotential.random(["Cu"], level=10, cutoff_A=5.0))
     error_eV_A = np.abs(calculate_numerical_forces(atoms, eps=1e-4) - atoms.get_forces()).max()
     return None if error_eV_A < FORCE_TOLERANCE_eV_A else f"forces are wrong by {error_eV_A:.1e} eV/Å"
 

@@ -25,8 +25,8 @@ def evaluate(
 
     Example: alflow evaluate pot.mtp test.extxyz
     """
-    from alflow.potentials import read_mtp
     from alflow.potentials.errors import evaluate_errors
+    from alflow.potentials.mtp import read_mtp
     from alflow.structures.files import read_structures
 
     model = read_mtp(potential, parse_species(species))

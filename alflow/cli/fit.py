@@ -31,22 +31,21 @@ def fit(
     force_weight: Annotated[float | None, typer.Option(min=0, help="Weight of forces, Å²/eV².")] = None,
     stress_weight: Annotated[float | None, typer.Option(min=0, help="Weight of virials, 1/eV².")] = None,
     holdout: Annotated[
-        float | None, typer.Option(min=0, max=0.9, help="Fraction of TRAIN that is only tested on.")
-    ] = None,
+        float, typer.Option(min=0, max=0.9, help="Fraction of TRAIN that is only tested on.")
+    ] = 0.0,
     starts: Annotated[int | None, typer.Option(min=1, help="Random starts; the best is kept.")] = None,
     max_iterations: Annotated[int | None, typer.Option(min=1, help="Iterations of each start.")] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of starts and holdout.")] = None,
-    threads: Annotated[int | None, typer.Option(min=1, help="Threads.")] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
     json: JsonOption = False,
 ) -> None:
     """Fit a moment tensor potential and write it as an MLIP .mtp file.
 
     Example: alflow fit train.extxyz --level 16 --cutoff 5.2 --test test.extxyz -o pot.mtp
     """
-    from alflow.potentials import read_mtp, write_mtp
-    from alflow.potentials.errors import evaluate_errors
-    from alflow.potentials.mtp.fitting import FitSettings
-    from alflow.potentials.mtp.fitting import fit as fit_potential
+    from alflow.potentials import FitSettings, evaluate_errors, write_potential
+    from alflow.potentials.mtp import MTPSettings, read_mtp
+    from alflow.potentials.mtp import fit as fit_potential
     from alflow.structures.files import read_structures
 
     check_writable(output)
@@ -60,30 +59,29 @@ def fit(
         "energy_weight": energy_weight,
         "force_weight": force_weight,
         "stress_weight": stress_weight,
-        "holdout": holdout,
         "starts": starts,
         "max_iterations": max_iterations,
         "seed": seed,
-        "threads": threads,
     }
-    settings = FitSettings(**{name: value for name, value in given.items() if value is not None})  # type: ignore[arg-type]
+    settings = FitSettings(**{name: value for name, value in given.items() if value is not None})
     with _live_losses(settings.starts, settings.max_iterations) as progress:
         result = fit_potential(
             structures,
             species=symbols,
-            level=level,
-            cutoff_A=cutoff,
+            form=MTPSettings(level=level, cutoff_A=cutoff),
             settings=settings,
             start=initial,
+            threads=threads,
+            holdout=holdout,
             progress=progress,
         )
-    write_mtp(output, result.potential)
+    write_potential(output, result.potential)
 
     errors = {"train": result.train}
     if result.test:
         errors["holdout"] = result.test
     if tests:
-        errors["test"] = evaluate_errors(result.potential, tests, threads=settings.threads)
+        errors["test"] = evaluate_errors(result.potential, tests, threads=threads)
     if json:
         facts = {"loss": result.loss, "iterations": result.iterations, "seconds": result.seconds}
         print_json({"potential": output, "species": symbols, **facts, "errors": errors})

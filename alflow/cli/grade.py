@@ -38,7 +38,7 @@ def grade(
     """
     import numpy as np
 
-    from alflow.potentials import read_mtp
+    from alflow.potentials.mtp import read_mtp
     from alflow.selection import ActiveSet
     from alflow.structures.files import read_structures, write_structures
 

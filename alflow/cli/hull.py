@@ -1,4 +1,4 @@
-"""`alflow hull`: which crystals of a screening are stable."""
+"""`alflow hull`: the stable crystals of a screening."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ from alflow.cli.database_options import CampaignArgument, LaunchpadOption, UriOp
 from alflow.cli.output import JsonOption, print_json, print_note, print_table
 
 if TYPE_CHECKING:
-    from alflow.report import HullData
+    from alflow.results import Cell
+    from workflows.hull_screening.results import HullData
 
 COMPOUNDS_SHOWN = 50
 
@@ -25,7 +26,10 @@ def hull(
     window: Annotated[
         float | None,
         typer.Option(
-            "--window", min=0, help="Also list what is so near the hull, eV per atom.", show_default=False
+            "--window",
+            min=0,
+            help="Also list crystals up to so far above the hull, eV per atom.",
+            show_default=False,
         ),
     ] = None,
     uri: UriOption = None,
@@ -40,12 +44,13 @@ def hull(
     Example: alflow hull examples/cu_pd_hull.yaml -o hull
     """
     from alflow.errors import InputError
-    from alflow.report import gather_hull, write_hull
+    from workflows.hull_screening.files import write_hull
+    from workflows.hull_screening.reading import read_hull
 
     if output is not None and output.is_file():
         raise InputError(f"--output is {output}, which is a file; give the name of a folder")
     with connected(campaign, uri, launchpad) as connection:
-        data = gather_hull(connection.store, connection.campaign, window)
+        data = read_hull(connection.store, connection.campaign, window)
     written = [] if output is None else write_hull(data, output)
     if json:
         print_json(data.summary() | {"files": written})
@@ -56,6 +61,8 @@ def hull(
 
 
 def _print(data: HullData) -> None:
+    from workflows.hull_screening.results import QM
+
     if data.note is not None:
         print_note(data.note)
     columns = ("compound", "candidate", "space group", "atoms", "formation", "above", "volume")
@@ -78,27 +85,26 @@ def _print(data: HullData) -> None:
     if len(data.compounds) > COMPOUNDS_SHOWN:
         print_note(f"{len(data.compounds) - COMPOUNDS_SHOWN} more; -o writes all of them")
     stages = [
-        (f"{s.number}, level {s.level}", s.entered, s.relaxed, s.kept, s.sigma_eV and 1000 * s.sigma_eV)
+        (f"{s.number}, {s.potential_text}", s.entered, s.relaxed, s.kept, s.sigma_eV and 1000 * s.sigma_eV)
         for s in data.stages
     ]
-    last = ("QM", data.final.entered, data.final.relaxed, None, None)
+    last = (QM, data.final.entered, data.final.relaxed, None, None)
     print_table("Stages", ("stage", "candidates", "relaxed", "kept", "σ, meV/atom"), [*stages, last])
     if data.dropped:
         dropped = [
-            (d.stage if d.stage <= len(data.stages) else "QM", d.why, d.count, d.example)
+            (d.stage if d.stage <= len(data.stages) else QM, d.why_text, d.count, d.example)
             for d in data.dropped
         ]
         print_table("Dropped", ("stage", "why", "candidates", "one of them"), dropped)
-    print_table("Cost", ("", "time, s", "%", "published %", "QM evaluations", "%"), _cost_rows(data))
+    print_table("Work", ("", "wall, s", "%", "published %", "QM evaluations", "%"), _work_rows(data))
 
 
-def _cost_rows(data: HullData) -> list[tuple[object, ...]]:
-    from alflow.report.hull_data import PUBLISHED_PERCENT
+def _work_rows(data: HullData) -> list[list[Cell]]:
+    from workflows.hull_screening.results import PUBLISHED_PERCENT
 
-    rows: list[tuple[object, ...]] = []
-    for cost in data.cost:
-        time, evaluations = data.share_percent(cost)
-        rows.append(
-            (cost.what, cost.seconds, time, PUBLISHED_PERCENT[cost.what], cost.evaluations, evaluations)
-        )
+    rows: list[list[Cell]] = []
+    for share in data.work:
+        time, evaluations = data.share_percent(share)
+        published = PUBLISHED_PERCENT[share.what]
+        rows.append([share.what, share.seconds, time, published, share.evaluations, evaluations])
     return rows

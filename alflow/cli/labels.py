@@ -1,14 +1,18 @@
-"""`alflow labels`: what quantum mechanics has said, and why it sometimes has not."""
+"""`alflow labels`: the results of quantum mechanics, and the reasons where there is none."""
 
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from alflow.cli.database_options import CampaignArgument, LaunchpadOption, UriOption, connected
 from alflow.cli.output import JsonOption, print_json, print_note, print_table
+
+if TYPE_CHECKING:
+    from alflow.store import Store
+    from qm_interfaces.vasp import VaspInterface
 
 app = typer.Typer(no_args_is_help=True, help="List, show, retry, drop, import or export labels.")
 
@@ -27,12 +31,12 @@ def list_labels(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """All labels with their state, and the reason of failed and rejected ones."""
+    """List all labels with their state, and the reason of failed and rejected ones."""
     from alflow.errors import InputError
-    from alflow.store.labels import STATES
+    from alflow.states import LabelState
 
-    if state is not None and state not in STATES:
-        raise InputError(f"--state is {state!r}, but must be one of {', '.join(STATES)}")
+    if state is not None and state not in list(LabelState):
+        raise InputError(f"--state is {state!r}, but must be one of {', '.join(LabelState)}")
     with connected(campaign, uri, launchpad) as connection:
         where = {} if state is None else {"state": state}
         found = [_row(label) for label in connection.store.labels.find(connection.campaign, **where)]
@@ -50,11 +54,12 @@ def show(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """All that is known about one label: result, level of theory, origin, failures, where its files are."""
+    """Show one label: result, level of theory, origin, failures, where its files are."""
     with connected(campaign, uri, launchpad) as connection:
         found = _find(connection.store, connection.campaign, label)
         configuration = connection.store.configurations.get(found["configuration"])
         facts = _row(found) | {
+            "kind": found["kind"],
             "formula": configuration["formula"],
             "source": configuration["source"],
             "failures": found["failures"],
@@ -74,7 +79,9 @@ def retry(
     label: Annotated[
         list[str] | None, typer.Argument(help="Labels (round.number).", show_default=False)
     ] = None,
-    failed: Annotated[bool, typer.Option("--failed", help="All failed labels of the campaign.")] = False,
+    failed: Annotated[
+        bool, typer.Option("--failed", help="Retry all failed labels of the campaign.")
+    ] = False,
     timeout_s: Annotated[
         float | None,
         typer.Option(min=0.1, help="Time limit of the first attempt, s; default: the campaign's."),
@@ -83,8 +90,9 @@ def retry(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Set failed or rejected labels waiting again; a campaign that ended for want of them goes on."""
+    """Set failed or rejected labels waiting again; a campaign that failed for lack of them goes on."""
     from alflow.errors import InputError
+    from alflow.states import LabelState
     from workflows.submission import try_again
 
     if not label and not failed:
@@ -92,7 +100,7 @@ def retry(
     with connected(campaign, uri, launchpad) as connection:
         store, name = connection.store, connection.campaign
         chosen = [_find(store, name, one) for one in label or []]
-        chosen += store.labels.find(name, state="failed") if failed else []
+        chosen += store.labels.find(name, state=LabelState.FAILED) if failed else []
         again = [_number(one) for one in chosen if store.labels.retry(one["_id"], timeout_s)]
         if again:
             try_again(store, name)
@@ -103,7 +111,9 @@ def retry(
 def drop(
     campaign: CampaignArgument,
     label: Annotated[list[str], typer.Argument(help="Labels (round.number).")],
-    reason: Annotated[str, typer.Option(help="Why; kept with the label.")] = "dropped by hand",
+    reason: Annotated[
+        str, typer.Option(help="The reason, which is kept with the label.")
+    ] = "dropped by hand",
     uri: UriOption = None,
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
@@ -120,18 +130,18 @@ def drop(
 def export(
     campaign: CampaignArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="File: .extxyz, or MLIP's .cfg.")],
-    rejected: Annotated[bool, typer.Option("--rejected", help="Rejected labels, too.")] = False,
+    rejected: Annotated[bool, typer.Option("--rejected", help="Also write rejected labels.")] = False,
     uri: UriOption = None,
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write finished labels to a file; extended XYZ also holds code and level of theory."""
-    from alflow.store.labels import DONE, REJECTED
+    from alflow.states import LabelState
     from alflow.structures.files import write_structures
 
     with connected(campaign, uri, launchpad) as connection:
         store, name = connection.store, connection.campaign
-        states = [DONE, REJECTED] if rejected else [DONE]
+        states = [LabelState.DONE, LabelState.REJECTED] if rejected else [LabelState.DONE]
         found = store.labels.find(name, state={"$in": states}, energy_eV={"$exists": True})
         structures = store.labels.structures([one["_id"] for one in found])
         for one, atoms in zip(found, structures, strict=True):
@@ -151,7 +161,7 @@ def import_folders(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Take over finished VASP runs that have the campaign's level of theory; the next refit uses them."""
+    """Import finished VASP runs that have the campaign's level of theory; the next refit uses them."""
     from alflow.errors import InputError
     from qm_interfaces import QMError
     from qm_interfaces.vasp import VaspInterface
@@ -178,10 +188,17 @@ def import_folders(
         print_table(f"{len(rows)} folders", columns, [[row[column] for column in columns] for row in rows])
 
 
-def _import_folder(store: Any, campaign: str, interface: Any, folder: Path) -> str:
-    """Store one folder as a label of round 0; its number. Raises QMError where it is no good label."""
+def _import_folder(store: Store, campaign: str, interface: VaspInterface, folder: Path) -> str:
+    """Store one folder as a label of round 0; its number.
+
+    Raises
+    ------
+    QMError
+        If the folder is not that of a good label.
+    """
     from ase.calculators.singlepoint import SinglePointCalculator
 
+    from alflow.states import LabelKind
     from qm_interfaces import CodeFailed, LabelLimits, validate
 
     atoms, result = interface.import_folder(folder)
@@ -191,7 +208,7 @@ def _import_folder(store: Any, campaign: str, interface: Any, folder: Path) -> s
         raise CodeFailed("; ".join(reasons))
     values = {"energy": result.energy_eV, "forces": result.forces_eV_A, "stress": result.stress_eV_A3}
     atoms.calc = SinglePointCalculator(atoms, **values)
-    source = {"campaign": campaign, "round": 0, "kind": "imported", "file": str(folder)}
+    source = {"campaign": campaign, "round": 0, "kind": LabelKind.IMPORTED, "file": str(folder)}
     label = store.labels.import_result(
         store.configurations.add(atoms, source),
         interface.level_of_theory(),
@@ -221,7 +238,7 @@ def _row(label: dict[str, Any]) -> dict[str, Any]:
     return {"label": _number(label)} | {key: label.get(key) for key in keys}
 
 
-def _find(store: Any, campaign: str, number: str) -> dict[str, Any]:
+def _find(store: Store, campaign: str, number: str) -> dict[str, Any]:
     from alflow.errors import InputError
 
     for label in store.labels.find(campaign):

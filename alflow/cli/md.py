@@ -42,7 +42,20 @@ def md(
     temperature: Annotated[
         float, typer.Option(help="Of thermostat and initial velocities (unless START has some), K.")
     ] = 300.0,
+    temperature_to: Annotated[
+        float | None, typer.Option(help="Temperature at the end of a linear ramp from --temperature, K.")
+    ] = None,
     pressure: Annotated[float, typer.Option(help="Of the barostat, GPa.")] = 0.0,
+    pressure_to: Annotated[
+        float | None, typer.Option(help="Pressure at the end of a linear ramp from --pressure, GPa.")
+    ] = None,
+    cell: Annotated[
+        Literal["isotropic", "axes", "free"],
+        typer.Option(
+            help="With npt: the volume changes, the lengths of the axes do, or the whole cell does."
+        ),
+    ] = "isotropic",
+    barostat_time: Annotated[float, typer.Option(help="Time of the barostat, fs.")] = 1000.0,
     steps: Annotated[int, typer.Option(help="Steps in all, those before a resumption included.")] = 1000,
     timestep: Annotated[float, typer.Option(help="fs.")] = 1.0,
     friction: Annotated[float, typer.Option(help="Of the Langevin thermostat, 1/fs.")] = 0.01,
@@ -50,6 +63,9 @@ def md(
     train: TrainOption = None,
     active_set: ActiveSetOption = None,
     mode: ModeOption = "neighborhood",
+    grade_every: Annotated[
+        int, typer.Option(help="Steps between grades; the run pauses by so many steps late, at most.")
+    ] = 1,
     gamma_save: GammaSaveOption = 2.1,
     gamma_break: GammaBreakOption = 10.0,
     min_distance: MinDistanceOption = 0.5,
@@ -64,6 +80,7 @@ def md(
         Path | None,
         typer.Option(help="File (.json) that keeps the run; if it exists, the run resumes from it."),
     ] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of the potential.")] = 1,
     species: SpeciesOption = None,
     json: JsonOption = False,
 ) -> None:
@@ -74,23 +91,31 @@ def md(
 
     Example: alflow md pot.mtp start.extxyz --train train.extxyz --steps 20000 -o md.extxyz
     """
-    from alflow.simulation import Guards, MDSettings, run_md
+    from alflow.simulation import Guards, MDSettings, PressureRamp, TemperatureRamp, run_md
     from alflow.structures.files import write_structures
 
     for path in (output, saved, checkpoint):
         if path:
             check_writable(path)
     settings = MDSettings(
-        ensemble,
-        temperature,
-        pressure,
+        ensemble=ensemble,
+        npt_cell=cell,
+        temperature_K=(
+            temperature if temperature_to is None else TemperatureRamp.between(temperature, temperature_to)
+        ),
+        pressure_GPa=pressure if pressure_to is None else PressureRamp.between(pressure, pressure_to),
         timestep_fs=timestep,
         steps=steps,
         friction_per_fs=friction,
+        barostat_time_fs=barostat_time,
+        grade_every=grade_every,
         seed=seed,
     )
-    guards = Guards(min_distance, max_temperature, max_volume_change)
+    guards = Guards(
+        min_distance_A=min_distance, max_temperature_K=max_temperature, max_volume_change=max_volume_change
+    )
     calculator = make_calculator(potential, species, train, active_set, mode)
+    calculator.threads = threads
     control = make_control(calculator, gamma_save, gamma_break)
     begin = _begin(start, checkpoint, calculator.potential.species)
     first_step = getattr(begin, "step", 0)

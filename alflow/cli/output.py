@@ -1,4 +1,4 @@
-"""What commands print: JSON for scripts, tables for people; progress and notes go to stderr."""
+"""The output of commands: JSON for scripts, tables for people; progress and notes go to stderr."""
 
 from __future__ import annotations
 
@@ -15,6 +15,8 @@ import typer
 from alflow.errors import InputError
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from alflow.potentials.errors import Errors
 
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
@@ -29,21 +31,32 @@ def print_json(data: Any) -> None:
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
     """Print a table; a column of numbers is right-aligned, None is a dash."""
-    from rich import box
     from rich.console import Console
+    from rich.text import Text
+
+    console = Console()
+    console.print(Text(title, style="bold"))
+    console.print(terminal_table(columns, [list(row) for row in rows]))
+
+
+def terminal_table(
+    columns: Sequence[str], rows: Sequence[Sequence[Any]], styles: Mapping[str, str] | None = None
+) -> Table:
+    """A table for a terminal; a cell whose text is among the styles gets its style."""
+    from rich import box
     from rich.table import Table
     from rich.text import Text
 
-    cells = [list(row) for row in rows]
     table = Table(box=box.SIMPLE_HEAD)
     for index, column in enumerate(columns):
-        numeric = bool(cells) and all(isinstance(row[index], int | float | None) for row in cells)
+        values = [row[index] for row in rows]
+        numeric = bool(values) and all(isinstance(value, int | float | None) for value in values)
         table.add_column(column, justify="right" if numeric else "left")
-    for row in cells:
-        table.add_row(*(Text(_text(value)) for value in row))  # a reason may hold [brackets]: no markup
-    console = Console()
-    console.print(Text(title, style="bold"))
-    console.print(table)
+    for row in rows:
+        texts = [_text(value) for value in row]
+        # A reason may hold [brackets]: no markup.
+        table.add_row(*(Text(text, style=(styles or {}).get(text, "")) for text in texts))
+    return table
 
 
 def print_errors(title: str, errors: Mapping[str, Errors]) -> None:
@@ -71,7 +84,7 @@ def parse_species(text: str | None) -> list[str] | None:
     Raises
     ------
     InputError
-        A word is not a chemical symbol, or occurs twice.
+        If a word is not a chemical symbol, or occurs twice.
     """
     from ase.data import chemical_symbols
 
@@ -90,7 +103,7 @@ def check_writable(path: Path) -> None:
     Raises
     ------
     InputError
-        Its folder does not exist, it is a folder itself, or writing is not allowed.
+        If its folder does not exist, it is a folder itself, or writing is not allowed.
     """
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")

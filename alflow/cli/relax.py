@@ -30,7 +30,10 @@ def relax(
     potential: PotentialArgument,
     structures: Annotated[Path, typer.Argument(help="Structures to relax, one after the other.")],
     fmax: Annotated[float, typer.Option(help="Largest force that may remain, eV/Å.")] = 0.01,
-    steps: Annotated[int, typer.Option(min=0, help="Largest number of steps a structure.")] = 500,
+    smax: Annotated[
+        float, typer.Option(help="Largest stress that may remain beside the pressure, GPa.")
+    ] = 0.1,
+    steps: Annotated[int, typer.Option(help="Largest number of steps per structure.")] = 500,
     cell: Annotated[bool, typer.Option("--cell/--fixed-cell", help="Relax the cell too.")] = True,
     pressure: Annotated[float, typer.Option(help="On the relaxing cell, GPa.")] = 0.0,
     train: TrainOption = None,
@@ -54,16 +57,17 @@ def relax(
 
     Example: alflow relax pot.mtp candidates.extxyz --train train.extxyz -o relaxed.extxyz
     """
-    from alflow.simulation import Guards
+    from alflow.simulation import Guards, Relaxation
     from alflow.simulation import relax as relax_one
     from alflow.structures.files import read_structures, write_structures
 
     for path in (output, saved):
         if path:
             check_writable(path)
+    settings = Relaxation(max_force_eV_A=fmax, max_stress_GPa=smax, steps=steps)
     calculator = make_calculator(potential, species, train, active_set, mode)
     control = make_control(calculator, gamma_save, gamma_break)
-    guards = Guards(min_distance, None, max_volume_change)
+    guards = Guards(min_distance_A=min_distance, max_temperature_K=None, max_volume_change=max_volume_change)
     note = Notes()
     starts = read_structures(structures, species=calculator.potential.species)
     rows, relaxed, extrapolative = [], [], []
@@ -72,8 +76,7 @@ def relax(
             result = relax_one(
                 atoms,
                 calculator,
-                fmax_eV_A=fmax,
-                steps=steps,
+                settings,
                 cell=cell,
                 pressure_GPa=pressure,
                 control=control,

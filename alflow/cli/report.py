@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from alflow.cli.database_options import CampaignArgument, LaunchpadOption, UriOption, connected
 from alflow.cli.output import JsonOption, check_writable, print_json, print_note
-
-if TYPE_CHECKING:
-    from alflow.cli.database_options import Connection
-    from alflow.report import HullData, ReportData
 
 
 def report(
@@ -26,29 +22,20 @@ def report(
 ) -> None:
     """Write the report of a campaign, finished or running, as one HTML file that needs no other.
 
-    Molecular dynamics: QM calls and extrapolation grade against simulated time (ps), errors (meV/atom, eV/Å)
-    of each round before and after training, parity, temperature (K) and energy, labels with reasons, cost,
-    levels of theory. Screening: the hull, what each stage kept and dropped, its error σ, cost.
+    Active learning: QM calls and extrapolation grade against the progress of the runs, errors (meV/atom,
+    eV/Å) of each round before and after training, parity, what the explorers recorded, labels with reasons.
+    Screening: the hull, what each stage kept and dropped, its error σ. Both: cost, levels of theory.
 
-    Example: alflow report copper.yaml -o report.html
+    Example: alflow report examples/cu_emt.yaml -o report.html
     """
+    from alflow.cli.campaign_views import page
     from alflow.report import build_report
 
     check_writable(output)
     with connected(campaign, uri, launchpad) as connection:
-        data = gathered(connection)
-    build_report(data, output)
+        found = page(connection.store, connection.campaign)
+    build_report(found, output)
     if json:
-        print_json({"written": output} | data.summary())
+        print_json({"written": output} | found.summary())
     else:
-        print_note(f"{output}: {data.headline}")
-
-
-def gathered(connection: Connection) -> ReportData | HullData:
-    """What the report of a campaign of either kind is made of."""
-    from workflows.hull_screening.schema import Screening
-    from alflow.report import gather, gather_hull
-
-    store, name = connection.store, connection.campaign
-    screening = isinstance(store.campaigns.config(name), Screening)
-    return gather_hull(store, name) if screening else gather(store, name)
+        print_note(f"{output}: {found.headline}")

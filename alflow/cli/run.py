@@ -15,8 +15,10 @@ from alflow.cli.output import JsonOption, print_json, print_note
 
 if TYPE_CHECKING:
     from alflow.cli.database_options import Connection
+    from alflow.store import Store
 
 SHOWN_EVERY_S = 0.5
+ROUNDS_SHOWN = 8
 SHARE_OF_LOOKING = 0.05  # of the time, where counting many candidates takes long
 
 
@@ -31,12 +33,15 @@ def run(
 ) -> None:
     """Run a campaign to its end: embedded database and local workers, live progress.
 
-    Safe to interrupt, or to be killed: the same command goes on where it was. Results go to the folder runs/
-    beside the campaign file: the potential (.mtp), the hull/ of a screening, report.html, and
-    my_launchpad.yaml for FireWorks' commands.
+    You can interrupt or kill it: the same command goes on where it was. Results go to the folder runs/
+    beside the campaign file: the potential, the hull/ of a screening, report.html, and my_launchpad.yaml for
+    FireWorks' commands.
+
+    Example: alflow run examples/cu_emt.yaml
     """
     from alflow.campaign.file import load_campaign
-    from alflow.store import overview
+    from alflow.cli.campaign_views import overview
+    from alflow.states import CampaignState
     from workflows.local import run_to_the_end
     from workflows.submission import check, submit
 
@@ -63,38 +68,36 @@ def run(
             print_note(f"interrupted; `alflow run {campaign}` goes on from here")
             raise typer.Exit(130) from None
         final = overview(store, name)
-        final["files"] = _write_results(connection, folder)
+        files = [str(path) for path in _write_results(store, name, folder)]
     if json:
-        print_json(final)
+        print_json(final.as_dict() | {"files": files})
     else:
-        print_note(f"{name} {final['state']}: {final['reason']}\n" + "\n".join(final["files"]))
-    if final["state"] == "failed":
+        print_note(f"{name} {final.state}: {final.reason}\n" + "\n".join(files))
+    if final.state == CampaignState.FAILED:
         raise typer.Exit(1)
 
 
-def _write_results(connection: Connection, folder: Path) -> list[str]:
-    """The newest potential (of each stage), the hull of a screening, and the report; their paths."""
-    from alflow.cli.report import gathered
-    from alflow.report import HullData, build_report, write_hull
+def _write_results(store: Store, name: str, folder: Path) -> list[Path]:
+    """Write the newest potential (of each stage), the kind's own results, and the report; their paths."""
+    from alflow.cli.campaign_views import page
+    from alflow.report import build_report
 
-    written = _write_potentials(connection, folder)
+    written = _write_potentials(store, name, folder)
     if not written:
         return []
-    data = gathered(connection)
-    if isinstance(data, HullData):
-        write_hull(data, folder / "hull")
-        written.append(folder / "hull")
-    written.append(build_report(data, folder / "report.html"))
-    return [str(path) for path in written]
+    found = page(store, name)
+    return [*written, *found.write_files(folder), build_report(found, folder / "report.html")]
 
 
-def _write_potentials(connection: Connection, folder: Path) -> list[Path]:
-    store, name = connection.store, connection.campaign
-    newest = {version["stage"]: version["version"] for version in store.potentials.history(name)}
+def _write_potentials(store: Store, name: str, folder: Path) -> list[Path]:
+    from alflow.potentials.registry import POTENTIALS
+
+    newest = {version["stage"]: version for version in store.potentials.history(name)}
     written = []
     for stage, version in newest.items():
-        path = folder / (f"{name}.mtp" if len(newest) == 1 else f"{name}-{stage + 1}.mtp")
-        path.write_text(store.potentials.mtp(name, version))
+        suffix = POTENTIALS.get(version["kind"]).suffixes[0]
+        path = folder / (f"{name}{suffix}" if len(newest) == 1 else f"{name}-{stage + 1}{suffix}")
+        path.write_bytes(store.potentials.content(name, version["version"]))
         written.append(path)
     return written
 
@@ -119,12 +122,12 @@ class _Progress:
             self.live.stop()
 
     def show(self) -> None:
-        from alflow.cli.status import render
-        from alflow.store import overview
+        from alflow.cli.campaign_views import overview
+        from alflow.cli.status_tables import render
 
         began = time.monotonic()
         if self.live is not None and began > self.due:
             facts = overview(self.connection.store, self.connection.campaign)
-            self.live.update(render(facts, rounds_shown=8))
+            self.live.update(render(facts, ROUNDS_SHOWN))
             looked_s = time.monotonic() - began
             self.due = began + max(SHOWN_EVERY_S, looked_s / SHARE_OF_LOOKING)

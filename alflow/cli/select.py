@@ -39,7 +39,7 @@ def select(
     """
     import numpy as np
 
-    from alflow.potentials import read_mtp
+    from alflow.potentials.mtp import read_mtp
     from alflow.selection import ActiveSet, fingerprint
     from alflow.selection import select as select_structures
     from alflow.structures.files import read_structures, write_structures

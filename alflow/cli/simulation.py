@@ -15,7 +15,7 @@ from alflow.cli.output import parse_species, print_note
 from alflow.errors import InputError
 
 if TYPE_CHECKING:
-    from alflow.potentials import MTPCalculator
+    from alflow.potentials import PotentialCalculator
     from alflow.simulation import GradeControl
 
 NOTE_INTERVAL_S = 5.0
@@ -49,7 +49,7 @@ def make_calculator(
     train: Path | None,
     active_set: Path | None,
     mode: Literal["neighborhood", "configuration"],
-) -> MTPCalculator:
+) -> PotentialCalculator:
     """The calculator of a potential, with grades if it is told what the potential was trained on.
 
     Raises
@@ -58,7 +58,8 @@ def make_calculator(
         If a file cannot be read, both sources of grades are given, or the active set belongs to another
         potential.
     """
-    from alflow.potentials import MTPCalculator, read_mtp
+    from alflow.potentials import PotentialCalculator
+    from alflow.potentials.mtp import read_mtp
     from alflow.selection import ActiveSet
     from alflow.structures.files import read_structures
 
@@ -68,18 +69,20 @@ def make_calculator(
     if active_set:
         active = ActiveSet.load(active_set)
         active.check_belongs_to(model)
-        return MTPCalculator(model, active_set=active)
+        return PotentialCalculator(model, active_set=active)
     if train:
         known = read_structures(train, species=model.species)
-        return MTPCalculator(model, active_set=ActiveSet.from_structures(model, known, mode))
-    return MTPCalculator(model)
+        return PotentialCalculator(model, active_set=ActiveSet.from_structures(model, known, mode))
+    return PotentialCalculator(model)
 
 
-def make_control(calculator: MTPCalculator, gamma_save: float, gamma_break: float) -> GradeControl | None:
+def make_control(calculator: PotentialCalculator, gamma_save: float, gamma_break: float) -> GradeControl | None:
     """Thresholds for a calculator with grades; None for one without."""
     from alflow.simulation import GradeControl
 
-    return GradeControl(gamma_save, gamma_break) if calculator.active_set is not None else None
+    if calculator.active_set is None:
+        return None
+    return GradeControl(gamma_save=gamma_save, gamma_break=gamma_break)
 
 
 class StopRequest:

@@ -19,11 +19,15 @@ def submit(
 ) -> None:
     """Put a campaign on the LaunchPad; `alflow worker`, `rlaunch` or `qlaunch` then run it.
 
-    Submitting a campaign again applies changes of its file, and mends what lost workers have left behind.
+    If the campaign is there already, changes of its file are applied, and work that lost workers left behind
+    is set going again.
+
+    Example: alflow submit examples/cu_emt.yaml
     """
     from alflow.campaign.file import load_campaign
+    from alflow.cli.campaign_views import overview
     from alflow.errors import InputError
-    from alflow.store import Store, overview
+    from alflow.store import Store
     from workflows import submission
     from workflows.launchpad import configured_launchpad
     from workflows.recovery import recover
@@ -40,6 +44,6 @@ def submit(
     recover(store, pad, config.name)
     facts = overview(store, config.name)
     if json:
-        print_json(facts)
+        print_json(facts.as_dict())
     else:
-        print_note(f"{config.name}: {facts['state']}, round {facts['round']}, waits for {facts['waits_for']}")
+        print_note(f"{config.name}: {facts.state}, round {facts.round}, {facts.situation}")

@@ -9,7 +9,6 @@ import typer
 
 from alflow.cli.database_options import LaunchpadOption, OptionalCampaignArgument, UriOption, connected
 from alflow.cli.output import JsonOption, print_json
-from alflow.cli.status import render
 
 
 def watch(
@@ -19,21 +18,26 @@ def watch(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show the status until the campaign ends; with --json, one document at the end."""
+    """Show the status until the campaign ends; with --json, one document at the end.
+
+    Example: alflow watch examples/cu_emt.yaml --every 10
+    """
     from rich.live import Live
 
-    from alflow.store import overview
+    from alflow.cli.campaign_views import overview
+    from alflow.cli.status_tables import render
+    from alflow.states import CampaignState
 
     with connected(campaign, uri, launchpad) as connection:
         facts = overview(connection.store, connection.campaign)
         if json:
-            while facts["state"] == "running":
+            while facts.state == CampaignState.RUNNING:
                 time.sleep(every_s)
                 facts = overview(connection.store, connection.campaign)
-            print_json(facts)
+            print_json(facts.as_dict())
             return
         with Live(render(facts)) as live:
-            while facts["state"] == "running":
+            while facts.state == CampaignState.RUNNING:
                 time.sleep(every_s)
                 facts = overview(connection.store, connection.campaign)
                 live.update(render(facts))

@@ -1,8 +1,7 @@
-"""`alflow worker`: processes that run what campaigns have to do."""
+"""`alflow worker`: processes that do the work of campaigns."""
 
 from __future__ import annotations
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -10,14 +9,7 @@ import typer
 
 from alflow.cli.database_options import LaunchpadOption, UriOption
 from alflow.cli.output import JsonOption, print_json, print_note
-
-
-class Role(StrEnum):
-    """What a worker runs; the FireWorks category."""
-
-    explore = "explore"
-    label = "label"
-    train = "train"
+from alflow.states import Role
 
 
 def worker(
@@ -30,7 +22,10 @@ def worker(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Run what the campaigns of a database have to do, until none is running; Ctrl-C ends it at once."""
+    """Do the work of all campaigns of a database until none is running; Ctrl-C ends it at once.
+
+    Example: alflow worker --role label -n 4
+    """
     from alflow.errors import InputError
     from alflow.store import Store
     from workflows.launchpad import configured_launchpad
@@ -49,7 +44,7 @@ def worker(
             directory=directory.resolve(),
         )
     except KeyboardInterrupt:
-        print_note("interrupted; what was running is taken up by the next worker")
+        print_note("interrupted; the next worker takes up the work that was under way")
     states = {name: store.campaigns.get(name)["state"] for name in store.campaigns.names()}
     if json:
         print_json(states)

@@ -16,7 +16,7 @@ from alflow.potentials import PotentialCalculator
 from alflow.settings import Name
 from alflow.simulation import Checkpoint, Guards, MDResult, MDSettings, run_md
 from alflow.simulation.md import check_guards
-from alflow.simulation.ramps import Pressure, PressureRamp, Ramp, Temperature, TemperatureRamp
+from alflow.simulation.ramps import Pressure, PressureRamp, Ramp, Temperature, TemperatureRamp, ends
 from alflow.simulation.settings import MDMethod
 
 PASS_SEED_STEP = 1_000_003  # passes over the same run differ in their seeds
@@ -81,15 +81,20 @@ class MDRunSettings(MDSettings):
     guards: Guards = Field(description="where to pause although the grade is fine")
 
 
+def _thermostat_K(settings: MDRunSettings) -> tuple[float, float] | None:
+    """Temperatures that the thermostat holds at the beginning and at the end of a run."""
+    return None if settings.ensemble == "nve" else ends(settings.temperature_K)
+
+
 class MDExplorer:
     """Molecular dynamics under grade control (`alflow.simulation.run_md`)."""
 
     Settings = MDExplorerSettings
     RunSettings = MDRunSettings
     columns = (
-        Column("temperature_K", "temperature (K)"),
-        Column("energy_eV", "potential energy (eV)"),
-        Column("volume_A3", "volume (Å³)"),
+        Column("temperature_K", "temperature (K)", targets=_thermostat_K),
+        Column("energy_eV", "potential energy (eV per atom)", per_atom=True),
+        Column("volume_A3", "volume (Å³ per atom)", per_atom=True),
     )
     follows_potential = False
 

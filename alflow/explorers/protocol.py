@@ -6,7 +6,7 @@ to guess. It knows neither the database nor FireWorks: what it needs of them is 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from pathlib import Path
@@ -37,7 +37,7 @@ class ExplorerSettings(Section):
         """The same with all paths taken from this folder."""
         return self
 
-    def files(self) -> list[str]:
+    def paths(self) -> list[str]:
         """Files and folders that it names."""
         return []
 
@@ -75,10 +75,17 @@ class Column:
         Key of the history, with the unit: ``temperature_K``.
     label
         Label of the axis, with the unit: ``temperature (K)``.
+    per_atom
+        Whether it is shown divided by the number of atoms; the label then says so.
+    targets
+        What a run of these `RunSettings` aims at, at its beginning and at its end, for a line in the figure;
+        it returns None for a run without such an aim.
     """
 
     name: str
     label: str
+    per_atom: bool = False
+    targets: Callable[[Any], tuple[float, float] | None] | None = None
 
 
 class OutcomeState(StrEnum):

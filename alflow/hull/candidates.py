@@ -15,6 +15,7 @@ from alflow.hull.duplicates import SeenCrystals
 from alflow.hull.prototypes import decorations, prototypes
 from alflow.hull.random_crystals import random_crystals
 from alflow.hull.volumes import at_vegard_volume, atomic_volumes_A3
+from alflow.states import Dropped
 from alflow.structures.checks import complaint
 from alflow.structures.files import iterate_structures
 
@@ -32,13 +33,21 @@ class Candidate:
         Where it is from, for a person.
     atoms
         Numbers, positions, cell and periodicity alone; None if it could not be read or made.
+    dropped
+        Why it is set aside; None if it is screened.
     reason
-        Why it is set aside; None for a good one.
+        The details of that, as the rest of a sentence.
     """
 
     source: str
     atoms: Atoms | None
+    dropped: Dropped | None = None
     reason: str | None = None
+
+    @classmethod
+    def unusable(cls, source: str, atoms: Atoms | None, reason: str) -> Candidate:
+        """One that cannot be screened."""
+        return cls(source, atoms, Dropped.UNUSABLE, reason)
 
 
 @dataclass(frozen=True)
@@ -103,7 +112,9 @@ class RandomCrystals:
     def stream(self, species: Sequence[str]) -> Iterator[Candidate]:
         found = random_crystals(species, self.max_atoms, self.count, self.seed)
         return (
-            Candidate(f"random {number}", atoms, None if atoms else "no symmetric crystal was found")
+            Candidate(f"random {number}", atoms)
+            if atoms
+            else Candidate.unusable(f"random {number}", None, "no symmetric crystal was found")
             for number, atoms in enumerate(found, start=1)
         )
 
@@ -161,18 +172,18 @@ def _judged(
             if candidate.atoms is None:
                 yield candidate
                 continue
-            atoms, reason = candidate.atoms, None
+            atoms, name = candidate.atoms, candidate.source
             if not isinstance(source, Files):
                 atoms = at_vegard_volume(atoms, volumes_A3)
-            if not isinstance(source, Derivative):
-                reason = fault(atoms, species)
-            if reason is None and may_repeat and not seen.add(atoms):
-                reason = "is the same crystal as an earlier candidate"
-            if reason or isinstance(source, Files):
-                yield Candidate(candidate.source, atoms, reason)
+            if not isinstance(source, Derivative) and (wrong := fault(atoms, species)):
+                yield Candidate.unusable(name, atoms, wrong)
+            elif may_repeat and not seen.add(atoms):
+                yield Candidate(name, atoms, Dropped.DUPLICATE, "is the same crystal as an earlier candidate")
+            elif isinstance(source, Files):
+                yield Candidate(name, atoms)
             else:
                 for factor in volume_factors:
-                    yield Candidate(candidate.source, at_vegard_volume(atoms, volumes_A3, factor))
+                    yield Candidate(name, at_vegard_volume(atoms, volumes_A3, factor))
 
 
 def fault(atoms: Atoms, species: Sequence[str]) -> str | None:
@@ -207,4 +218,4 @@ def _read(path: Path, name: str, species: Sequence[str]) -> Iterator[Candidate]:
             bare = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
             yield Candidate(f"{name} frame {number}", bare)
     except InputError as error:
-        yield Candidate(f"{name} after frame {number}" if number else name, None, str(error))
+        yield Candidate.unusable(f"{name} after frame {number}" if number else name, None, str(error))

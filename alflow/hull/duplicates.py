@@ -24,7 +24,7 @@ from ase import Atoms
 from ase.data import atomic_numbers
 from numpy.typing import NDArray
 
-from alflow.potentials import MomentTensorPotential, evaluate
+from alflow.potentials.mtp import MomentTensorPotential, basis_functions
 
 LEVEL = 16
 """At level 12 two orderings on hcp with 12 atoms have the same numbers."""
@@ -74,8 +74,7 @@ class SeenCrystals:
         """The numbers, (INVARIANTS,) in -1 to 1, that equivalent crystals share."""
         unit = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=True)
         unit.set_cell(atoms.cell * (len(atoms) / atoms.cell.volume) ** (1 / 3), scale_atoms=True)
-        basis = evaluate(self._potential, [unit], forces=False, basis=True).basis
-        assert basis is not None
+        basis = basis_functions(self._potential, [unit])
         phases = self._phases[self._potential.types_of(atoms.numbers)]
         return np.sin(np.arcsinh(basis) @ self._projection + phases).mean(axis=0)
 

@@ -1,35 +1,33 @@
-"""Potentials: protocol, evaluation, grades, the ASE calculator; kinds by name."""
+"""Potentials of any kind: protocol, evaluation, grades, errors, files, the ASE calculator."""
 
 from __future__ import annotations
 
-from alflow.potentials.mtp.basis import ContractionTables, contraction_tables
-from alflow.potentials.calculator import MTPCalculator
-from alflow.potentials.calculator import MTPCalculator as PotentialCalculator
-from alflow.potentials.evaluation import Evaluation, FlatStructures, evaluate, jacobian
+from alflow.potentials.calculator import PotentialCalculator
+from alflow.potentials.errors import Errors, evaluate_errors
+from alflow.potentials.evaluation import Evaluation, evaluate
+from alflow.potentials.files import read_potential, write_potential
 from alflow.potentials.fit_settings import FitSettings
-from alflow.potentials.mtp.fitting import FitResult, fit
+from alflow.potentials.flat_structures import FlatStructures
 from alflow.potentials.grading import evaluate_graded
-from alflow.potentials.mtp.mtp_file import mtp_from_text, mtp_to_text, read_mtp, write_mtp
-from alflow.potentials.mtp.potential import MomentTensorPotential
-from alflow.potentials.protocol import Potential
+from alflow.potentials.protocol import FitResult, Potential, PotentialKind
+from alflow.potentials.registry import POTENTIALS, AnyPotential
+from alflow.potentials.settings import PotentialSettings
 
 __all__ = [
-    "ContractionTables",
+    "POTENTIALS",
+    "AnyPotential",
+    "Errors",
     "Evaluation",
     "FitResult",
     "FitSettings",
     "FlatStructures",
-    "MTPCalculator",
     "Potential",
     "PotentialCalculator",
-    "MomentTensorPotential",
-    "contraction_tables",
+    "PotentialKind",
+    "PotentialSettings",
     "evaluate",
+    "evaluate_errors",
     "evaluate_graded",
-    "fit",
-    "jacobian",
-    "mtp_from_text",
-    "mtp_to_text",
-    "read_mtp",
-    "write_mtp",
+    "read_potential",
+    "write_potential",
 ]

@@ -1,4 +1,4 @@
-"""ASE calculator of a moment tensor potential."""
+"""ASE calculator of a potential of any kind."""
 
 from __future__ import annotations
 
@@ -12,17 +12,14 @@ from ase import Atoms
 from ase.calculators.calculator import PropertyNotImplementedError
 from numpy.typing import NDArray
 
-from alflow.potentials.evaluation import FlatStructures, evaluate
+from alflow.potentials.evaluation import evaluate
+from alflow.potentials.files import read_potential
+from alflow.potentials.flat_structures import FlatStructures
 from alflow.potentials.grading import Grader, evaluate_graded
-from alflow.potentials.kernel import VerletList
-from alflow.potentials.mtp.mtp_file import read_mtp
-from alflow.potentials.mtp.potential import MomentTensorPotential
-
-SKIN_A = 0.5
-"""Neighbours are searched anew when an atom has moved by half of it, or the cell with it."""
+from alflow.potentials.protocol import Potential
 
 
-class MTPCalculator:
+class PotentialCalculator:
     """Energy, forces, stress and, with an active set, the extrapolation grade.
 
     A plain object with ASE's calculator protocol: the base class of ASE costs more than the potential of a
@@ -30,9 +27,10 @@ class MTPCalculator:
 
     Parameters
     ----------
-    potential : MomentTensorPotential or path
+    potential : Potential or path
+        Of any kind; a path is that of its file.
     species : sequence of str, optional
-        Chemical symbols of the types, for a `.mtp` file that does not name them.
+        Chemical symbols of the types, for a file that does not name them.
     active_set : ActiveSet, optional
         Adds `extrapolation_grade` (of the configuration: in mode neighborhood the largest of its atoms) and,
         in mode neighborhood, `extrapolation_grades` (N,) to the results.
@@ -40,32 +38,43 @@ class MTPCalculator:
 
     Notes
     -----
+    Set `grades_wanted` to false to leave out the work of the grade; `results` then lacks it. Calculators can
+    be pickled and copied; neighbor lists are made anew.
+
     `results` holds `energy`, `free_energy` (equal: there is no entropy), `energies` (N,), `forces` (N, 3),
     `stress` (6,) in ASE's sign and order, zero if the structure is not periodic in three directions, and
     `min_distance_A`.
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "free_energy", "energies", "forces", "stress"]
-    name = "mtp"
+    name = "alflow"
 
     def __init__(
         self,
-        potential: MomentTensorPotential | str | Path,
+        potential: Potential | str | Path,
         species: Sequence[str] | None = None,
         active_set: Grader | None = None,
         threads: int = 1,
     ) -> None:
-        self.potential = (
-            potential if isinstance(potential, MomentTensorPotential) else read_mtp(potential, species)
+        self.potential: Potential = (
+            read_potential(potential, species) if isinstance(potential, str | Path) else potential
         )
         if active_set is not None:
             active_set.check_belongs_to(self.potential)
         self.active_set = active_set
         self.threads = threads
-        self._verlet_list = VerletList(SKIN_A)
+        self.grades_wanted = True
+        self._neighbors = self.potential.neighbor_memory()
         self.results: dict[str, Any] = {}
         self._crystal: tuple[bytes, ...] | None = None
         self._positions: bytes | None = None  # None where the last evaluation failed
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {**vars(self), "_neighbors": None}
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        vars(self).update(state)
+        self._neighbors = self.potential.neighbor_memory()
 
     @property
     def atoms(self) -> Atoms | None:
@@ -105,8 +114,8 @@ class MTPCalculator:
         self._positions = None
         grades: dict[str, Any] = {}
         flat = self._flatten(atoms)
-        options: dict[str, Any] = {"threads": self.threads, "verlet_list": self._verlet_list}
-        if self.active_set is None:
+        options: dict[str, Any] = {"threads": self.threads, "neighbors": self._neighbors}
+        if self.active_set is None or not self.grades_wanted:
             evaluation = evaluate(self.potential, flat, **options)
         else:
             evaluation, gamma = evaluate_graded(self.potential, flat, self.active_set, **options)
@@ -141,19 +150,19 @@ class MTPCalculator:
 
     def get_potential_energy(self, atoms: Atoms | None = None, force_consistent: bool = False) -> float:
         """Energy, eV."""
-        return self.get_property("energy", atoms)
+        return float(self.get_property("energy", atoms))
 
     def get_forces(self, atoms: Atoms | None = None) -> NDArray[np.float64]:
         """Forces (N, 3), eV/Å."""
-        return self.get_property("forces", atoms)
+        return np.asarray(self.get_property("forces", atoms))
 
     def get_stress(self, atoms: Atoms | None = None) -> NDArray[np.float64]:
         """Stress (6,), eV/Å³, Voigt order."""
-        return self.get_property("stress", atoms)
+        return np.asarray(self.get_property("stress", atoms))
 
     def get_potential_energies(self, atoms: Atoms | None = None) -> NDArray[np.float64]:
         """Energies of the atoms (N,), eV."""
-        return self.get_property("energies", atoms)
+        return np.asarray(self.get_property("energies", atoms))
 
 
 def _crystal(atoms: Atoms) -> tuple[bytes, ...]:

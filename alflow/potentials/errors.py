@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from ase import Atoms
@@ -11,7 +12,9 @@ from numpy.typing import NDArray
 
 from alflow.potentials.evaluation import evaluate
 from alflow.potentials.labels import labels_of
-from alflow.potentials.mtp.potential import MomentTensorPotential
+
+if TYPE_CHECKING:
+    from alflow.potentials.protocol import Potential
 
 
 @dataclass(frozen=True)
@@ -33,9 +36,7 @@ class Errors:
     stress_max_eV_A3: float
 
 
-def evaluate_errors(
-    potential: MomentTensorPotential, structures: Sequence[Atoms], *, threads: int = 1
-) -> Errors:
+def evaluate_errors(potential: Potential, structures: Sequence[Atoms], *, threads: int = 1) -> Errors:
     """Compare a potential with the labels of structures.
 
     Raises

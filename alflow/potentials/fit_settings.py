@@ -10,15 +10,9 @@ from alflow.settings import Section
 class FitSettings(Section):
     """The fit of the potential; the defaults are those of `alflow fit`."""
 
-    energy_weight: float = Field(
-        default=1.0, ge=0, le=1e6, description="weight of energies, 1/eV²"
-    )
-    force_weight: float = Field(
-        default=1e-3, ge=0, le=1e6, description="weight of forces, Å²/eV²"
-    )
-    stress_weight: float = Field(
-        default=1e-4, ge=0, le=1e6, description="weight of virials, 1/eV²"
-    )
+    energy_weight: float = Field(default=1.0, ge=0, le=1e6, description="weight of energies, 1/eV²")
+    force_weight: float = Field(default=1e-3, ge=0, le=1e6, description="weight of forces, Å²/eV²")
+    stress_weight: float = Field(default=1e-4, ge=0, le=1e6, description="weight of virials, 1/eV²")
     ridge: float = Field(
         default=1e-6,
         ge=0,
@@ -26,9 +20,7 @@ class FitSettings(Section):
         description="damping of steps that the data do not determine, relative",
     )
     starts: int = Field(default=1, ge=1, le=100, description="random starts, of which the best is kept")
-    max_iterations: int = Field(
-        default=100, ge=1, le=10_000, description="iterations of each start"
-    )
+    max_iterations: int = Field(default=100, ge=1, le=10_000, description="iterations of each start")
     tolerance: float = Field(
         default=1e-3,
         gt=0,

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from alflow.potentials.evaluation import Evaluation, FlatStructures, evaluate
-from alflow.potentials.kernel import VerletList
-from alflow.potentials.mtp.potential import MomentTensorPotential
+from alflow.potentials.evaluation import Evaluation, evaluate
+from alflow.potentials.flat_structures import FlatStructures
+
+if TYPE_CHECKING:
+    from alflow.potentials.protocol import Potential
 
 
 class Grader(Protocol):
@@ -25,7 +27,7 @@ class Grader(Protocol):
     def grade_matrix(self) -> NDArray[np.float64]:
         """(m, r): γ is the largest magnitude in `row @ grade_matrix`."""
 
-    def check_belongs_to(self, potential: MomentTensorPotential) -> None:
+    def check_belongs_to(self, potential: Potential) -> None:
         """Raise InputError if the rows it was made of are another potential's."""
 
     def grades(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -33,12 +35,12 @@ class Grader(Protocol):
 
 
 def evaluate_graded(
-    potential: MomentTensorPotential,
+    potential: Potential,
     structures: Sequence[Atoms] | FlatStructures,
     grader: Grader,
     *,
     threads: int = 1,
-    verlet_list: VerletList | None = None,
+    neighbors: Any | None = None,
 ) -> tuple[Evaluation, NDArray[np.float64]]:
     """Evaluate structures, none of them empty, and grade each: (structures,).
 
@@ -55,11 +57,11 @@ def evaluate_graded(
             structures,
             grade_matrix=grader.grade_matrix,
             threads=threads,
-            verlet_list=verlet_list,
+            neighbors=neighbors,
         )
         assert evaluation.grades is not None
         return evaluation, np.maximum.reduceat(evaluation.grades, evaluation.offsets[:-1])
-    evaluation = evaluate(potential, structures, gradients=True, threads=threads, verlet_list=verlet_list)
+    evaluation = evaluate(potential, structures, gradients=True, threads=threads, neighbors=neighbors)
     assert evaluation.gradients is not None
     sums = np.add.reduceat(evaluation.gradients, evaluation.offsets[:-1], axis=0)
     return evaluation, grader.grades(sums / np.diff(evaluation.offsets)[:, None])

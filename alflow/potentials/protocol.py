@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
@@ -80,7 +79,7 @@ class Potential(Protocol):
         ...
 
     def parameter_range(self) -> NDArray[np.float64]:
-        """Basis (m, r) of the directions of θ that neighborhoods can tell apart; the identity if all can be."""
+        """Basis (m, r) of the directions of θ that neighborhoods can tell apart; the identity if all are."""
         ...
 
     def to_bytes(self) -> bytes:
@@ -145,5 +144,3 @@ class PotentialKind(Protocol):
             If there is no structure, one has no label, or a species is unknown.
         """
         ...
-
-

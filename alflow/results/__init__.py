@@ -1,25 +1,37 @@
-"""The typed read model: what status, reports and scripts know of a campaign, as plain immutable values."""
+"""The typed read model: what status, reports and scripts know of a campaign, as plain immutable values.
+
+Records are what there is to know; the functions ``read_…`` read them from the store.
+"""
 
 from __future__ import annotations
 
+from alflow.results.campaign import CampaignRecord, read_campaign
 from alflow.results.labels import LabelRecord
-from alflow.results.overview import NothingMore, Overview, Part
+from alflow.results.overview import NothingMore, Overview, Part, read_overview
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord
-from alflow.results.runs import RunRecord
-from alflow.results.table import Table
-from alflow.results.versions import ParitySet, VersionRecord
+from alflow.results.runs import Quantity, RunRecord, read_runs
+from alflow.results.table import Cell, Table
+from alflow.results.versions import ParitySet, VersionRecord, read_trained, read_versions
 from alflow.store.cost import Cost
 
 __all__ = [
     "ROUND_COLUMNS",
+    "CampaignRecord",
+    "Cell",
     "Cost",
     "LabelRecord",
     "NothingMore",
     "Overview",
     "ParitySet",
     "Part",
+    "Quantity",
     "RoundRecord",
     "RunRecord",
     "Table",
     "VersionRecord",
+    "read_campaign",
+    "read_overview",
+    "read_runs",
+    "read_trained",
+    "read_versions",
 ]

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
+from importlib.metadata import version as installed_version
 from typing import Any
 
 from alflow.results.costs import total
-from alflow.results.labels import LabelRecord, computed, problems, state_counts
+from alflow.results.labels import LabelRecord, computed, problems, read_labels, state_counts
 from alflow.states import CampaignState, LabelState, Role
-from alflow.store.cost import Cost
+from alflow.store import Store
+from alflow.store.cost import Cost, costs_of
+
+PACKAGES = ("alflow", "ase", "fireworks", "numpy", "pymongo", "scipy")
 
 
 @dataclass(frozen=True)
@@ -92,3 +97,39 @@ class CampaignRecord:
             "labels": {str(state): count for state, count in self.label_states.items()},
             "cost": {str(role): asdict(cost) for role, cost in self.cost.items()},
         }
+
+
+def read_campaign(store: Store, name: str, title: str) -> CampaignRecord:
+    """A campaign with its labels; `title` says what campaigns of its kind do.
+
+    Raises
+    ------
+    InputError
+        If there is no campaign of this name.
+    """
+    document = store.campaigns.get(name)
+    config = store.campaigns.config(name)
+    labels, levels = read_labels(store, name)
+    return CampaignRecord(
+        name=name,
+        kind=config.kind,
+        title=title,
+        state=CampaignState(document["state"]),
+        reason=document["reason"],
+        rounds=document["round"],
+        began=document["created"],
+        ended=document.get("ended"),
+        species=config.species,
+        cost=costs_of(document),
+        labels=labels,
+        levels=levels,
+        config=config.model_dump(mode="json"),
+        software=_software(store, name),
+    )
+
+
+def _software(store: Store, name: str) -> dict[str, str]:
+    """Versions of Python, of the packages that matter and of the codes that labelled."""
+    codes = {label["code"]: label["code_version"] for label in store.labels.find(name) if label.get("code")}
+    packages = {package: installed_version(package) for package in PACKAGES}
+    return {"Python": platform.python_version(), **packages, **codes}

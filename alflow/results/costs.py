@@ -3,17 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
 
 from alflow.results.table import Table
 from alflow.states import Role
 from alflow.store.cost import Cost
-
-
-def costs_of(document: Mapping[str, Any]) -> dict[Role, Cost]:
-    """The cost that a campaign's document holds, by role; zeros where nothing was done yet."""
-    stored = document.get("cost") or {}
-    return {role: Cost(**stored.get(role, {})) for role in Role}
 
 
 def total(costs: Mapping[Role, Cost]) -> Cost:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 from alflow.states import LabelKind, LabelState
+from alflow.store import Store
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,8 @@ class LabelRecord:
     explorer, step, grade
         The run that met its structure, where, and the extrapolation grade; None if no run did.
     attempts
-    wall_time_s
-        Wall time of all attempts; None until it has ended.
+    wall_time_s, processor_s
+        Wall time and processor time of all attempts, without waiting; None until it has ended.
     evaluations
         Energies with forces that the QM code computed; a relaxation takes many.
     """
@@ -49,12 +51,8 @@ class LabelRecord:
     grade: float | None = None
     attempts: int = 1
     wall_time_s: float | None = None
+    processor_s: float | None = None
     evaluations: int = 1
-
-    @property
-    def is_training(self) -> bool:
-        """Whether potentials are fitted or judged with it; what a screening relaxes at last is not."""
-        return self.kind != LabelKind.FINAL
 
 
 def computed(labels: Iterable[LabelRecord]) -> int:
@@ -72,3 +70,38 @@ def problems(labels: Sequence[LabelRecord]) -> list[tuple[LabelState, str, int]]
     """State, reason and number of the labels that were not accepted, most frequent first."""
     found = Counter((label.state, label.reason) for label in labels if label.reason)
     return [(state, reason, count) for (state, reason), count in found.most_common()]
+
+
+def read_labels(store: Store, campaign: str) -> tuple[list[LabelRecord], list[dict[str, Any]]]:
+    """The labels of a campaign in the order in which they were asked for, and their levels of theory."""
+    documents = store.labels.find(campaign)
+    origins = store.configurations.origins([document["configuration"] for document in documents])
+    levels = {document["level_hash"]: document["level"] for document in documents}
+    numbers = {level: number for number, level in enumerate(levels)}
+    records = [
+        _record(document, campaign, origins[document["configuration"]], numbers[document["level_hash"]])
+        for document in documents
+    ]
+    return records, list(levels.values())
+
+
+def _record(document: Mapping[str, Any], campaign: str, origin: Mapping[str, Any], level: int) -> LabelRecord:
+    # Another campaign may have met the structure first: then its run and step mean nothing here.
+    source = origin["source"] if origin["source"].get("campaign") == campaign else {}
+    return LabelRecord(
+        round=document["round"],
+        number=document["number"],
+        kind=LabelKind(document["kind"]),
+        state=LabelState(document["state"]),
+        reason=document["reason"],
+        formula=origin["formula"],
+        level=level,
+        stage=document["stage"],
+        explorer=source.get("explorer"),
+        step=source.get("step"),
+        grade=source.get("extrapolation_grade"),
+        attempts=document["attempts"],
+        wall_time_s=document.get("wall_time_s"),
+        processor_s=document.get("processor_s"),
+        evaluations=(document.get("details") or {}).get("evaluations", 1),
+    )

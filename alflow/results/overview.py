@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from alflow.results.costs import total
-from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, rounds_table
+from alflow.results.costs import costs_table, total
+from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, read_rounds, rounds_table
 from alflow.results.table import Table
 from alflow.states import CampaignState, LabelState, Role
-from alflow.store.cost import Cost
+from alflow.store import Store
+from alflow.store.cost import Cost, costs_of
 
 
 class Part(Protocol):
@@ -108,8 +109,9 @@ class Overview:
         return "labels: " + (", ".join(counts) or "none yet")
 
     def tables(self, newest_rounds: int | None = None) -> list[Table]:
-        """The kind's tables, and the rounds: all, or so many of the last ones."""
-        return [*self.part.tables(), rounds_table(self.rounds, self.part.round_columns, newest_rounds)]
+        """The kind's tables, the rounds (all, or so many of the last ones), and the cost."""
+        rounds = rounds_table(self.rounds, self.part.round_columns, newest_rounds)
+        return [*self.part.tables(), rounds, costs_table(self.cost)]
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values: the document of `alflow status --json`."""
@@ -126,3 +128,54 @@ class Overview:
             **self.part.as_dict(),
             "rounds": [row.as_dict() for row in self.rounds],
         }
+
+
+def read_overview(
+    store: Store,
+    document: Mapping[str, Any],
+    *,
+    part: Part | None = None,
+    exploring: str | None = None,
+    work: Mapping[int, Mapping[str, int]] | None = None,
+) -> Overview:
+    """What all kinds of campaigns share, joined with what one adds.
+
+    Parameters
+    ----------
+    store
+    document
+        The campaign's.
+    part
+        What the kind adds; nothing by default.
+    exploring
+        What the present round's choice of labels still waits for, in a few words; None if for nothing.
+    work
+        What the tasks of rounds came to; see `RoundRecord`.
+    """
+    name = document["name"]
+    labels = {LabelState(state): count for state, count in store.labels.counts(name).items()}
+    return Overview(
+        campaign=name,
+        kind=store.campaigns.config(name).kind,
+        state=CampaignState(document["state"]),
+        reason=document["reason"],
+        waits_for=_waits_for(store, document, labels, exploring),
+        round=document["round"],
+        labels=labels,
+        cost=costs_of(document),
+        rounds=read_rounds(store, name, work),
+        part=part or NothingMore(),
+    )
+
+
+def _waits_for(
+    store: Store, document: Mapping[str, Any], labels: Mapping[LabelState, int], exploring: str | None
+) -> str:
+    if document["state"] != CampaignState.RUNNING:
+        return "nothing"
+    if store.events.get(document["name"], f"selected-{document['round']}") is None:
+        return exploring or "selection"
+    running = labels[LabelState.RUNNING]
+    if unfinished := labels[LabelState.WAITING] + running:
+        return f"{unfinished} labels, {running} of them running"
+    return "training"

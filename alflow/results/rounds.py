@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from alflow.results.table import Cell, Table
+from alflow.states import LabelState
+from alflow.store import Store
 
 ROUND_COLUMNS: Mapping[str, str] = {
     "round": "round",
@@ -77,3 +80,43 @@ def _row(values: Mapping[str, Any], columns: Mapping[str, str]) -> list[Cell]:
         1000 * values[key] if key in _IN_THOUSANDTHS and values.get(key) is not None else values.get(key)
         for key in columns
     ]
+
+
+def read_rounds(
+    store: Store, campaign: str, work: Mapping[int, Mapping[str, int]] | None = None
+) -> list[RoundRecord]:
+    """The rounds of a campaign whose labels have been chosen, oldest first.
+
+    Parameters
+    ----------
+    store
+    campaign
+    work
+        What the tasks came to, by round; see `RoundRecord`.
+    """
+    potentials = {potential["round"]: potential for potential in store.potentials.history(campaign)}
+    asked, done = Counter[int](), Counter[int]()
+    for label in store.labels.find(campaign):
+        asked[label["round"]] += 1
+        done[label["round"]] += label["state"] == LabelState.DONE
+    records = []
+    for event in store.events.find(campaign, "selected"):
+        round_ = event["round"]
+        potential = potentials.get(round_, {})
+        errors = potential.get("errors", {})
+        records.append(
+            RoundRecord(
+                round=round_,
+                candidates=event["candidates"],
+                gamma_max=event["grades"][1] if event["grades"] else None,
+                labels=asked[round_],
+                done=done[round_],
+                potential=potential.get("version"),
+                energy_rmse_eV_per_atom=errors.get("energy_rmse_eV_per_atom"),
+                force_rmse_eV_A=errors.get("force_rmse_eV_A"),
+                phase=event.get("phase"),
+                stage=event.get("stage"),
+                work=(work or {}).get(round_, {}),
+            )
+        )
+    return records

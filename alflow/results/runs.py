@@ -2,14 +2,45 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from alflow.explorers import EXPLORERS, Explorer
+from alflow.settings import Section
 from alflow.states import RunState
+from alflow.store import Store
+
+
+@dataclass(frozen=True)
+class Quantity:
+    """A column of a history, as it is drawn.
+
+    Attributes
+    ----------
+    name
+        Key of the history.
+    label
+        Of the axis, with the unit.
+    values
+        At each entry of the history; per atom where the explorer asks for that.
+    targets
+        What the run aims at, at its beginning and at its end; None if it does not aim at a value.
+    """
+
+    name: str
+    label: str
+    values: NDArray[np.float64]
+    targets: tuple[float, float] | None = None
+
+    @property
+    def changes(self) -> bool:
+        """Whether it is worth a look: what never changes is not."""
+        return bool(len(self.values)) and not np.allclose(self.values, self.values[0], rtol=1e-9, atol=0)
 
 
 @dataclass(frozen=True)
@@ -26,8 +57,8 @@ class RunRecord:
         Why it is paused or failed.
     settings
         The run's settings, as plain values.
-    atoms
-        Number of atoms of its first structure.
+    round
+        The last round of the campaign that it has completed.
     step, length
         How far it is, and where it ends, in the units of the kind; the length may be unknown.
     progress, whole
@@ -38,11 +69,11 @@ class RunRecord:
         How often the run was finished and begun anew before.
     results
         What it came to, with units in the names: ``{"barrier_eV": 0.69}``.
-    history
-        Arrays of one length, by step: ``step``, ``extrapolation_grade`` and the columns of the kind; empty
-        where it was not asked for.
-    along
-        Progress at each entry of the history, in `unit`.
+    steps, along, grades
+        Step, progress in `unit` and extrapolation grade at each entry of the history, shape (n,); empty where
+        the history was not asked for.
+    quantities
+        What else the kind of explorer records.
     """
 
     index: int
@@ -51,7 +82,7 @@ class RunRecord:
     state: RunState
     reason: str | None
     settings: Mapping[str, Any]
-    atoms: int
+    round: int
     step: int
     length: int | None
     progress: float
@@ -59,8 +90,10 @@ class RunRecord:
     unit: str
     passes: int = 0
     results: Mapping[str, Any] = field(default_factory=dict)
-    history: Mapping[str, NDArray[np.float64]] = field(default_factory=dict)
+    steps: NDArray[np.int64] = field(default_factory=lambda: np.zeros(0, dtype=int))
     along: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    grades: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    quantities: Sequence[Quantity] = ()
 
     @property
     def all_steps(self) -> int:
@@ -71,6 +104,14 @@ class RunRecord:
     def all_progress(self) -> float:
         """Progress of all passes, in `unit`."""
         return self.passes * (self.whole or 0.0) + self.progress
+
+    def later(self, label: str) -> tuple[float, float]:
+        """Mean and standard deviation of a quantity over the second half of the run; NaN without any."""
+        found = [quantity.values for quantity in self.quantities if quantity.label == label]
+        if not found or not len(self.along):
+            return math.nan, math.nan
+        later = found[0][self.along >= (self.along[0] + self.along[-1]) / 2]
+        return float(later.mean()), float(later.std())
 
     def as_dict(self) -> dict[str, Any]:
         """What a status shows."""
@@ -86,3 +127,70 @@ class RunRecord:
             "results": dict(self.results),
             "reason": self.reason,
         }
+
+
+def read_runs(store: Store, campaign: str, *, history: bool = False) -> list[RunRecord]:
+    """The runs of a campaign by index; with `history`, also what they recorded in their present pass.
+
+    Raises
+    ------
+    InputError
+        If the package that offers a run's kind of explorer is not installed.
+    """
+    sizes = store.explorers.sizes(campaign) if history else {}
+    records = []
+    for document in store.explorers.all(campaign):
+        explorer = EXPLORERS.get(document["kind"])
+        settings = explorer.RunSettings.model_validate(document["settings"])
+        record = _record(document, explorer, settings)
+        if history and (columns := store.explorers.history(campaign, document["index"])):
+            record = _with_history(record, explorer, settings, columns, sizes.get(document["index"], 1))
+        records.append(record)
+    return records
+
+
+def _record(document: Mapping[str, Any], explorer: Explorer, settings: Section) -> RunRecord:
+    length = document["steps"]
+    progress, unit = explorer.progress(settings, document["step"])
+    return RunRecord(
+        index=document["index"],
+        name=document["name"],
+        kind=document["kind"],
+        state=RunState(document["state"]),
+        reason=document["reason"],
+        settings=document["settings"],
+        round=document["round"],
+        step=document["step"],
+        length=length,
+        progress=progress,
+        whole=None if length is None else explorer.progress(settings, length)[0],
+        unit=unit,
+        passes=document["passes"],
+        results=document.get("results") or {},
+    )
+
+
+def _with_history(
+    record: RunRecord,
+    explorer: Explorer,
+    settings: Section,
+    history: Mapping[str, NDArray[Any]],
+    atoms: int,
+) -> RunRecord:
+    along = [explorer.progress(settings, step)[0] for step in history["step"].tolist()]
+    return replace(
+        record,
+        steps=history["step"],
+        along=np.array(along, dtype=float),
+        grades=history["extrapolation_grade"],
+        quantities=[
+            Quantity(
+                name=column.name,
+                label=column.label,
+                values=history[column.name] / (atoms if column.per_atom else 1),
+                targets=None if column.targets is None else column.targets(settings),
+            )
+            for column in explorer.columns
+            if column.name in history
+        ],
+    )

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
+from ase import Atoms
+from bson import ObjectId
 from numpy.typing import NDArray
+
+from alflow.potentials import evaluate
+from alflow.potentials.labels import labels_of
+from alflow.potentials.protocol import Potential
+from alflow.potentials.registry import POTENTIALS
+from alflow.states import LabelState
+from alflow.store import Store
 
 NEWEST_ROUNDS = 3
 
@@ -87,6 +98,65 @@ def newest_unseen(versions: Sequence[VersionRecord]) -> ParitySet:
     """The labels of the last rounds that brought any, each predicted before it was trained on."""
     judged = [version.unseen for version in versions if version.unseen.energies.size]
     return ParitySet.joined(judged[-NEWEST_ROUNDS:])
+
+
+def read_versions(store: Store, campaign: str) -> list[VersionRecord]:
+    """All versions of a campaign's potential, oldest first; each predicts the labels that came after it."""
+    history = store.potentials.history(campaign)
+    labels = store.labels.find(campaign, state=LabelState.DONE)
+    ends = [version["round"] for version in history[1:]] + [math.inf]
+    records = []
+    for version, end in zip(history, ends, strict=True):
+        fresh = [label["_id"] for label in labels if version["round"] < label["round"] <= end]
+        records.append(
+            VersionRecord(
+                version=version["version"],
+                round=version["round"],
+                labels=version["label_count"],
+                energy_rmse_eV_per_atom=version["errors"]["energy_rmse_eV_per_atom"],
+                force_rmse_eV_A=version["errors"]["force_rmse_eV_A"],
+                fit_s=version["seconds"],
+                kind=version["kind"],
+                stage=version["stage"],
+                unseen=_predict(store, campaign, version, fresh),
+            )
+        )
+    return records
+
+
+def read_trained(store: Store, campaign: str) -> ParitySet:
+    """The newest version of a campaign's potential on the labels that it was trained on."""
+    newest = store.potentials.latest(campaign)
+    if newest is None:
+        return ParitySet.empty()
+    return _predict(store, campaign, newest, store.potentials.label_ids(newest))
+
+
+def _predict(store: Store, campaign: str, version: Mapping[str, Any], labels: list[ObjectId]) -> ParitySet:
+    """What a version says of labelled structures."""
+    if not labels:
+        return ParitySet.empty()
+    number = version["version"]
+    potential = POTENTIALS.get(version["kind"]).from_bytes(
+        store.potentials.content(campaign, number),
+        store.campaigns.config(campaign).species,
+        f"version {number} of {campaign}",
+    )
+    return parity(potential, store.labels.structures(labels))
+
+
+def parity(potential: Potential, structures: Sequence[Atoms]) -> ParitySet:
+    """Predicted and labelled energies per atom and force components of labelled structures."""
+    evaluation = evaluate(potential, structures)
+    assert evaluation.forces is not None
+    sizes = np.array([len(atoms) for atoms in structures])
+    labels = [labels_of(atoms) for atoms in structures]
+    return ParitySet(
+        energies=np.array([label.energy for label in labels]) / sizes,
+        predicted_energies=evaluation.energy / sizes,
+        forces=np.concatenate([label.forces for label in labels]).ravel(),
+        predicted_forces=evaluation.forces.ravel(),
+    )
 
 
 def _rms(values: NDArray[np.float64]) -> float:

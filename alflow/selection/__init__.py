@@ -6,7 +6,6 @@ from alflow.selection.active_set import ActiveSet
 from alflow.selection.batch import Selection, select
 from alflow.selection.fingerprint import Fingerprint, find_duplicate, fingerprint
 from alflow.selection.maxvol import MaxvolResult, maxvol
-from alflow.selection.parameter_range import parameter_range
 from alflow.selection.rows import Mode, rows
 
 __all__ = [
@@ -18,7 +17,6 @@ __all__ = [
     "find_duplicate",
     "fingerprint",
     "maxvol",
-    "parameter_range",
     "rows",
     "select",
 ]

@@ -21,9 +21,8 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.potentials import MomentTensorPotential, evaluate
+from alflow.potentials import Potential, evaluate
 from alflow.selection.maxvol import grades, maxvol
-from alflow.selection.parameter_range import parameter_range
 from alflow.selection.rows import Mode, check_mode, rows
 
 PSEUDO_ROW_SIZE = 1e-12
@@ -44,11 +43,10 @@ class ActiveSet:
     mode : {"neighborhood", "configuration"}
         What a row belongs to.
     species : tuple of str
-    potential_numbers : (3 + m,)
-        Cutoff, minimum distance, scaling and θ of the potential whose derivatives the rows are: with another
-        they mean nothing.
+    potential_numbers
+        `Potential.identity` of the potential whose derivatives the rows are: with another they mean nothing.
     basis : (m, r)
-        `rows @ basis` are coordinates in the range of all rows (`parameter_range`).
+        `rows @ basis` are coordinates in the range of all rows (`Potential.parameter_range`).
     matrix : (r, r)
         A: the active rows in these coordinates.
     origins : (r,) int
@@ -68,7 +66,7 @@ class ActiveSet:
 
     @classmethod
     def from_structures(
-        cls, potential: MomentTensorPotential, structures: Sequence[Atoms], mode: Mode = "neighborhood"
+        cls, potential: Potential, structures: Sequence[Atoms], mode: Mode = "neighborhood"
     ) -> ActiveSet:
         """The active set of training structures.
 
@@ -98,18 +96,18 @@ class ActiveSet:
 
     @classmethod
     def from_rows(
-        cls, potential: MomentTensorPotential, training_rows: NDArray[np.float64], mode: Mode = "neighborhood"
+        cls, potential: Potential, training_rows: NDArray[np.float64], mode: Mode = "neighborhood"
     ) -> ActiveSet:
         """The active set of training rows (n, m), n ≥ 1, as `rows` gives them."""
         check_mode(mode)
-        basis = parameter_range(potential)
+        basis = potential.parameter_range()
         rank = basis.shape[1]
         coordinates = training_rows @ basis
         longest = np.linalg.norm(coordinates, axis=1).max()
         empty = cls(
             mode=mode,
             species=potential.species,
-            potential_numbers=_numbers(potential),
+            potential_numbers=potential.identity,
             basis=basis,
             matrix=PSEUDO_ROW_SIZE * longest * np.eye(rank),
             origins=np.full(rank, -1),
@@ -154,7 +152,7 @@ class ActiveSet:
         return grades(candidate_rows, self.grade_matrix)
 
     def grade_structures(
-        self, potential: MomentTensorPotential, structures: Sequence[Atoms]
+        self, potential: Potential, structures: Sequence[Atoms]
     ) -> list[tuple[float, NDArray[np.float64] | None]]:
         """For each structure its grade and, in mode "neighborhood", the grades of its atoms (N,).
 
@@ -173,7 +171,7 @@ class ActiveSet:
         ends = np.cumsum([len(atoms) for atoms in structures])[:-1]
         return [(float(part.max(initial=0.0)), part) for part in np.split(gamma, ends)]
 
-    def check_belongs_to(self, potential: MomentTensorPotential) -> None:
+    def check_belongs_to(self, potential: Potential) -> None:
         """Refuse a potential with other species or parameters than the active set was made with.
 
         Raises
@@ -186,7 +184,7 @@ class ActiveSet:
                 f"but the potential has {', '.join(potential.species)}"
             )
         # A potential that went through a text file may differ in the last digits.
-        own, other = self.potential_numbers, _numbers(potential)
+        own, other = self.potential_numbers, potential.identity
         if own.shape != other.shape or not np.allclose(own, other, rtol=1e-9, atol=1e-14):
             raise InputError(
                 "the active set belongs to a potential with other parameters; "
@@ -258,9 +256,3 @@ def _parts(structures: Sequence[Atoms]) -> list[list[Atoms]]:
     """Structures in parts of about `ATOMS_AT_ONCE` atoms."""
     part = np.cumsum([len(atoms) for atoms in structures]) // ATOMS_AT_ONCE
     return [[structures[i] for i in np.flatnonzero(part == k).tolist()] for k in np.unique(part)]
-
-
-def _numbers(potential: MomentTensorPotential) -> NDArray[np.float64]:
-    return np.array(
-        [potential.cutoff_A, potential.min_distance_A, potential.scaling, *potential.parameters], dtype=float
-    )

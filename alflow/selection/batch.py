@@ -10,7 +10,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.potentials import MomentTensorPotential, evaluate
+from alflow.potentials import Potential, evaluate
 from alflow.selection.active_set import ActiveSet
 from alflow.selection.fingerprint import Fingerprint, find_duplicate, fingerprint
 from alflow.selection.rows import Mode, rows_of
@@ -45,7 +45,7 @@ class Selection:
 
 
 def select(
-    potential: MomentTensorPotential,
+    potential: Potential,
     active_set: ActiveSet,
     candidates: Sequence[Atoms],
     count: int,
@@ -110,13 +110,13 @@ def select(
 
 
 def _usable(
-    potential: MomentTensorPotential, candidates: Sequence[Atoms], mode: Mode, min_distance_A: float | None
+    potential: Potential, candidates: Sequence[Atoms], mode: Mode, min_distance_A: float | None
 ) -> tuple[dict[int, NDArray[np.float64]], dict[int, str]]:
     """Rows of the candidates that can be labelled, and why the others cannot."""
     usable: dict[int, NDArray[np.float64]] = {}
     rejected: dict[int, str] = {}
     for index, atoms in enumerate(candidates):
-        potential.types_of(atoms.numbers)
+        _require_species(potential, atoms)
         try:
             evaluation = evaluate(potential, [atoms], forces=False, gradients=True)
         except InputError as error:
@@ -130,6 +130,13 @@ def _usable(
         else:
             usable[index] = rows_of(evaluation, mode)
     return usable, rejected
+
+
+def _require_species(potential: Potential, atoms: Atoms) -> None:
+    if missing := sorted(set(atoms.get_chemical_symbols()) - set(potential.species)):
+        raise InputError(
+            f"the potential has no species {missing[0]}; it was made for {', '.join(potential.species)}"
+        )
 
 
 def _grades(

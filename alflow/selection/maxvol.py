@@ -136,7 +136,7 @@ def _equal_reach(rows: Rows) -> Rows:
 def grades(rows: Rows, inverse: Rows) -> NDArray[np.float64]:
     """γ = max_j |(rows · inverse)_j|, shape (n,); infinite where a row is not finite."""
     coefficients = rows @ inverse
-    gamma = np.abs(coefficients, out=coefficients).max(axis=1, initial=0.0)
+    gamma: NDArray[np.float64] = np.abs(coefficients, out=coefficients).max(axis=1, initial=0.0)
     gamma[np.isnan(gamma)] = np.inf
     return gamma
 

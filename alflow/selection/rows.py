@@ -10,19 +10,19 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.potentials import Evaluation, MomentTensorPotential, evaluate
+from alflow.potentials import Evaluation, Potential, evaluate
 
 Mode = Literal["neighborhood", "configuration"]
 
 
 def rows(
-    potential: MomentTensorPotential, structures: Sequence[Atoms], mode: Mode = "neighborhood"
+    potential: Potential, structures: Sequence[Atoms], mode: Mode = "neighborhood"
 ) -> NDArray[np.float64]:
     """Derivatives of energies with respect to all parameters θ.
 
     Parameters
     ----------
-    potential : MomentTensorPotential
+    potential : Potential
     structures : sequence of ase.Atoms
     mode : {"neighborhood", "configuration"}
 

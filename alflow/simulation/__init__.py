@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from alflow.simulation.batch_potential import BatchForces, BatchPotential, MTPBatchPotential
+from alflow.simulation.batch_potential import BatchForces, BatchPotential, GradedPotential
 from alflow.simulation.batch_relaxation import BatchResult, relax_batch
 from alflow.simulation.candidate_frames import CandidateFrames
 from alflow.simulation.checkpoint import Checkpoint
@@ -21,7 +21,7 @@ __all__ = [
     "Guards",
     "MDResult",
     "MDSettings",
-    "MTPBatchPotential",
+    "GradedPotential",
     "PressureRamp",
     "RelaxResult",
     "Relaxation",

@@ -4,6 +4,7 @@ A structure of N atoms has N + 3 rows of three numbers. The first N are z, the p
 the last three are s F with the symmetric deformation F, so that its cell is C F and its positions are z F
 (Tadmor et al., Phys. Rev. B 59, 235, 1999, without rotations). With s = √N (V/N)^(1/3) the cell is about as
 stiff as an atom, whatever the number of atoms, and a supercell relaxes in the steps of its primitive cell.
+Where cells are fixed, F stays the identity, and any direction may be without periodicity.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from functools import cached_property
 
 import numpy as np
 from ase import Atoms
+from ase.constraints import FixAtoms
 from numpy.typing import NDArray
 
 from alflow.potentials import FlatStructures
@@ -33,19 +35,32 @@ class BatchCoordinates:
         Atomic numbers.
     start_cells : (n, 3, 3)
         C, Å.
+    periodic : (n, 3) bool
+    fixed : (N,) bool
+        Atoms that do not move.
+    cells_move
+        Whether the cells are variables.
     """
 
     sizes: NDArray[np.int64]
     numbers: NDArray[np.int64]
     start_cells: Array
+    periodic: NDArray[np.bool_]
+    fixed: NDArray[np.bool_]
+    cells_move: bool = True
 
     @classmethod
-    def of(cls, structures: Sequence[Atoms]) -> BatchCoordinates:
-        """Coordinates that start at these structures, which are periodic in three directions."""
+    def of(cls, structures: Sequence[Atoms], *, cells_move: bool = True) -> BatchCoordinates:
+        """Coordinates that start at these structures; those whose cells move are periodic in three directions
+        and have no fixed atoms."""
+        flat = FlatStructures.of(structures)
         return cls(
-            sizes=np.array([len(atoms) for atoms in structures], dtype=np.int64),
-            numbers=np.concatenate([np.empty(0, np.int64), *(atoms.numbers for atoms in structures)]),
-            start_cells=np.array([atoms.cell.array for atoms in structures]).reshape(-1, 3, 3),
+            sizes=np.diff(flat.offsets),
+            numbers=flat.numbers,
+            start_cells=flat.cells,
+            periodic=flat.periodic,
+            fixed=np.concatenate([np.empty(0, bool), *map(_fixed_atoms, structures)]),
+            cells_move=cells_move,
         )
 
     def joined(self, other: BatchCoordinates) -> BatchCoordinates:
@@ -54,12 +69,21 @@ class BatchCoordinates:
             np.concatenate([self.sizes, other.sizes]),
             np.concatenate([self.numbers, other.numbers]),
             np.concatenate([self.start_cells, other.start_cells]),
+            np.concatenate([self.periodic, other.periodic]),
+            np.concatenate([self.fixed, other.fixed]),
+            self.cells_move,
         )
 
     def only(self, keep: NDArray[np.bool_]) -> BatchCoordinates:
         """Of the structures where `keep` (n,) is true."""
+        atoms = np.repeat(keep, self.sizes)
         return BatchCoordinates(
-            self.sizes[keep], self.numbers[np.repeat(keep, self.sizes)], self.start_cells[keep]
+            self.sizes[keep],
+            self.numbers[atoms],
+            self.start_cells[keep],
+            self.periodic[keep],
+            self.fixed[atoms],
+            self.cells_move,
         )
 
     @cached_property
@@ -114,12 +138,15 @@ class BatchCoordinates:
             positions=np.matmul(rows[self._atom_rows, None, :], deformation[self._owners])[:, 0],
             numbers=self.numbers,
             cells=self.start_cells @ deformation,
-            periodic=np.ones((len(self.sizes), 3), dtype=bool),
+            periodic=self.periodic,
             offsets=self.offsets,
         )
 
     def gradient(self, vector: Array, forces: Array, virials: Array) -> Array:
         """Derivative of the energy with respect to the vector, from forces (N, 3) and virials (n, 3, 3)."""
+        forces = np.where(self.fixed[:, None], 0.0, forces)
+        if not self.cells_move:
+            return self._vector(-forces, np.zeros((len(self.sizes), 3, 3)))
         deformation = self._deformation(vector.reshape(-1, 3))
         of_deformation = virials @ np.linalg.inv(deformation)
         symmetric = (of_deformation + of_deformation.transpose(0, 2, 1)) / 2
@@ -141,3 +168,12 @@ class BatchCoordinates:
         rows[self._atom_rows] = positions
         rows[self._cell_rows] = cells
         return rows.ravel()
+
+
+def _fixed_atoms(atoms: Atoms) -> NDArray[np.bool_]:
+    """Which atoms (N,) a FixAtoms constraint holds."""
+    fixed = np.zeros(len(atoms), dtype=bool)
+    for constraint in atoms.constraints:
+        if isinstance(constraint, FixAtoms):
+            fixed[constraint.index] = True
+    return fixed

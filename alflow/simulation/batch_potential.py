@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.potentials import FlatStructures, MomentTensorPotential, evaluate, evaluate_graded
+from alflow.potentials import FlatStructures, Potential, evaluate, evaluate_graded
 from alflow.selection import ActiveSet
 
 
@@ -43,12 +43,12 @@ class BatchPotential(Protocol):
         """Evaluate; InputError where one of the structures cannot be evaluated."""
 
 
-class MTPBatchPotential:
-    """A moment tensor potential, with an active set also its extrapolation grades.
+class GradedPotential:
+    """A potential of any kind, with an active set also its extrapolation grades.
 
     Parameters
     ----------
-    potential : MomentTensorPotential
+    potential : Potential
     active_set : ActiveSet, optional
     threads : int
 
@@ -59,7 +59,7 @@ class MTPBatchPotential:
     """
 
     def __init__(
-        self, potential: MomentTensorPotential, active_set: ActiveSet | None = None, *, threads: int = 1
+        self, potential: Potential, active_set: ActiveSet | None = None, *, threads: int = 1
     ) -> None:
         if active_set is not None:
             active_set.check_belongs_to(potential)

@@ -9,6 +9,7 @@ from itertools import islice
 
 import numpy as np
 from ase import Atoms, units
+from ase.constraints import FixAtoms
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
@@ -47,8 +48,9 @@ class BatchResult:
         The structure where it stopped, with the `info` of the start and without a calculator. Of a paused one
         that is the extrapolative configuration.
     energy_eV, extrapolation_grade, max_force_eV_A, max_stress_GPa
-        Of `atoms`; the energy is without pressure times volume, the stress its largest difference from the
-        pressure. NaN where they are not known.
+        Of `atoms`; the energy is without pressure times volume, the force that of atoms that may move, the
+        stress its largest difference from the pressure, and 0 where the cell is fixed. NaN where they are not
+        known.
     steps
         Steps done, each one evaluation of the potential; the start is one more.
     """
@@ -69,24 +71,26 @@ def relax_batch(
     potential: BatchPotential,
     *,
     settings: Relaxation | None = None,
+    cell: bool = True,
     pressure_GPa: float = 0.0,
     control: GradeControl | None = None,
     guards: Guards | None = None,
     batch_size: int = BATCH_SIZE,
     stop_requested: Callable[[], bool] | None = None,
 ) -> Iterator[BatchResult]:
-    """Relax positions and cells (L-BFGS) of structures that are independent of each other.
+    """Relax positions, and with `cell` cells (L-BFGS), of structures that are independent of each other.
 
     Parameters
     ----------
     structures
-        Any number of any sizes, periodic in three directions; read as there is room for them.
+        Any number of any sizes; read as there is room for them. With `cell` they are periodic in three
+        directions and have no constraints; without it, atoms may be fixed (FixAtoms).
     potential
-        Such as `MTPBatchPotential`.
+        Such as `GradedPotential`.
     settings
         When a structure is done.
-    pressure_GPa
-        Pressure that all are relaxed under; positive compresses.
+    cell, pressure_GPa
+        Whether to relax the cells too, and the pressure on them; positive compresses.
     control
         Grades above `gamma_break` pause a structure; so does one above `gamma_save` in the minimum.
     guards
@@ -111,13 +115,14 @@ def relax_batch(
     -----
     A step that raises the enthalpy is taken back and halved, so that every structure ends in a minimum or
     with a reason. Nothing is summed over structures: the results of one depend on the others as far as the
-    potential's numbers do, which with `MTPBatchPotential` is in the order of sums over neighbours.
+    potential's numbers do, which with `GradedPotential` is in the order of sums over neighbours.
     Symmetry is kept: a structure that starts at a saddle point ends there unless it is displaced.
     """
     if batch_size < 1:
         raise InputError(f"batch_size is {batch_size}, but must be at least 1")
     waiting = enumerate(structures)
-    batch = _Batch(potential, settings or Relaxation(), pressure_GPa, control, guards or Guards())
+    pressure = pressure_GPa * units.GPa if cell else None
+    batch = _Batch(potential, settings or Relaxation(), pressure, control, guards or Guards())
     exhausted = False
     while True:
         room = batch_size - len(batch)
@@ -164,23 +169,24 @@ class _Point:
 
 
 class _Batch:
-    """The structures under way."""
+    """The structures under way; their cells are fixed where there is no pressure (eV/Å³)."""
 
     def __init__(
         self,
         potential: BatchPotential,
         settings: Relaxation,
-        pressure_GPa: float,
+        pressure: float | None,
         control: GradeControl | None,
         guards: Guards,
     ) -> None:
         self._potential = potential
         self._settings = settings
-        self._pressure = pressure_GPa * units.GPa
+        self._pressure = pressure or 0.0
+        self._cells_move = pressure is not None
         self._control = control
         self._guards = guards
         self._starts: list[tuple[int, Atoms]] = []
-        self._coordinates = BatchCoordinates.of([])
+        self._coordinates = BatchCoordinates.of([], cells_move=self._cells_move)
         self._optimizer = BatchLBFGS(self._coordinates.lengths)
         self._point = _Point(np.empty(0), np.empty(0), np.empty(0, MEASURES))
         self._fractions = np.empty(0)
@@ -191,7 +197,7 @@ class _Batch:
 
     def enter(self, newcomers: list[tuple[int, Atoms]]) -> list[BatchResult]:
         """Take in structures; gives back those that are done where they start."""
-        reasons = [_why_unfit(atoms) for _, atoms in newcomers]
+        reasons = [_why_unfit(atoms, self._cells_move) for _, atoms in newcomers]
         refused = [
             _refused(*start, reason) for start, reason in zip(newcomers, reasons, strict=True) if reason
         ]
@@ -199,7 +205,7 @@ class _Batch:
         if not newcomers:
             return refused
         structures = [atoms for _, atoms in newcomers]
-        coordinates = BatchCoordinates.of(structures)
+        coordinates = BatchCoordinates.of(structures, cells_move=self._cells_move)
         point, errors = self._evaluate(coordinates, coordinates.start(structures))
         known = len(self)
         self._starts += newcomers
@@ -242,9 +248,11 @@ class _Batch:
         measures["energy_eV"] = forces.energies_eV
         measures["enthalpy_eV"] = forces.energies_eV + self._pressure * volumes
         measures["grade"] = np.nan if forces.grades is None else forces.grades
-        lengths = np.linalg.norm(forces.forces_eV_A, axis=1)
+        lengths = np.linalg.norm(np.where(coordinates.fixed[:, None], 0.0, forces.forces_eV_A), axis=1)
         measures["max_force_eV_A"] = np.maximum.reduceat(lengths, coordinates.offsets[:-1])
-        measures["max_stress_GPa"] = np.abs(virials).max(axis=(1, 2)) / volumes / units.GPa
+        measures["max_stress_GPa"] = 0.0
+        if self._cells_move:
+            measures["max_stress_GPa"] = np.abs(virials).max(axis=(1, 2)) / volumes / units.GPa
         measures["distance_A"] = forces.min_distances_A
         measures["volume_change"] = volumes / coordinates.start_volumes_A3 - 1
         gradient = coordinates.gradient(vector, forces.forces_eV_A, virials)
@@ -276,7 +284,8 @@ class _Batch:
         for k, place in enumerate(np.flatnonzero(leaving).tolist()):
             index, start = self._starts[place]
             atoms = start.copy()
-            atoms.set_cell(structures.cells[k])
+            if self._cells_move:
+                atoms.set_cell(structures.cells[k])
             atoms.positions = structures.positions[slice(*structures.offsets[k : k + 2])]
             measures = self._point.measures[place]
             results.append(
@@ -294,15 +303,22 @@ class _Batch:
         return results
 
 
-def _why_unfit(atoms: Atoms) -> str:
+def _why_unfit(atoms: Atoms, cell_moves: bool) -> str:
     """Why a structure cannot be relaxed; empty if it can."""
     try:
         require_structure(atoms)
     except InputError as error:
         return str(error)
+    if not cell_moves:
+        return _why_constraints_are_unfit(atoms)
     if not (atoms.pbc.all() and atoms.cell.volume > 0):
-        return "the structure is not periodic in three directions"
-    return "constraints of atoms are not supported here" if atoms.constraints else ""
+        return "the cell is to be relaxed, but the structure is not periodic in three directions"
+    return "the cell is to be relaxed, but atoms have constraints" if atoms.constraints else ""
+
+
+def _why_constraints_are_unfit(atoms: Atoms) -> str:
+    strange = {type(c).__name__ for c in atoms.constraints if not isinstance(c, FixAtoms)}
+    return f"only FixAtoms is supported, but there is {', '.join(sorted(strange))}" if strange else ""
 
 
 def _refused(index: int, atoms: Atoms, reason: str) -> BatchResult:

@@ -1,8 +1,7 @@
-"""What is kept in MongoDB. Knows no FireWorks."""
+"""The MongoDB collections of campaigns. Knows no FireWorks."""
 
 from __future__ import annotations
 
-from alflow.store.overview import overview
 from alflow.store.store import Store
 
-__all__ = ["Store", "overview"]
+__all__ = ["Store"]

@@ -8,16 +8,19 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from pymongo import ReturnDocument
 from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from alflow.campaign.file import parse_campaign
 from alflow.campaign.kinds import CampaignSettings
 from alflow.errors import InputError
-from alflow.store.lease import break_dead_leases, free, new_lease, now, renewed
+from alflow.states import CampaignState, Role
+from alflow.store.cost import Cost
+from alflow.store.leased_work import LeasedWork
+from alflow.store.times import now
 
-RUNNING, FINISHED, STOPPED, FAILED = "running", "finished", "stopped", "failed"
+SCHEMA_VERSION = 2
+"""Of the documents that this release writes; `alflow.store.migrations` brings older ones up to it."""
 
 
 def config_hash(campaign: CampaignSettings) -> str:
@@ -27,29 +30,32 @@ def config_hash(campaign: CampaignSettings) -> str:
 
 
 class Campaigns:
-    """One document a campaign: its ``config``, ``state``, ``reason``, ``round``, counters and ``lease``.
+    """One document per campaign: ``config, state, reason, round, cost, lease``, counters, schema version.
 
-    `round` only grows, by compare-and-set; whoever advances it owns the step.
+    `round` only grows, by compare-and-set; whoever advances it owns the step. `cost` holds
+    `alflow.store.cost.Cost` by role.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self.collection = database["campaigns"]
         self.collection.create_index("name", unique=True)
+        self.work = LeasedWork(self.collection)
 
     def create(self, campaign: CampaignSettings) -> bool:
         """Insert a new campaign at round 0; False if the name exists already."""
         try:
             self.collection.insert_one(
                 {
+                    "schema_version": SCHEMA_VERSION,
                     "name": campaign.name,
                     "config": campaign.model_dump(mode="json"),
                     "config_hash": config_hash(campaign),
-                    "state": RUNNING,
+                    "state": CampaignState.RUNNING,
                     "reason": None,
                     "round": 0,
                     "barren": 0,
                     "quiet": 0,
-                    "cpu_seconds": 0.0,
+                    "cost": {},
                     "created": now(),
                     "lease": None,
                 }
@@ -89,52 +95,64 @@ class Campaigns:
         return found is not None
 
     def advance(self, name: str, round_: int, **progress: Any) -> bool:
-        """Compare-and-set the round from `round_` to the next, and what else tells how far the loop is.
+        """Compare-and-set the round from `round_` to the next, together with other facts of the progress.
 
         False if it had been advanced already.
         """
         found = self.collection.find_one_and_update(
-            {"name": name, "round": round_, "state": RUNNING},
+            {"name": name, "round": round_, "state": CampaignState.RUNNING},
             {"$set": {"round": round_ + 1, **progress, "advanced": now()}},
         )
         return found is not None
 
-    def end(self, name: str, state: str, reason: str) -> bool:
+    def end(self, name: str, state: CampaignState, reason: str) -> bool:
         """Compare-and-set from running to an end state, with the reason; False if it was not running."""
         found = self.collection.find_one_and_update(
-            {"name": name, "state": RUNNING}, {"$set": {"state": state, "reason": reason, "ended": now()}}
+            {"name": name, "state": CampaignState.RUNNING},
+            {"$set": {"state": state, "reason": reason, "ended": now()}},
         )
         return found is not None
 
-    def reopen(self, name: str, *states: str) -> bool:
+    def reopen(self, name: str, *states: CampaignState) -> bool:
         """Set a campaign that ended in one of these states running again; False if it is in none of them."""
         found = self.collection.find_one_and_update(
             {"name": name, "state": {"$in": list(states)}},
-            {"$set": {"state": RUNNING, "reason": None, "barren": 0}, "$unset": {"ended": ""}},
-            return_document=ReturnDocument.AFTER,
+            {
+                "$set": {"state": CampaignState.RUNNING, "reason": None, "barren": 0},
+                "$unset": {"ended": ""},
+            },
         )
         return found is not None
 
-    def add_cpu_seconds(self, name: str, seconds: float) -> None:
-        """Count the time that a task took."""
-        self.collection.update_one({"name": name}, {"$inc": {"cpu_seconds": float(seconds)}})
+    def add_cost(self, name: str, role: Role, cost: Cost) -> None:
+        """Add what a task cost to the campaign's cost of the task's role."""
+        self.collection.update_one(
+            {"name": name}, {"$inc": {f"cost.{role}.{key}": value for key, value in vars(cost).items()}}
+        )
+
+    def claim(self, name: str) -> dict[str, Any] | None:
+        """Lease a campaign; None if another process has it."""
+        return self.work.claim({"name": name})
+
+    @contextmanager
+    def held(self, campaign: dict[str, Any]) -> Iterator[None]:
+        """Hold the lease of a claimed campaign during the block, and end it then."""
+        try:
+            with self.work.held(campaign):
+                yield
+        finally:
+            self.work.release(campaign)
 
     @contextmanager
     def leased(self, name: str) -> Iterator[bool]:
         """Hold the campaign's lease during the block; yields False, and holds nothing, if another has it."""
-        lease = new_lease()
-        document = self.collection.find_one_and_update({"name": name, **free()}, {"$set": {"lease": lease}})
-        if document is None:
+        campaign = self.claim(name)
+        if campaign is None:
             yield False
             return
-        try:
-            with renewed(self.collection, document["_id"], lease["token"]):
-                yield True
-        finally:
-            self.collection.update_one(
-                {"_id": document["_id"], "lease.token": lease["token"]}, {"$set": {"lease": None}}
-            )
+        with self.held(campaign):
+            yield True
 
     def break_dead_leases(self, name: str) -> int:
-        """Free the campaign if a vanished process of this host held it."""
-        return break_dead_leases(self.collection, {"name": name})
+        """Free the campaign if a vanished process of this host held it; how many were freed."""
+        return self.work.break_dead({"name": name})

@@ -13,14 +13,14 @@ from pymongo import ASCENDING, UpdateOne
 from pymongo.database import Database
 from pymongo.errors import BulkWriteError
 
+from alflow.states import CandidateState, Dropped
 from alflow.store.arrays import decode_atoms, encode_atoms
-from alflow.store.lease import now
+from alflow.store.times import now
 
-WAITING, PAUSED, RELAXED, DROPPED, FINAL = STATES = ("waiting", "paused", "relaxed", "dropped", "final")
 _DUPLICATE_KEY = 11000
 _ORDER_BYTES = 6
-# The embedded server sorts all that a query matches, however few are wanted: the first of the order are
-# looked for among ever more of it.
+# The embedded server sorts all that a query matches, however few are wanted, so the first of the order are
+# looked for in ever larger parts of it.
 _WINDOWS = [2 ** (8 * _ORDER_BYTES - shrunk) for shrunk in range(10, -1, -2)]
 
 
@@ -30,17 +30,17 @@ def order_of(name: str) -> int:
 
 
 def energies_without(candidate: dict[str, Any], stage: int) -> dict[str, float]:
-    """Energies of a candidate that a stage puts aside: what an older version relaxed it to must not count."""
+    """Energies of a candidate that a stage puts aside: one of an older version must not count."""
     return {key: energy for key, energy in candidate["energies"].items() if key != str(stage)}
 
 
 class Candidates:
-    """One document a candidate.
+    """One document per candidate.
 
-    ``campaign, name, formula, fractions, atoms, order, stage, state, reason, round, version,
+    ``campaign, name, formula, fractions, atoms, order, stage, state, dropped, reason, round, version,
     extrapolation_grade, energies, above_hull, label``. `atoms` is the structure as far as it is relaxed,
     `energies` eV per atom after each stage (in the present one with that `version` of its potential),
-    `label` its QM relaxation.
+    `label` its QM relaxation. `dropped` is an `alflow.states.Dropped`, and `reason` its details.
 
     In each stage: waiting → (paused →) relaxed; then waiting in the next stage, or dropped with a reason.
     After the last stage of potentials: waiting → final, with a QM energy.
@@ -54,7 +54,10 @@ class Candidates:
         )
 
     def add(self, campaign: str, candidates: Iterable[dict[str, Any]]) -> int:
-        """Insert those (``name, fractions, atoms, reason``) that are not there yet; how many."""
+        """Insert those that are not there yet; how many.
+
+        Each has ``name, fractions, atoms``, and ``dropped, reason`` if it is set aside at once.
+        """
         documents = [_document(campaign, **candidate) for candidate in candidates]
         if not documents:
             return 0
@@ -88,7 +91,9 @@ class Candidates:
         """Whether there is such a candidate."""
         return self.collection.find_one({"campaign": campaign, **where}, {"_id": 1}) is not None
 
-    def ids(self, campaign: str, stage: int, state: str, limit: int = 0, **where: Any) -> list[ObjectId]:
+    def ids(
+        self, campaign: str, stage: int, state: CandidateState, limit: int = 0, **where: Any
+    ) -> list[ObjectId]:
         """Candidates of a stage in a state, in the shuffled order; all of them, or the first `limit`."""
         query = {"campaign": campaign, "stage": stage, "state": state, **where}
         for end in _WINDOWS if limit else _WINDOWS[-1:]:
@@ -120,6 +125,12 @@ class Candidates:
         fractions = np.array([document["fractions"] for document in found], dtype=float)
         return ids, fractions, np.array([document["energies"][str(stage)] for document in found], dtype=float)
 
+    def dropped(self, campaign: str) -> Iterator[dict[str, Any]]:
+        """``name, stage, dropped, reason`` of the dropped candidates of a campaign, in the shuffled order."""
+        fields = {"name": 1, "stage": 1, "dropped": 1, "reason": 1}
+        query = {"campaign": campaign, "state": CandidateState.DROPPED}
+        yield from self.collection.find(query, fields).sort("order", ASCENDING)
+
     def write(self, updates: Iterable[tuple[ObjectId, dict[str, Any]]]) -> None:
         """Set fields of candidates; `atoms` is given as Atoms."""
         operations = [UpdateOne({"_id": key}, {"$set": _encoded(fields)}) for key, fields in updates]
@@ -133,7 +144,8 @@ def _document(
     name: str,
     fractions: list[float],
     atoms: Atoms | None,
-    reason: str | None,
+    dropped: Dropped | None = None,
+    reason: str | None = None,
 ) -> dict[str, Any]:
     return {
         "campaign": campaign,
@@ -143,7 +155,8 @@ def _document(
         "atoms": None if atoms is None else encode_atoms(atoms),
         "order": order_of(name),
         "stage": 0,
-        "state": WAITING if reason is None else DROPPED,
+        "state": CandidateState.WAITING if dropped is None else CandidateState.DROPPED,
+        "dropped": dropped,
         "reason": reason,
         "round": 0,
         "version": None,

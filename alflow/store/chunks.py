@@ -5,34 +5,37 @@ from __future__ import annotations
 from typing import Any
 
 from bson import ObjectId
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import UpdateOne
 from pymongo.database import Database
 
-from alflow.store.lease import break_dead_leases, free, new_lease, now
+from alflow.states import ChunkState, ChunkTask
+from alflow.store.leased_work import LeasedWork
 
-READY, FINISHED = "ready", "finished"
 _ID_BYTES = 12
 
 
 class Chunks:
-    """One document a chunk: ``campaign, round, number, members, state, lease``; members are packed ids.
+    """One document per chunk: ``campaign, round, number, task, members, state, lease``.
 
-    A chunk says who works on which candidates; how far it is stands in the candidates themselves.
+    `members` are packed ids. A chunk says who works on which candidates; the candidates themselves say how
+    far they are.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self.collection = database["chunks"]
         self.collection.create_index([("campaign", 1), ("round", 1), ("number", 1)], unique=True)
+        self.work = LeasedWork(self.collection)
 
-    def create(self, campaign: str, round_: int, members: list[list[ObjectId]]) -> None:
+    def create(self, campaign: str, round_: int, members: list[list[ObjectId]], *, task: ChunkTask) -> None:
         """Insert the chunks of a round that are not there yet."""
         operations = [
             UpdateOne(
                 {"campaign": campaign, "round": round_, "number": number},
                 {
                     "$setOnInsert": {
+                        "task": task,
                         "members": b"".join(member.binary for member in chunk),
-                        "state": READY,
+                        "state": ChunkState.READY,
                         "lease": None,
                     }
                 },
@@ -46,16 +49,14 @@ class Chunks:
     def unfinished(self, campaign: str, round_: int) -> list[int]:
         """Numbers of the chunks of a round that are not done."""
         found = self.collection.find(
-            {"campaign": campaign, "round": round_, "state": READY}, {"number": 1}
+            {"campaign": campaign, "round": round_, "state": ChunkState.READY}, {"number": 1}
         ).sort("number", 1)
         return [document["number"] for document in found]
 
     def claim(self, campaign: str, round_: int, number: int) -> dict[str, Any] | None:
-        """Take a chunk; None if it is done or taken by another."""
-        return self.collection.find_one_and_update(
-            {"campaign": campaign, "round": round_, "number": number, "state": READY, **free()},
-            {"$set": {"lease": new_lease()}},
-            return_document=ReturnDocument.AFTER,
+        """Lease a chunk; None if it is done or leased to another."""
+        return self.work.claim(
+            {"campaign": campaign, "round": round_, "number": number, "state": ChunkState.READY}
         )
 
     def get(self, campaign: str, round_: int, number: int) -> dict[str, Any] | None:
@@ -65,24 +66,21 @@ class Chunks:
     def is_finished(self, campaign: str, round_: int, number: int) -> bool:
         """Whether a chunk is done."""
         chunk = self.get(campaign, round_, number)
-        return chunk is not None and chunk["state"] == FINISHED
+        return chunk is not None and chunk["state"] == ChunkState.FINISHED
 
     def finished(self, campaign: str) -> list[dict[str, Any]]:
         """What the finished chunks of a campaign came to, without their members."""
-        query = {"campaign": campaign, "state": FINISHED}
+        query = {"campaign": campaign, "state": ChunkState.FINISHED}
         return list(self.collection.find(query, {"members": 0}).sort([("round", 1), ("number", 1)]))
 
     def finish(self, chunk: dict[str, Any], **facts: Any) -> bool:
-        """End a claimed chunk, with what it came to. False if the lease was lost."""
-        found = self.collection.find_one_and_update(
-            {"_id": chunk["_id"], "lease.token": chunk["lease"]["token"]},
-            {"$set": {"state": FINISHED, "lease": None, "ended": now(), **facts}},
-        )
-        return found is not None
+        """End a claimed chunk and store what it came to; False if the lease was lost."""
+        changes = {"state": ChunkState.FINISHED, **facts}
+        return self.work.finish(chunk["_id"], chunk["lease"]["token"], changes)
 
     def break_dead_leases(self, campaign: str) -> int:
         """Free chunks that vanished processes of this host had; how many."""
-        return break_dead_leases(self.collection, {"campaign": campaign})
+        return self.work.break_dead({"campaign": campaign})
 
     @staticmethod
     def members(chunk: dict[str, Any]) -> list[ObjectId]:

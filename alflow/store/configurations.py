@@ -12,7 +12,7 @@ from pymongo import ReturnDocument
 from pymongo.database import Database
 
 from alflow.store.arrays import decode_atoms, encode, encode_atoms
-from alflow.store.lease import now
+from alflow.store.times import now
 
 ROUNDING_A = 1e-6  # far below any physical difference, far above rounding errors of a file round trip
 
@@ -58,6 +58,11 @@ class Configurations:
         if document is None:
             raise KeyError(f"no configuration {configuration}")
         return document
+
+    def origins(self, configurations: list[ObjectId]) -> dict[ObjectId, dict[str, Any]]:
+        """Documents of ids without their structures: ``formula`` and ``source``."""
+        found = self.collection.find({"_id": {"$in": configurations}}, {"formula": 1, "source": 1})
+        return {document["_id"]: document for document in found}
 
     def atoms(self, configurations: list[ObjectId]) -> list[Atoms]:
         """The structures of ids, in their order."""

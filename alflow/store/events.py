@@ -8,7 +8,7 @@ from pymongo.database import Database
 from pymongo.errors import DuplicateKeyError
 
 from alflow.store.arrays import encode
-from alflow.store.lease import now
+from alflow.store.times import now
 
 
 class Events:

@@ -11,14 +11,15 @@ from typing import Any
 import numpy as np
 from ase import Atoms
 from ase.io.extxyz import read_extxyz, write_extxyz
-from pymongo import ReturnDocument, UpdateOne
+from pymongo import UpdateOne
 from pymongo.database import Database
 
 from alflow.explorers import Run
 from alflow.states import RunState
 from alflow.store.arrays import decode, decode_atoms, encode, encode_atoms
 from alflow.store.files import Files
-from alflow.store.lease import break_dead_leases, free, new_lease, now
+from alflow.store.leased_work import LeasedWork
+from alflow.store.times import now
 
 OPEN = [state for state in RunState if state.is_open]
 
@@ -34,6 +35,7 @@ class Explorers:
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self.collection = database["explorers"]
         self.collection.create_index([("campaign", 1), ("index", 1)], unique=True)
+        self.work = LeasedWork(self.collection)
         self.files = Files(database)
 
     def create(self, campaign: str, runs: Sequence[tuple[str, Run]]) -> None:
@@ -75,30 +77,25 @@ class Explorers:
             self.collection.find({"campaign": campaign}, {"checkpoint": 0, "start": 0}).sort("index", 1)
         )
 
+    def get(self, campaign: str, index: int) -> dict[str, Any] | None:
+        """The document of a run, or None."""
+        return self.collection.find_one({"campaign": campaign, "index": index})
+
     def unfinished(self, campaign: str) -> list[dict[str, Any]]:
         """The runs that have further to go."""
         return [run for run in self.all(campaign) if run["state"] in OPEN]
 
     def claim(self, campaign: str, index: int, round_: int) -> dict[str, Any] | None:
-        """Take a run for a round; None if it is finished, done with this round, or taken by another."""
-        return self.collection.find_one_and_update(
-            {
-                "campaign": campaign,
-                "index": index,
-                "state": {"$in": OPEN},
-                "round": {"$lt": round_},
-                **free(),
-            },
-            {"$set": {"lease": new_lease()}, "$inc": {"segment": 1}},
-            return_document=ReturnDocument.AFTER,
+        """Lease a run for a round; None if it is finished, done with this round, or leased to another."""
+        return self.work.claim(
+            {"campaign": campaign, "index": index, "state": {"$in": OPEN}, "round": {"$lt": round_}},
+            inc={"segment": 1},
         )
 
-    def is_taken(self, campaign: str, index: int, round_: int) -> bool:
-        """Whether another worker is on this run's round at the moment."""
-        run = self.collection.find_one(
-            {"campaign": campaign, "index": index}, {"round": 1, "lease": 1, "state": 1}
-        )
-        return bool(run and run["round"] < round_ and run["lease"] is not None and run["state"] in OPEN)
+    def is_over(self, campaign: str, index: int, round_: int) -> bool:
+        """Whether nobody has to work on a run in a round any more."""
+        run = self.collection.find_one({"campaign": campaign, "index": index}, {"round": 1, "state": 1})
+        return run is None or run["round"] >= round_ or run["state"] not in OPEN
 
     def save_progress(
         self,
@@ -121,11 +118,8 @@ class Explorers:
             frames = pack_frames(candidates, run["name"])
             self.files.put(f"{stem}.candidates.npz", frames, kind="candidates", **where)
         self.files.put(f"{stem}.history.npz", pack_arrays(history), kind="history", **where)
-        found = self.collection.find_one_and_update(
-            {"_id": run["_id"], "lease.token": run["lease"]["token"]},
-            {"$set": {"checkpoint": encode(checkpoint), "step": step, "updated": now()}},
-        )
-        return found is not None
+        changes = {"checkpoint": encode(checkpoint), "step": step, "updated": now()}
+        return self.work.update(run["_id"], run["lease"]["token"], {"$set": changes})
 
     def report_step(self, run: dict[str, Any], step: int) -> None:
         """Show how far a run is; nothing depends on it."""
@@ -153,13 +147,10 @@ class Explorers:
         """
         if structures:
             self.files.put(f"{_folder(run)}/structures.extxyz.gz", pack_structures(structures))
-        update = {"state": state, "reason": reason, "round": round_, "lease": None, "ended": now()}
+        changes: dict[str, Any] = {"state": state, "reason": reason, "round": round_}
         if version is not None:
-            update |= {"version": version, "results": encode(dict(results or {}))}
-        found = self.collection.find_one_and_update(
-            {"_id": run["_id"], "lease.token": run["lease"]["token"]}, {"$set": update}
-        )
-        return found is not None
+            changes |= {"version": version, "results": encode(dict(results or {}))}
+        return self.work.finish(run["_id"], run["lease"]["token"], changes)
 
     def retry_failed(self, campaign: str) -> int:
         """Let runs that broke go on from their checkpoints; how many."""
@@ -225,7 +216,7 @@ class Explorers:
 
     def break_dead_leases(self, campaign: str) -> int:
         """Free runs that vanished processes of this host had; how many."""
-        return break_dead_leases(self.collection, {"campaign": campaign})
+        return self.work.break_dead({"campaign": campaign})
 
     def starts(self, campaign: str) -> list[Atoms]:
         """The different structures that a campaign's runs begin with, in their order."""
@@ -237,6 +228,11 @@ class Explorers:
                 key = (atoms.numbers.tobytes(), atoms.positions.tobytes(), atoms.cell.array.tobytes())
                 different.setdefault(key, atoms)
         return list(different.values())
+
+    def sizes(self, campaign: str) -> dict[int, int]:
+        """Number of atoms that each run begins with (of its first structure), by index."""
+        runs = self.collection.find({"campaign": campaign}, {"index": 1, "start.numbers.shape": 1})
+        return {run["index"]: int(run["start"][0]["numbers"]["shape"][0]) for run in runs if run["start"]}
 
     @staticmethod
     def start_structures(run: dict[str, Any]) -> list[Atoms]:

@@ -1,4 +1,4 @@
-"""Large things (potentials, active sets, candidates, trajectories) in GridFS, by name."""
+"""Large contents (potentials, active sets, candidates, trajectories) in GridFS, by name."""
 
 from __future__ import annotations
 
@@ -16,9 +16,9 @@ class Files:
         self.bucket = gridfs.GridFS(database, collection="files")
 
     def put(self, name: str, data: bytes, **metadata: Any) -> ObjectId:
-        """Store bytes under a name; older versions of the name go once the new one is whole."""
+        """Store bytes under a name; older versions of the name are deleted once the new one is complete."""
         older = [file._id for file in self.bucket.find({"filename": name})]
-        new = self.bucket.put(data, filename=name, metadata=metadata)
+        new: ObjectId = self.bucket.put(data, filename=name, metadata=metadata)
         for file_id in older:
             self.bucket.delete(file_id)
         return new
@@ -33,6 +33,19 @@ class Files:
         """
         try:
             return self.bucket.get_last_version(filename=name).read()
+        except gridfs.NoFile:
+            raise KeyError(f"no file {name}") from None
+
+    def metadata(self, name: str) -> dict[str, Any]:
+        """Metadata of the newest bytes of a name.
+
+        Raises
+        ------
+        KeyError
+            If there is no such file.
+        """
+        try:
+            return dict(self.bucket.get_last_version(filename=name).metadata or {})
         except gridfs.NoFile:
             raise KeyError(f"no file {name}") from None
 

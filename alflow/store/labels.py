@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import socket
 from collections.abc import Mapping
 from typing import Any
@@ -15,12 +16,13 @@ from bson import ObjectId
 from pymongo import ReturnDocument
 from pymongo.database import Database
 
+from alflow.states import LabelKind, LabelState
 from alflow.store.arrays import decode_array, decode_atoms, encode, encode_array, encode_atoms
-from alflow.store.lease import break_dead_leases, free, new_lease, now
+from alflow.store.leased_work import LeasedWork
+from alflow.store.retries import ANEW, ONE_MORE, Tries
+from alflow.store.times import now
 
-WAITING, RUNNING, DONE, FAILED, REJECTED = STATES = ("waiting", "running", "done", "failed", "rejected")
-ENDED = (DONE, FAILED, REJECTED)
-MAX_DEATHS = 5  # a label that takes its worker down every time must not do so for ever
+_log = logging.getLogger(__name__)
 
 
 def level_hash(level_of_theory: Mapping[str, Any]) -> str:
@@ -29,13 +31,14 @@ def level_hash(level_of_theory: Mapping[str, Any]) -> str:
 
 
 class Labels:
-    """One document a label.
+    """One document per label.
 
     ``configuration, level_hash, level, state, reason, failures, attempts, relaxation, timeout_s, requests,
-    energy_eV, forces_eV_A, stress_eV_A3, relaxed, wall_time_s, host, code, code_version, details, folder,
-    lease``; `requests` names the campaigns that asked, with round and number; `timeout_s`, where it is set,
-    goes before the campaign's; `wall_time_s` is that of all attempts, `folder` where their files are kept on
-    `host`.
+    energy_eV, forces_eV_A, stress_eV_A3, relaxed, wall_time_s, processor_s, host, code, code_version,
+    details, folder, lease``. `requests` has one entry per campaign that asked: ``campaign, round, number,
+    kind, stage, held_out``, as of its first request. `timeout_s`, where it is set, takes precedence over the
+    campaign's. `wall_time_s` and `processor_s` are those of all attempts, without waiting. `folder` is the
+    place on `host` where their files are kept.
     waiting → running → done | rejected | failed, each step a compare-and-set.
     """
 
@@ -44,6 +47,7 @@ class Labels:
         self.configurations = database["configurations"]
         self.collection.create_index([("configuration", 1), ("level_hash", 1)], unique=True)
         self.collection.create_index([("requests.campaign", 1), ("state", 1)])
+        self.work = LeasedWork(self.collection)
 
     def request(
         self,
@@ -53,26 +57,44 @@ class Labels:
         campaign: str,
         round_: int,
         number: int,
-        held_out: bool = False,
+        kind: LabelKind,
+        stage: int | None = None,
         relaxation: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
     ) -> ObjectId:
-        """Ask for a label; the one that exists is shared. Idempotent.
+        """Ask for a label; one that exists is shared. Idempotent.
 
-        What is `held_out` is for testing, and not trained on until it is asked for otherwise. With
-        `relaxation` (its settings) the label is of what the configuration relaxes to.
+        Parameters
+        ----------
+        round_, number
+            Together the name of the label in its campaign.
+        kind
+            What it is asked for. A label of a kind that is held out is not trained on, until the campaign
+            asks for it again as one of another kind.
+        stage
+            Stage of a screening, from 0.
+        relaxation
+            Settings of a relaxation: the label is of the structure that the configuration relaxes to.
+        timeout_s
+            Time limit of the first attempt, instead of the campaign's.
         """
         key = {"configuration": configuration, "level_hash": level_hash(level)}
-        asked = {"campaign": campaign, "round": round_, "number": number, "held_out": held_out}
+        asked = {
+            "campaign": campaign,
+            "round": round_,
+            "number": number,
+            "kind": kind,
+            "stage": stage,
+            "held_out": kind.is_held_out,
+        }
         document = self.collection.find_one_and_update(
             key,
             {
                 "$setOnInsert": {
                     "level": dict(level),
-                    "state": WAITING,
+                    "state": LabelState.WAITING,
                     "reason": None,
-                    "failures": [],
-                    "attempts": 0,
+                    **ANEW,
                     "relaxation": None if relaxation is None else dict(relaxation),
                     "timeout_s": timeout_s,
                     "requests": [],
@@ -89,10 +111,11 @@ class Labels:
             {"$push": {"requests": asked}},
         )
         for place, earlier in enumerate(document["requests"]):  # requests are only ever appended
-            if earlier["campaign"] == campaign and earlier.get("held_out") and not held_out:
+            if earlier["campaign"] == campaign and earlier["held_out"] and not kind.is_held_out:
                 trained_on = {f"requests.{place}.held_out": False}
                 self.collection.update_one({"_id": document["_id"]}, {"$set": trained_on})
-        return document["_id"]
+        found: ObjectId = document["_id"]
+        return found
 
     def get(self, label: ObjectId) -> dict[str, Any]:
         """The document of a label."""
@@ -102,61 +125,58 @@ class Labels:
         return document
 
     def find(self, campaign: str, **where: Any) -> list[dict[str, Any]]:
-        """A campaign's labels without their arrays, in the order in which they were asked for."""
+        """A campaign's labels without their arrays, in the order in which they were asked for.
+
+        Each has the ``round, number, kind, stage, held_out`` of the campaign's request among its fields.
+        """
         documents = self.collection.find(
             {"requests.campaign": campaign, **where}, {"forces_eV_A": 0, "stress_eV_A3": 0, "relaxed": 0}
         )
         for document in (found := list(documents)):
             asked = next(r for r in document["requests"] if r["campaign"] == campaign)
-            document |= {key: asked.get(key) for key in ("round", "number", "held_out")}
+            document |= {key: asked[key] for key in ("round", "number", "kind", "stage", "held_out")}
         return sorted(found, key=lambda d: (d["round"], d["number"]))
 
     def done(self, campaign: str, before_round: int | None = None) -> list[ObjectId]:
         """Ids of a campaign's finished labels, in the order in which they were asked for."""
-        found = self.find(campaign, state=DONE)
+        found = self.find(campaign, state=LabelState.DONE)
         return [d["_id"] for d in found if before_round is None or d["round"] < before_round]
 
     def to_train_on(self, campaign: str) -> list[ObjectId]:
         """Ids of a campaign's finished labels that are not held out, in the order of the requests."""
-        return [d["_id"] for d in self.find(campaign, state=DONE) if not d["held_out"]]
+        return [d["_id"] for d in self.find(campaign, state=LabelState.DONE) if not d["held_out"]]
 
-    def counts(self, campaign: str) -> dict[str, int]:
+    def counts(self, campaign: str) -> dict[LabelState, int]:
         """Number of a campaign's labels by state."""
         return {
             state: self.collection.count_documents({"requests.campaign": campaign, "state": state})
-            for state in STATES
+            for state in LabelState
         }
 
     def claim(self, label: ObjectId) -> dict[str, Any] | None:
-        """Take a waiting label, or a running one whose lease has ended; None if there is nothing to take."""
-        lease = new_lease()
-        document = self.collection.find_one_and_update(
-            {"_id": label, "state": {"$in": [WAITING, RUNNING]}, **free()},
-            {
-                "$set": {
-                    "state": RUNNING,
-                    "lease": lease,
-                    "started": now(),
-                    "host": socket.gethostname(),
-                    "folder": None,
-                },
-                "$inc": {"attempts": 1},
+        """Lease a waiting label, or a running one whose lease has ended; None if there is none to lease."""
+        document = self.work.claim(
+            {"_id": label, "state": {"$in": [LabelState.WAITING, LabelState.RUNNING]}},
+            set_={
+                "state": LabelState.RUNNING,
+                "started": now(),
+                "host": socket.gethostname(),
+                "folder": None,
             },
-            return_document=ReturnDocument.AFTER,
+            inc=ONE_MORE,
         )
-        if document is None or document["attempts"] - len(document["failures"]) <= MAX_DEATHS:
+        if document is None or (reason := Tries.of(document).reason_to_give_up) is None:
             return document
-        self._end(
-            label, lease["token"], FAILED, f"the worker died {MAX_DEATHS} times while it ran this label", {}
-        )
+        self.fail(label, document["lease"]["token"], reason)
         return None
 
-    def add_failure(self, label: ObjectId, token: str, reason: str) -> bool:
-        """Record a failed attempt of a running label and count the next; False if the lease was lost."""
-        found = self.collection.find_one_and_update(
-            {"_id": label, "lease.token": token}, {"$push": {"failures": reason}, "$inc": {"attempts": 1}}
-        )
-        return found is not None
+    def add_failure(
+        self, label: ObjectId, token: str, reason: str, *, wall_time_s: float = 0.0, processor_s: float = 0.0
+    ) -> bool:
+        """Record a failed attempt of a running label, before the next; False if the lease was lost."""
+        _log.info("an attempt at label %s failed: %s", label, reason)
+        spent = {"wall_time_s": wall_time_s, "processor_s": processor_s}
+        return self.work.update(label, token, {"$push": {"failures": reason}, "$inc": {**ONE_MORE, **spent}})
 
     def finish(
         self,
@@ -168,9 +188,17 @@ class Labels:
         stress_eV_A3: np.ndarray | None,
         rejections: list[str],
         relaxed: Atoms | None = None,
+        wall_time_s: float = 0.0,
+        processor_s: float = 0.0,
         **facts: Any,
     ) -> bool:
-        """Store a result: done, or rejected with the reasons. False if the lease was lost meanwhile."""
+        """Store a result: done, or rejected with the reasons. False if the lease was lost meanwhile.
+
+        Parameters
+        ----------
+        wall_time_s, processor_s
+            Of the last attempt; those of earlier ones are added.
+        """
         result = {
             "energy_eV": float(energy_eV),
             "forces_eV_A": encode_array(forces_eV_A),
@@ -178,41 +206,75 @@ class Labels:
             "relaxed": None if relaxed is None else encode_atoms(relaxed),
             **encode(facts),
         }
-        state = REJECTED if rejections else DONE
-        return self._end(label, token, state, "; ".join(rejections) or None, result)
+        state = LabelState.REJECTED if rejections else LabelState.DONE
+        spent = {"wall_time_s": wall_time_s, "processor_s": processor_s}
+        return self._end(label, token, state, "; ".join(rejections) or None, spent, result)
 
-    def fail(self, label: ObjectId, token: str, reason: str, **facts: Any) -> bool:
-        """Give a label up, with a reason a person can read. False if the lease was lost meanwhile."""
-        return self._end(label, token, FAILED, reason, encode(facts))
+    def fail(
+        self,
+        label: ObjectId,
+        token: str,
+        reason: str,
+        *,
+        state: LabelState = LabelState.FAILED,
+        wall_time_s: float = 0.0,
+        processor_s: float = 0.0,
+        **facts: Any,
+    ) -> bool:
+        """Give a label up, with a reason that a person can read. False if the lease was lost meanwhile.
 
-    def reject(self, label: ObjectId, token: str, reason: str, **facts: Any) -> bool:
-        """Reject a label whose result was not even stored. False if the lease was lost meanwhile."""
-        return self._end(label, token, REJECTED, reason, encode(facts))
+        Parameters
+        ----------
+        state
+            Rejected, if there was a result that was not even stored.
+        wall_time_s, processor_s
+            As in `finish`.
+        """
+        spent = {"wall_time_s": wall_time_s, "processor_s": processor_s}
+        return self._end(label, token, state, reason, spent, encode(facts))
 
-    def _end(self, label: ObjectId, token: str, state: str, reason: str | None, more: dict[str, Any]) -> bool:
-        found = self.collection.find_one_and_update(
-            {"_id": label, "lease.token": token, "state": RUNNING},
-            {"$set": {"state": state, "reason": reason, "ended": now(), "lease": None, **more}},
+    def _end(
+        self,
+        label: ObjectId,
+        token: str,
+        state: LabelState,
+        reason: str | None,
+        spent: dict[str, float],
+        more: dict[str, Any],
+    ) -> bool:
+        if state != LabelState.DONE:
+            _log.info("label %s is %s: %s", label, state, reason)
+        return self.work.finish(
+            label, token, {"state": state, "reason": reason, **more}, inc=spent, state=LabelState.RUNNING
         )
-        return found is not None
 
     def retry(self, label: ObjectId, timeout_s: float | None = None) -> bool:
         """Set a failed or rejected label waiting again; False if it was neither.
 
-        With `timeout_s`, this is the time limit of its first attempt, whatever the campaign says.
+        Parameters
+        ----------
+        timeout_s
+            Time limit of its first attempt from now on, whatever the campaign says.
         """
-        changes: dict[str, Any] = {"state": WAITING, "reason": None, "failures": [], "attempts": 0}
+        changes: dict[str, Any] = {
+            **ANEW,
+            "state": LabelState.WAITING,
+            "reason": None,
+            "wall_time_s": 0.0,
+            "processor_s": 0.0,
+        }
         if timeout_s is not None:
             changes["timeout_s"] = timeout_s
         found = self.collection.find_one_and_update(
-            {"_id": label, "state": {"$in": [FAILED, REJECTED]}}, {"$set": changes}
+            {"_id": label, "state": {"$in": [LabelState.FAILED, LabelState.REJECTED]}}, {"$set": changes}
         )
         return found is not None
 
     def drop(self, label: ObjectId, reason: str) -> bool:
         """Reject a finished label by hand: it is not trained on any more. False if it was not done."""
         found = self.collection.find_one_and_update(
-            {"_id": label, "state": DONE}, {"$set": {"state": REJECTED, "reason": reason}}
+            {"_id": label, "state": LabelState.DONE},
+            {"$set": {"state": LabelState.REJECTED, "reason": reason}},
         )
         return found is not None
 
@@ -229,7 +291,9 @@ class Labels:
         details: Mapping[str, Any] | None = None,
     ) -> ObjectId:
         """Store a label that was computed elsewhere (`atoms` carries energy, forces, maybe stress)."""
-        label = self.request(configuration, level, campaign=campaign, round_=0, number=number)
+        label = self.request(
+            configuration, level, campaign=campaign, round_=0, number=number, kind=LabelKind.IMPORTED
+        )
         claimed = self.claim(label)
         if claimed is not None:
             stress = atoms.calc.results.get("stress")
@@ -242,7 +306,6 @@ class Labels:
                 rejections=[],
                 code=code,
                 code_version=code_version,
-                wall_time_s=0.0,
                 details=dict(details or {}),
             )
         return label
@@ -250,7 +313,7 @@ class Labels:
     def structures(self, labels: list[ObjectId]) -> list[Atoms]:
         """Labelled structures (with a SinglePointCalculator) of finished labels, in the order given.
 
-        Of relaxations they are the relaxed ones.
+        Those of relaxations are the relaxed ones.
         """
         documents = {d["_id"]: d for d in self.collection.find({"_id": {"$in": labels}})}
         ids = [documents[label]["configuration"] for label in labels]
@@ -264,7 +327,7 @@ class Labels:
 
     def break_dead_leases(self, campaign: str) -> int:
         """Free labels that vanished processes of this host were running; how many."""
-        return break_dead_leases(self.collection, {"requests.campaign": campaign, "state": RUNNING})
+        return self.work.break_dead({"requests.campaign": campaign, "state": LabelState.RUNNING})
 
 
 def _labelled(asked: Atoms, document: dict[str, Any]) -> Atoms:

@@ -10,7 +10,7 @@ from pymongo.errors import DuplicateKeyError
 
 from alflow.store.arrays import encode
 from alflow.store.files import Files
-from alflow.store.lease import now
+from alflow.store.times import now
 
 _ID_BYTES = 12
 
@@ -18,7 +18,7 @@ _ID_BYTES = 12
 class Potentials:
     """One document per version: ``campaign, version, kind, round, labels, errors, seconds``.
 
-    The file of the potential and the active set lie in GridFS; `labels` is the packed list of training labels.
+    GridFS holds the file of the potential and the active set; `labels` is the packed list of training labels.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:

@@ -15,14 +15,24 @@ from alflow.store.events import Events
 from alflow.store.explorers import Explorers
 from alflow.store.files import Files
 from alflow.store.labels import Labels
+from alflow.store.migrations import bring_up_to_date
 from alflow.store.potentials import Potentials
 from alflow.store.slots import Slots
 
 
 class Store:
-    """What is kept in MongoDB; one attribute a collection. Creates the unique indexes."""
+    """All collections of a database, one attribute each.
+
+    Opening it creates the unique indexes and brings stored campaigns up to today's schema.
+
+    Raises
+    ------
+    InputError
+        If a newer release of alflow has stored a campaign.
+    """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
+        bring_up_to_date(database)
         self.database = database
         self.campaigns = Campaigns(database)
         self.configurations = Configurations(database)

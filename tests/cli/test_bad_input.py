@@ -21,7 +21,7 @@ from pymongo import MongoClient
 from typer.testing import CliRunner
 
 from alflow.cli import app
-from alflow.potentials import MomentTensorPotential, write_mtp
+from alflow.potentials.mtp import MomentTensorPotential, write_mtp
 
 CAMPAIGN: dict[str, Any] = {
     "name": "wrong",

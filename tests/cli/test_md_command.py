@@ -13,7 +13,7 @@ from ase.io import read, write
 from typer.testing import CliRunner
 
 from alflow.cli import app
-from alflow.potentials import MomentTensorPotential, write_mtp
+from alflow.potentials.mtp import MomentTensorPotential, write_mtp
 
 
 @pytest.fixture(autouse=True)
@@ -50,6 +50,15 @@ def test_a_run_resumes_from_its_checkpoint_as_if_it_had_not_stopped() -> None:
     assert len(read("part.extxyz", index=":")) == 7
 
 
+def test_ramps_and_cells_and_grades_now_and_then() -> None:
+    ramp = ["--ensemble", "npt", "--cell", "axes", "--temperature-to", "80", "--pressure-to", "0.01"]
+    some = [*ramp, "--grade-every", "8", "--threads", "2", "--train", "train.extxyz"]
+    result = run(*MD, "--steps", "30", *some, "-o", "md.extxyz", "--interval", "15")
+    assert (result["state"], result["last_step"], result["checkpoint_step"]) == ("finished", 30, 30)
+    lengths = read("md.extxyz", index=-1).cell.lengths()
+    assert len(set(lengths.round(9))) == 3
+
+
 def test_with_training_structures_a_run_pauses_and_saves_where_it_extrapolates() -> None:
     result = run(*MD, "--steps", "2000", "--train", "train.extxyz", "--saved", "saved.extxyz")
     assert result["state"] == "paused"
@@ -73,17 +82,20 @@ def test_structures_are_relaxed_one_after_the_other() -> None:
 @pytest.mark.parametrize(
     ("words", "message"),
     [
-        ([*MD, "--steps", "-1"], "steps is -1, but must be at least 0"),
+        ([*MD, "--steps", "-1"], "`steps` is -1, but it must be greater than or equal to 0"),
         (
             [*MD, "--gamma-break", "1", "--train", "train.extxyz"],
-            "gamma_break is 1.0, but must be at least 2.1",
+            "gamma_break = 1 must not be below gamma_save = 2.1",
         ),
         ([*MD, "--train", "train.extxyz", "--active-set", "a.npz"], "takes one of them"),
         ([*MD, "--active-set", "absent.npz"], "absent.npz cannot be read"),
         ([*MD, "-o", "md.traj"], "must end in .extxyz"),
         ([*MD, "--checkpoint", "pot.mtp"], "pot.mtp: cannot be read as a checkpoint"),
         (["md", "pot.mtp", "absent.extxyz"], "absent.extxyz: there is no such file"),
-        (["relax", "pot.mtp", "start.extxyz", "--fmax", "0"], "fmax_eV_A is 0.0, but must be greater than 0"),
+        (
+            ["relax", "pot.mtp", "start.extxyz", "--fmax", "0"],
+            "`max_force_eV_A` is 0.0, but it must be greater than 0",
+        ),
     ],
 )
 def test_bad_input_is_one_sentence_and_exit_code_2(words: list[str], message: str) -> None:

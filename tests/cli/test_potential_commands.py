@@ -16,7 +16,7 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from typer.testing import CliRunner
 
 from alflow.cli import app
-from alflow.potentials import MomentTensorPotential, read_mtp, write_mtp
+from alflow.potentials.mtp import MomentTensorPotential, read_mtp, write_mtp
 from alflow.structures.files import read_structures
 
 

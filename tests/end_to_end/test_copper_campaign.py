@@ -20,7 +20,7 @@ from ase.calculators.emt import EMT
 from ase.md.langevin import Langevin
 from ase.units import fs
 
-from alflow.potentials import read_mtp
+from alflow.potentials.mtp import read_mtp
 from alflow.potentials.errors import evaluate_errors
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from alflow.errors import InputError
 from alflow.explorers.md import EXPLORER, MDExplorerSettings, MDRunSettings
 from alflow.explorers.protocol import OutcomeState
-from alflow.potentials import MomentTensorPotential, PotentialCalculator
+from alflow.potentials import PotentialCalculator
+from alflow.potentials.mtp import MomentTensorPotential
 from alflow.selection import ActiveSet
 from alflow.simulation import CandidateFrames, GradeControl, Guards, TemperatureRamp
 

@@ -17,7 +17,7 @@ from ase.neighborlist import neighbor_list
 from numpy.polynomial.chebyshev import chebvander
 from numpy.typing import NDArray
 
-from alflow.potentials import MomentTensorPotential
+from alflow.potentials.mtp import MomentTensorPotential
 
 
 def basis(potential: MomentTensorPotential, atoms: Atoms) -> NDArray[np.float64]:

@@ -6,7 +6,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 
-from alflow.potentials import MomentTensorPotential
+from alflow.potentials.mtp import MomentTensorPotential
 
 ELEMENTS = ["Cu", "Pd", "Al", "Ni", "Ti", "Mo", "Si", "Li", "Na", "Mg"]
 

@@ -7,7 +7,7 @@ import pytest
 from ase.build import bulk
 from reference import basis as reference_basis
 
-from alflow.potentials import contraction_tables, read_mtp
+from alflow.potentials.mtp import contraction_tables, read_mtp
 
 COUNTS = {2: (1, 1), 4: (2, 1), 6: (5, 2), 8: (9, 2), 10: (16, 3), 12: (29, 3), 14: (52, 4), 16: (92, 4),
           18: (163, 5), 20: (288, 5), 22: (500, 6), 24: (864, 6)}  # fmt: skip
@@ -33,9 +33,9 @@ def test_every_moment_is_complete_before_it_is_used():
 
 
 @pytest.mark.parametrize("name", ["level08_species1", "level16_species2", "level20_species1"])
-def test_same_function_space_as_mlip(shared_data, name):
+def test_same_function_space_as_mlip(reference_data, name):
     """MLIP-2 numbers and normalises the functions otherwise; the space that they span must be the same."""
-    file = shared_data / "mtp_reference" / f"{name}.mtp"
+    file = reference_data / "mtp_reference" / f"{name}.mtp"
     species = ["Cu", "Pd"][: int(name[-1])]
     mlip = read_mtp(file, species)
     ours = replace(mlip, tables=contraction_tables(int(name[5:7])))

@@ -8,7 +8,8 @@ from ase.calculators.fd import calculate_numerical_forces, calculate_numerical_s
 from structures import awkward, potential
 
 from alflow.errors import InputError
-from alflow.potentials import MTPCalculator, evaluate, write_mtp
+from alflow.potentials import PotentialCalculator, evaluate
+from alflow.potentials.mtp import write_mtp
 
 
 class LargestEntry:
@@ -27,7 +28,7 @@ class LargestEntry:
 
 def test_forces_and_stress_are_derivatives_of_the_energy():
     atoms = awkward(2)["skewed cell"]
-    atoms.calc = MTPCalculator(potential(10, 2))
+    atoms.calc = PotentialCalculator(potential(10, 2))
     forces, stress = atoms.get_forces(), atoms.get_stress()
     np.testing.assert_allclose(
         calculate_numerical_forces(atoms, eps=1e-4), forces, atol=1e-6 * np.abs(forces).max()
@@ -44,14 +45,14 @@ def test_a_file_and_a_potential_are_the_same(tmp_path):
     atoms = awkward()["slab"]
     energies = []
     for source in (mtp, tmp_path / "p.mtp"):
-        atoms.calc = MTPCalculator(source, ["Cu"])
+        atoms.calc = PotentialCalculator(source, ["Cu"])
         energies.append(atoms.get_potential_energy())
     assert energies[0] == energies[1]
 
 
 def test_results_follow_the_structure():
     atoms = awkward()["slab"]
-    atoms.calc = MTPCalculator(potential(8))
+    atoms.calc = PotentialCalculator(potential(8))
     before = atoms.get_potential_energy()
     atoms.positions[0, 0] += 0.1
     assert atoms.get_potential_energy() != before
@@ -61,7 +62,7 @@ def test_results_follow_the_structure():
 
 def test_a_structure_that_cannot_be_evaluated_leaves_no_results_behind():
     atoms = awkward()["slab"]
-    atoms.calc = MTPCalculator(potential(8))
+    atoms.calc = PotentialCalculator(potential(8))
     energy = atoms.get_potential_energy()
     x = atoms.positions[0, 0]
     atoms.positions[0, 0] = np.nan
@@ -75,14 +76,14 @@ def test_a_structure_that_cannot_be_evaluated_leaves_no_results_behind():
 
 
 def test_a_structure_without_atoms_has_no_energy():
-    atoms = Atoms(cell=np.eye(3), pbc=True, calculator=MTPCalculator(potential(8)))
+    atoms = Atoms(cell=np.eye(3), pbc=True, calculator=PotentialCalculator(potential(8)))
     assert atoms.get_potential_energy() == 0
 
 
 @pytest.mark.parametrize("mode", ["configuration", "neighborhood"])
 def test_grades_come_with_an_active_set(mode):
     atoms = awkward()["slab"]
-    atoms.calc = MTPCalculator(potential(8), active_set=LargestEntry(mode))
+    atoms.calc = PotentialCalculator(potential(8), active_set=LargestEntry(mode))
     atoms.get_potential_energy()
     assert atoms.calc.results["extrapolation_grade"] > 0
     assert ("extrapolation_grades" in atoms.calc.results) == (mode == "neighborhood")
@@ -95,7 +96,7 @@ def test_grades_come_with_an_active_set(mode):
 
 def test_what_the_calculator_lacks():
     atoms = awkward()["slab"]
-    atoms.calc = MTPCalculator(potential(8))
+    atoms.calc = PotentialCalculator(potential(8))
     with pytest.raises(PropertyNotImplementedError):
         atoms.get_charges()
     with pytest.raises(PropertyNotImplementedError, match="active set"):

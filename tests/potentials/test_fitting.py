@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from alflow.errors import InputError
-from alflow.potentials import MomentTensorPotential, MTPCalculator
+from alflow.potentials import FitSettings, PotentialCalculator
 from alflow.potentials.errors import evaluate_errors
-from alflow.potentials.mtp.fitting import ROWS_AT_ONCE, FitSettings, LeastSquares, _chunks, fit, split_holdout
+from alflow.potentials.mtp import MomentTensorPotential, MTPSettings
+from alflow.potentials.mtp.fitting import ROWS_AT_ONCE, LeastSquares, _chunks, fit, split_holdout
 
 
 def labelled(atoms, calculator):
@@ -41,17 +42,15 @@ def crystals(count, symbols="Cu", calculator=None, seed=0):
 
 
 def test_finds_a_potential_of_its_own_form_again():
-    truth = fit(crystals(4), species=["Cu"], level=6, cutoff_A=4.5).potential
-    structures = crystals(6, calculator=MTPCalculator(truth))
+    truth = fit(crystals(4), species=["Cu"], form=MTPSettings(level=6, cutoff_A=4.5)).potential
+    structures = crystals(6, calculator=PotentialCalculator(truth))
     result = fit(
         structures,
         species=["Cu"],
-        level=6,
-        cutoff_A=4.5,
-        min_distance_A=truth.min_distance_A,
+        form=MTPSettings(level=6, cutoff_A=4.5, min_distance_A=truth.min_distance_A),
         settings=FitSettings(max_iterations=60, ridge=1e-13),
     )
-    unseen = crystals(3, calculator=MTPCalculator(truth), seed=7)
+    unseen = crystals(3, calculator=PotentialCalculator(truth), seed=7)
     errors = evaluate_errors(result.potential, unseen)
     assert errors.energy_max_eV_per_atom < 1e-3
     assert errors.force_rmse_eV_A < 5e-3
@@ -83,7 +82,7 @@ def test_loss_is_the_documented_sum():
     expected = 0.0
     for atoms in structures:
         other = atoms.copy()
-        other.calc = MTPCalculator(potential)
+        other.calc = PotentialCalculator(potential)
         energy = other.get_potential_energy() - atoms.get_potential_energy()
         loss = settings.energy_weight * energy**2 / len(atoms)
         loss += settings.force_weight * np.sum((other.get_forces() - atoms.get_forces()) ** 2)
@@ -99,8 +98,7 @@ def test_losses_fall_and_progress_tells_them():
     result = fit(
         crystals(4),
         species=["Cu"],
-        level=8,
-        cutoff_A=5.0,
+        form=MTPSettings(level=8, cutoff_A=5.0),
         settings=FitSettings(max_iterations=15),
         progress=seen.append,
     )
@@ -112,7 +110,12 @@ def test_losses_fall_and_progress_tells_them():
 def test_few_data_do_not_spoil_other_structures():
     """Five configurations, more parameters than a fifth of the forces: as in the first round of a
     campaign."""
-    result = fit(crystals(5), species=["Cu"], level=12, cutoff_A=5.0, settings=FitSettings(max_iterations=20))
+    result = fit(
+        crystals(5),
+        species=["Cu"],
+        form=MTPSettings(level=12, cutoff_A=5.0),
+        settings=FitSettings(max_iterations=20),
+    )
     errors = evaluate_errors(result.potential, crystals(5, seed=9))
     assert errors.force_rmse_eV_A < 0.15
     assert errors.energy_rmse_eV_per_atom < 0.01
@@ -120,12 +123,16 @@ def test_few_data_do_not_spoil_other_structures():
 
 def test_warm_start_begins_where_the_last_fit_ended():
     structures = crystals(5)
-    first = fit(structures, species=["Cu"], level=8, cutoff_A=5.0, settings=FitSettings(max_iterations=20))
+    first = fit(
+        structures,
+        species=["Cu"],
+        form=MTPSettings(level=8, cutoff_A=5.0),
+        settings=FitSettings(max_iterations=20),
+    )
     again = fit(
         [*structures, *crystals(1, seed=5)],
         species=["Cu"],
-        level=8,
-        cutoff_A=5.0,
+        form=MTPSettings(level=8, cutoff_A=5.0),
         settings=FitSettings(max_iterations=3),
         start=first.potential,
     )
@@ -135,26 +142,35 @@ def test_warm_start_begins_where_the_last_fit_ended():
 
 def test_refit_of_a_converged_potential_ends_at_once():
     structures = crystals(6)
-    first = fit(structures, species=["Cu"], level=4, cutoff_A=5.0, settings=FitSettings(max_iterations=300))
+    first = fit(
+        structures,
+        species=["Cu"],
+        form=MTPSettings(level=4, cutoff_A=5.0),
+        settings=FitSettings(max_iterations=300),
+    )
     assert first.iterations > 10
-    same = fit(structures, species=["Cu"], level=4, cutoff_A=5.0, start=first.potential)
+    same = fit(structures, species=["Cu"], form=MTPSettings(level=4, cutoff_A=5.0), start=first.potential)
     assert same.iterations <= 3
     more = [*structures, *crystals(1, seed=5)]
-    again = fit(more, species=["Cu"], level=4, cutoff_A=5.0, start=first.potential)
+    again = fit(more, species=["Cu"], form=MTPSettings(level=4, cutoff_A=5.0), start=first.potential)
     assert again.iterations < first.iterations / 2
     assert again.loss <= again.losses[0]
 
 
 def test_a_warm_start_serves_pairs_closer_than_its_minimum_distance():
     structures = crystals(4)
-    first = fit(structures, species=["Cu"], level=6, cutoff_A=5.0, settings=FitSettings(max_iterations=20))
+    first = fit(
+        structures,
+        species=["Cu"],
+        form=MTPSettings(level=6, cutoff_A=5.0),
+        settings=FitSettings(max_iterations=20),
+    )
     close = bulk("Cu", cubic=True).repeat(2)
     close.set_distance(0, 1, 0.9 * first.potential.min_distance_A, fix=0)
     again = fit(
         [*structures, labelled(close, EMT())],
         species=["Cu"],
-        level=6,
-        cutoff_A=5.0,
+        form=MTPSettings(level=6, cutoff_A=5.0),
         settings=FitSettings(max_iterations=20),
         start=first.potential,
     )
@@ -172,14 +188,14 @@ def test_the_jacobian_exists_in_pieces(sizes):
 
 
 def test_same_seed_same_potential_and_threads_do_not_matter():
-    def potential(**settings):
+    def potential(seed, threads=1):
         structures = crystals(3, "Cu Pd")
         return fit(
             structures,
             species=["Cu", "Pd"],
-            level=4,
-            cutoff_A=4.5,
-            settings=FitSettings(max_iterations=5, **settings),
+            form=MTPSettings(level=4, cutoff_A=4.5),
+            settings=FitSettings(max_iterations=5, seed=seed),
+            threads=threads,
         ).potential.parameters
 
     np.testing.assert_array_equal(potential(seed=1), potential(seed=1))
@@ -194,7 +210,13 @@ def test_several_starts_keep_the_best():
         losses.setdefault(state.start, []).append(state.loss)
 
     settings = FitSettings(max_iterations=4, starts=3)
-    result = fit(crystals(3), species=["Cu"], level=6, cutoff_A=5.0, settings=settings, progress=progress)
+    result = fit(
+        crystals(3),
+        species=["Cu"],
+        form=MTPSettings(level=6, cutoff_A=5.0),
+        settings=settings,
+        progress=progress,
+    )
     assert len(losses) == 3
     assert result.loss == min(trace[-1] for trace in losses.values())
 
@@ -207,7 +229,10 @@ def test_weight_of_a_configuration_decides():
     for weight in (1.0, 0.0):
         wrong.info["weight"] = weight
         result = fit(
-            structures, species=["Cu"], level=6, cutoff_A=5.0, settings=FitSettings(max_iterations=10)
+            structures,
+            species=["Cu"],
+            form=MTPSettings(level=6, cutoff_A=5.0),
+            settings=FitSettings(max_iterations=10),
         )
         errors.append(evaluate_errors(result.potential, structures[1:]).energy_rmse_eV_per_atom)
     assert errors[1] < 0.5 * errors[0]
@@ -221,9 +246,9 @@ def test_holdout_is_kept_out():
     result = fit(
         structures,
         species=["Cu"],
-        level=4,
-        cutoff_A=4.5,
-        settings=FitSettings(holdout=0.3, max_iterations=3),
+        form=MTPSettings(level=4, cutoff_A=4.5),
+        settings=FitSettings(max_iterations=3),
+        holdout=0.3,
     )
     assert result.test is not None and result.test.structures == 3
     assert result.train.structures == 7
@@ -237,19 +262,23 @@ def test_clusters_and_crystals_together():
     result = fit(
         [cluster, *crystals(2)],
         species=["Cu"],
-        level=6,
-        cutoff_A=5.0,
+        form=MTPSettings(level=6, cutoff_A=5.0),
         settings=FitSettings(max_iterations=10),
     )
     assert np.isfinite(result.train.stress_rmse_eV_A3)
 
 
-def test_molybdenum(shared_data):
+def test_molybdenum(reference_data):
     """A level-8 fit to an eighth of the data of Zuo et al. is already of the size that their benchmark
     reports."""
-    train = read(shared_data / "zuo2020" / "Mo_train.extxyz", "::8")
-    test = read(shared_data / "zuo2020" / "Mo_test.extxyz", ":")
-    result = fit(train, species=["Mo"], level=8, cutoff_A=5.2, settings=FitSettings(max_iterations=25))
+    train = read(reference_data / "zuo2020" / "Mo_train.extxyz", "::8")
+    test = read(reference_data / "zuo2020" / "Mo_test.extxyz", ":")
+    result = fit(
+        train,
+        species=["Mo"],
+        form=MTPSettings(level=8, cutoff_A=5.2),
+        settings=FitSettings(max_iterations=25),
+    )
     errors = evaluate_errors(result.potential, test)
     assert errors.energy_mae_eV_per_atom < 0.025
     assert errors.force_mae_eV_A < 0.35
@@ -269,12 +298,17 @@ def test_bad_data_are_named(spoil, message):
     structures = crystals(2)
     spoil(structures[1])
     with pytest.raises(InputError, match=message):
-        fit(structures, species=["Cu"], level=4, cutoff_A=4.5, settings=FitSettings(max_iterations=1))
+        fit(
+            structures,
+            species=["Cu"],
+            form=MTPSettings(level=4, cutoff_A=4.5),
+            settings=FitSettings(max_iterations=1),
+        )
 
 
 def test_nothing_to_fit_to():
     with pytest.raises(InputError, match="no labelled structure"):
-        fit([], species=["Cu"], level=4, cutoff_A=4.5)
+        fit([], species=["Cu"], form=MTPSettings(level=4, cutoff_A=4.5))
 
 
 def test_raising_the_ridge_shrinks_the_steps():
@@ -284,7 +318,7 @@ def test_raising_the_ridge_shrinks_the_steps():
     for ridge in (1e-12, 1e-2):
         settings = FitSettings(ridge=ridge, max_iterations=1)
         potential = fit(
-            structures, species=["Cu"], level=8, cutoff_A=5.0, settings=settings, start=form
+            structures, species=["Cu"], form=MTPSettings(level=8, cutoff_A=5.0), settings=settings, start=form
         ).potential
         norms.append(np.linalg.norm(potential.moment_coefficients))
     assert norms[1] < norms[0]

@@ -17,7 +17,8 @@ from scipy.spatial.transform import Rotation
 from structures import ELEMENTS, awkward, potential
 
 from alflow.errors import InputError
-from alflow.potentials import evaluate, jacobian, kernel
+from alflow.potentials import evaluate, kernel
+from alflow.potentials.mtp import basis_functions, jacobian
 
 KINDS = list(awkward())
 
@@ -27,8 +28,10 @@ KINDS = list(awkward())
 def test_agrees_with_the_numpy_reference(kind, species):
     atoms = awkward(species)[kind]
     mtp = potential(10, species)
-    result = evaluate(mtp, [atoms], basis=True)
-    np.testing.assert_allclose(result.basis, reference.basis(mtp, atoms), rtol=1e-9, atol=1e-12)
+    result = evaluate(mtp, [atoms])
+    np.testing.assert_allclose(
+        basis_functions(mtp, [atoms]), reference.basis(mtp, atoms), rtol=1e-9, atol=1e-12
+    )
     np.testing.assert_allclose(result.energies, reference.energies(mtp, atoms), rtol=1e-9)
     scale = max(1e-3, np.abs(result.forces).max())
     np.testing.assert_allclose(result.forces, reference.forces(mtp, atoms), atol=1e-6 * scale)
@@ -76,12 +79,13 @@ def test_gradients_and_jacobian_agree_with_finite_differences():
 def test_a_batch_is_the_structures_one_by_one():
     structures = list(awkward(2).values()) * 3
     mtp = potential(12, 2)
-    batch = evaluate(mtp, structures, gradients=True, basis=True)
+    batch = evaluate(mtp, structures, gradients=True)
+    basis = basis_functions(mtp, structures)
     for i, atoms in enumerate(batch.slices()):
-        alone = evaluate(mtp, [structures[i]], gradients=True, basis=True)
+        alone = evaluate(mtp, [structures[i]], gradients=True)
         np.testing.assert_allclose(batch.forces[atoms], alone.forces, atol=1e-12)
         np.testing.assert_allclose(batch.virials[i], alone.virials[0], atol=1e-11)
-        np.testing.assert_array_equal(batch.basis[atoms], alone.basis)
+        np.testing.assert_array_equal(basis[atoms], basis_functions(mtp, [structures[i]]))
         np.testing.assert_allclose(batch.gradients[atoms], alone.gradients, atol=1e-12)
 
 
@@ -164,31 +168,31 @@ def test_tables_in_no_order_are_refused():
 def test_a_verlet_list_is_of_one_structure():
     structures = list(awkward().values())[:2]
     with pytest.raises(InputError, match="one structure"):
-        evaluate(potential(4), structures, verlet_list=kernel.VerletList(0.5))
+        evaluate(potential(4), structures, neighbors=kernel.VerletList(0.5))
 
 
 def test_a_verlet_list_outlives_a_structure_that_cannot_be_evaluated():
     atoms, kept = awkward()["slab"], kernel.VerletList(0.5)
-    expected = evaluate(potential(8), [atoms], verlet_list=kept)
+    expected = evaluate(potential(8), [atoms], neighbors=kept)
     broken = atoms.copy()
     broken.positions[0, 0] = np.nan
     with pytest.raises(InputError, match="not a finite number"):
-        evaluate(potential(8), [broken], verlet_list=kept)
-    np.testing.assert_array_equal(evaluate(potential(8), [atoms], verlet_list=kept).forces, expected.forces)
+        evaluate(potential(8), [broken], neighbors=kept)
+    np.testing.assert_array_equal(evaluate(potential(8), [atoms], neighbors=kept).forces, expected.forces)
     broken.positions[0] = atoms.positions[1] + 2 * atoms.cell[0] - atoms.cell[1]
     for verlet_list in (kept, kernel.VerletList(0.5), None):
         with pytest.raises(InputError, match="same place"):
-            evaluate(potential(8), [broken], verlet_list=verlet_list)
+            evaluate(potential(8), [broken], neighbors=verlet_list)
 
 
 def test_old_and_new_verlet_lists_refuse_the_same():
     atoms, kept = awkward()["skewed cell"], kernel.VerletList(0.5)
     atoms.positions[1] = atoms.positions[0] + atoms.cell[0] + [0.1, 0, 0]
-    evaluate(potential(8), [atoms], verlet_list=kept)
+    evaluate(potential(8), [atoms], neighbors=kept)
     atoms.positions[1, 0] -= 0.1
     for verlet_list in (kept, kernel.VerletList(0.5), None):
         with pytest.raises(InputError, match="same place"):
-            evaluate(potential(8), [atoms], verlet_list=verlet_list)
+            evaluate(potential(8), [atoms], neighbors=verlet_list)
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
@@ -211,7 +215,8 @@ def test_threads_work_after_a_fork():
 def test_every_build_gives_the_same(build):
     code = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from structures import awkward, potential; from alflow.potentials import evaluate, kernel, jacobian;"
+        "from structures import awkward, potential; from alflow.potentials import evaluate, kernel;"
+        "from alflow.potentials.mtp import jacobian;"
         "s = list(awkward(2).values()); p = potential(14, 2);"
         "energy, slope = evaluate(p, s).energies.sum(), abs(jacobian(p, s)).sum();"
         "print(kernel.build_name, repr(float(energy)), repr(float(slope)))"

@@ -14,7 +14,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from structures import ELEMENTS, lively
 
-from alflow.potentials import MomentTensorPotential, evaluate, kernel
+from alflow.potentials import evaluate, kernel
+from alflow.potentials.mtp import MomentTensorPotential, basis_functions
 
 STEP = 1e-5
 
@@ -65,9 +66,11 @@ def test_agrees_with_the_reference(build: str, mtp: MomentTensorPotential, atoms
     rng = np.random.default_rng(seed)
     atoms.symbols = rng.choice(mtp.species, len(atoms))
     matrix = rng.normal(size=(mtp.parameter_count, rng.integers(1, 40)))
-    result = evaluate(mtp, [atoms], basis=True, gradients=True, grade_matrix=matrix)
+    result = evaluate(mtp, [atoms], gradients=True, grade_matrix=matrix)
     basis = reference.basis(mtp, atoms)
-    np.testing.assert_allclose(result.basis, basis, rtol=1e-9, atol=1e-11 * (1 + np.abs(basis).max()))
+    np.testing.assert_allclose(
+        basis_functions(mtp, [atoms]), basis, rtol=1e-9, atol=1e-11 * (1 + np.abs(basis).max())
+    )
     terms_eV = 1 + np.abs(basis * mtp.moment_coefficients).sum()
     np.testing.assert_allclose(result.energies, reference.energies(mtp, atoms), atol=1e-11 * terms_eV)
 
@@ -120,8 +123,7 @@ def test_the_age_of_a_verlet_list_does_not_show(
         if rng.random() < 0.2:
             atoms.wrap()
         old, new = (
-            evaluate(mtp, [atoms], verlet_list=verlet_list)
-            for verlet_list in (kept, kernel.VerletList(skin_A))
+            evaluate(mtp, [atoms], neighbors=verlet_list) for verlet_list in (kept, kernel.VerletList(skin_A))
         )
         np.testing.assert_array_equal(old.forces, new.forces)
         np.testing.assert_array_equal(old.energies, new.energies)

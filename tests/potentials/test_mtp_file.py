@@ -7,7 +7,7 @@ import pytest
 from structures import potential
 
 from alflow.errors import InputError
-from alflow.potentials import mtp_from_text, mtp_to_text, read_mtp, write_mtp
+from alflow.potentials.mtp import mtp_from_text, mtp_to_text, read_mtp, write_mtp
 
 
 def test_every_number_survives_a_round_trip(tmp_path):

@@ -9,15 +9,16 @@ import pytest
 from ase import Atoms
 from structures import awkward, potential
 
-from alflow.potentials import evaluate, read_mtp, write_mtp
+from alflow.potentials import evaluate
+from alflow.potentials.mtp import read_mtp, write_mtp
 
 FILES = ["level08_species1", "level12_species3", "level16_species2", "level20_species1", "level22_species2"]
 VOIGT = {"xx": (0, 0), "yy": (1, 1), "zz": (2, 2), "yz": (1, 2), "xz": (0, 2), "xy": (0, 1)}
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_mlip2(shared_data, name):
-    folder = shared_data / "mtp_reference"
+def test_mlip2(reference_data, name):
+    folder = reference_data / "mtp_reference"
     species = ["Li", "Na", "K"][: int(name[-1])]
     mtp = read_mtp(folder / f"{name}.mtp", species)
     for case in json.loads((folder / f"{name}.json").read_text()):

@@ -15,7 +15,8 @@ from ase.cluster import Octahedron
 from ase.filters import FrechetCellFilter
 from ase.optimize import LBFGS
 
-from alflow.potentials import FitSettings, MTPCalculator, fit, write_mtp
+from alflow.potentials import FitSettings, PotentialCalculator
+from alflow.potentials.mtp import fit, write_mtp
 from qm_interfaces import (
     CodeFailed,
     LabelLimits,
@@ -112,13 +113,13 @@ def test_an_mtp_relaxes_as_by_ase(tmp_path: Path) -> None:
     fitted = fit(structures, species=["Cu"], level=4, cutoff_A=4.5, settings=FitSettings(max_iterations=20))
     write_mtp(tmp_path / "cu.mtp", fitted.potential)
     options = {
-        "calculator": "alflow.potentials.calculator.MTPCalculator",
+        "calculator": "alflow.potentials.calculator.PotentialCalculator",
         "parameters": {"potential": str(tmp_path / "cu.mtp"), "species": ["Cu"]},
         "allow": ["alflow.potentials"],
     }
     start = structures[1].copy()
     result = relax(get_interface("ase", **options), start, tmp_path, RelaxationSettings(**REACH, steps=300))
-    expected = relaxed_by_ase(start, calculator=MTPCalculator(fitted.potential, species=["Cu"]))
+    expected = relaxed_by_ase(start, calculator=PotentialCalculator(fitted.potential, species=["Cu"]))
     assert result.energy_eV == pytest.approx(expected.get_potential_energy(), abs=1e-4)
     assert result.relaxed is not None
     assert result.relaxed.cell.volume == pytest.approx(expected.cell.volume, rel=2e-4)

@@ -12,7 +12,8 @@ from pymongo.database import Database
 from alflow.campaign.file import parse_campaign
 from workflows.active_learning.schema import ActiveLearning
 from alflow.errors import InputError
-from alflow.potentials import MomentTensorPotential, evaluate, mtp_from_text, mtp_to_text
+from alflow.potentials import evaluate
+from alflow.potentials.mtp import MomentTensorPotential, mtp_from_text, mtp_to_text
 from alflow.report import build_report, gather
 from alflow.store import Store
 

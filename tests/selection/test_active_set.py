@@ -16,7 +16,7 @@ from motep.grade.setting import GradeMode
 from motep.io.mlip.mtp import read_mtp as motep_read_mtp
 
 from alflow.errors import InputError
-from alflow.potentials import MomentTensorPotential, mtp_from_text, mtp_to_text, write_mtp
+from alflow.potentials.mtp import MomentTensorPotential, mtp_from_text, mtp_to_text, write_mtp
 from alflow.selection import ActiveSet, active_set, rows
 from alflow.selection.maxvol import SWAP_TOLERANCE
 

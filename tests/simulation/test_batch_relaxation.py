@@ -17,14 +17,15 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from alflow.errors import InputError
-from alflow.potentials import FitSettings, FlatStructures, MomentTensorPotential, MTPCalculator, fit
+from alflow.potentials import FitSettings, FlatStructures, PotentialCalculator
+from alflow.potentials.mtp import MomentTensorPotential, fit
 from alflow.selection import ActiveSet
 from alflow.simulation import (
     BatchForces,
     BatchResult,
     GradeControl,
     Guards,
-    MTPBatchPotential,
+    GradedPotential,
     Relaxation,
     relax_batch,
 )
@@ -105,17 +106,17 @@ def relaxed(*args: object, **options: object) -> list[BatchResult]:
 def test_minima_are_those_of_ase(potential: MomentTensorPotential, pressure_GPa: float) -> None:
     settings = Relaxation(max_force_eV_A=1e-3, max_stress_GPa=1e-2)
     starts = crystals()[2:5]  # one atom in a skewed cell, two and four atoms of two species
-    results = relaxed(starts, MTPBatchPotential(potential), settings=settings, pressure_GPa=pressure_GPa)
+    results = relaxed(starts, GradedPotential(potential), settings=settings, pressure_GPa=pressure_GPa)
     for atoms, result in zip(starts, results, strict=True):
         assert (result.state, result.reason) == ("converged", "")
-        atoms.calc = MTPCalculator(potential)
+        atoms.calc = PotentialCalculator(potential)
         with LBFGS(FrechetCellFilter(atoms, scalar_pressure=pressure_GPa * units.GPa), logfile=None) as peer:
             assert peer.run(fmax=1e-3, steps=500)
         work = pressure_GPa * units.GPa * (result.atoms.cell.volume - atoms.cell.volume)
         assert result.energy_eV + work == pytest.approx(atoms.get_potential_energy(), abs=1e-5 * len(atoms))
         assert result.atoms.cell.volume == pytest.approx(atoms.cell.volume, rel=1e-3)
         found = result.atoms.copy()
-        found.calc = MTPCalculator(potential)
+        found.calc = PotentialCalculator(potential)
         assert found.get_potential_energy() == pytest.approx(result.energy_eV, abs=1e-10)
         assert np.abs(found.get_forces()).max() <= result.max_force_eV_A + 1e-9 <= 1.1e-3
         stress = found.get_stress(voigt=False) / units.GPa + pressure_GPa * np.eye(3)
@@ -147,7 +148,7 @@ def test_rotations_translations_and_supercells_change_nothing(
     other.set_cell(other.cell.array @ rotation, scale_atoms=True)
     other.positions += random.normal(scale=5, size=3)
     other = other[random.permutation(len(other))]
-    one, two = relaxed([start, other], MTPBatchPotential(potential), settings=TIGHT)
+    one, two = relaxed([start, other], GradedPotential(potential), settings=TIGHT)
     assert one.state == two.state == "converged"
     count = int(np.prod(repeat))
     assert two.energy_eV == pytest.approx(count * one.energy_eV, abs=1e-6 * len(other))
@@ -157,7 +158,7 @@ def test_rotations_translations_and_supercells_change_nothing(
 def test_what_is_relaxed_needs_no_step_and_what_is_not_stops_at_the_limit(
     potential: MomentTensorPotential,
 ) -> None:
-    model = MTPBatchPotential(potential)
+    model = GradedPotential(potential)
     first = relaxed(crystals(), model, settings=TIGHT)
     again = relaxed([result.atoms for result in first], model, settings=TIGHT)
     assert [result.steps for result in again] == [0] * len(first)
@@ -186,7 +187,7 @@ def test_bad_structures_are_set_aside_and_the_others_go_on(potential: MomentTens
         "nearer than min_distance_A = 0.5": [near],
         "not finite": [nothing],
     }
-    results = relaxed([*starts, *chain.from_iterable(bad.values())], MTPBatchPotential(potential))
+    results = relaxed([*starts, *chain.from_iterable(bad.values())], GradedPotential(potential))
     assert [result.state for result in results] == ["converged"] * 6 + ["guarded"] * 7
     reasons = iter(result.reason for result in results[6:])
     for text, group in bad.items():
@@ -229,8 +230,8 @@ def test_grades_are_those_of_the_calculator(
     potential: MomentTensorPotential, training: list[Atoms], mode: str
 ) -> None:
     active_set = ActiveSet.from_structures(potential, training, mode)  # type: ignore[arg-type]
-    calculator = MTPCalculator(potential, active_set=active_set)
-    for result in relaxed(crystals(), MTPBatchPotential(potential, active_set)):
+    calculator = PotentialCalculator(potential, active_set=active_set)
+    for result in relaxed(crystals(), GradedPotential(potential, active_set)):
         calculator.calculate(result.atoms)
         assert result.extrapolation_grade == pytest.approx(calculator.results["extrapolation_grade"], 1e-6)
 

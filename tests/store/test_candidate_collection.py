@@ -8,8 +8,9 @@ from bson import ObjectId
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from alflow.states import CandidateState, Dropped
 from alflow.store import Store
-from alflow.store.candidates import DROPPED, PAUSED, RELAXED, WAITING, order_of
+from alflow.store.candidates import order_of
 
 
 def documents(count: int, first: int = 1) -> list[dict[str, Any]]:
@@ -19,7 +20,7 @@ def documents(count: int, first: int = 1) -> list[dict[str, Any]]:
             "name": f"fcc {number}",
             "atoms": bulk("Cu", a=3.5 + 0.001 * number),
             "fractions": [1.0, 0.0] if number % 2 else [0.5, 0.5],
-            "reason": None if number % 10 else "overlaps",
+            **({} if number % 10 else {"dropped": Dropped.UNUSABLE, "reason": "overlaps"}),
         }
         for number in range(first, first + count)
     ]
@@ -44,14 +45,25 @@ def test_a_candidate_is_inserted_once(store: Store) -> None:
 def test_a_candidate_comes_back_as_it_was_given(store: Store) -> None:
     originals = documents(3)
     store.candidates.add(
-        "a", [*originals, {"name": "x", "atoms": None, "fractions": [], "reason": "cut off"}]
+        "a",
+        [
+            *originals,
+            {
+                "name": "x",
+                "atoms": None,
+                "fractions": [],
+                "dropped": Dropped.UNUSABLE,
+                "reason": "cut off",
+            },
+        ],
     )
     found = {candidate["name"]: candidate for candidate in store.candidates.find("a")}
     for document in originals:
         atoms = found[document["name"]]["atoms"]
         assert atoms == document["atoms"]
         assert found[document["name"]]["formula"] == "Cu"
-    assert (found["x"]["atoms"], found["x"]["state"], found["x"]["reason"]) == (None, DROPPED, "cut off")
+    assert found["x"]["atoms"] is None
+    assert [found["x"][key] for key in ("state", "dropped", "reason")] == ["dropped", "unusable", "cut off"]
 
 
 @given(st.text(), st.text())
@@ -64,7 +76,9 @@ def test_the_order_is_shuffled_and_the_same_in_every_run(store: Store) -> None:
     assert order_of("fcc 1") == 204732531113048
     store.candidates.add("a", documents(60))
     store.candidates.add("b", reversed(documents(60)))
-    first, second = (names(store, store.candidates.ids(campaign, 0, WAITING)) for campaign in "ab")
+    first, second = (
+        names(store, store.candidates.ids(campaign, 0, CandidateState.WAITING)) for campaign in "ab"
+    )
     assert first == second == sorted(first, key=order_of)
     assert first != sorted(first, key=lambda name: int(name.split()[1]))
 
@@ -72,27 +86,33 @@ def test_the_order_is_shuffled_and_the_same_in_every_run(store: Store) -> None:
 @pytest.mark.parametrize("taken", [0, 1, 50])
 def test_the_first_of_the_order_are_the_same_as_of_all(store: Store, taken: int) -> None:
     store.candidates.add("a", documents(60))
-    waiting = store.candidates.ids("a", 0, WAITING)
+    waiting = store.candidates.ids("a", 0, CandidateState.WAITING)
     assert len(waiting) == 54
-    store.candidates.write((key, {"state": PAUSED}) for key in waiting[:taken])
+    store.candidates.write((key, {"state": CandidateState.PAUSED}) for key in waiting[:taken])
     for limit in (1, 2, 3, 30, 100):
-        assert store.candidates.ids("a", 0, WAITING, limit=limit) == waiting[taken:][:limit]
-    assert store.candidates.ids("a", 0, PAUSED, limit=1) == waiting[:taken][:1]
-    assert store.candidates.ids("a", 1, WAITING, limit=1) == []
+        assert store.candidates.ids("a", 0, CandidateState.WAITING, limit=limit) == waiting[taken:][:limit]
+    assert store.candidates.ids("a", 0, CandidateState.PAUSED, limit=1) == waiting[:taken][:1]
+    assert store.candidates.ids("a", 1, CandidateState.WAITING, limit=1) == []
 
 
 def test_what_is_written_is_what_is_asked_for(store: Store) -> None:
     store.candidates.add("a", documents(20))
-    ids = store.candidates.ids("a", 0, WAITING)
+    ids = store.candidates.ids("a", 0, CandidateState.WAITING)
     relaxed = bulk("Cu", a=3.61)
     store.candidates.write([])
     store.candidates.write(
-        (key, {"state": RELAXED, "atoms": relaxed, "version": 1 + n % 2, "energies.0": -3.0 - n})
+        (
+            key,
+            {"state": CandidateState.RELAXED, "atoms": relaxed, "version": 1 + n % 2, "energies.0": -3.0 - n},
+        )
         for n, key in enumerate(ids[:6])
     )
-    store.candidates.write([(ids[6], {"state": WAITING, "stage": 1})])
-    assert store.candidates.counts("a") == {0: {WAITING: 11, RELAXED: 6, DROPPED: 2}, 1: {WAITING: 1}}
-    assert store.candidates.ids("a", 0, RELAXED, version={"$lt": 2}) == ids[:6:2]
+    store.candidates.write([(ids[6], {"state": CandidateState.WAITING, "stage": 1})])
+    assert store.candidates.counts("a") == {
+        0: {CandidateState.WAITING: 11, CandidateState.RELAXED: 6, CandidateState.DROPPED: 2},
+        1: {CandidateState.WAITING: 1},
+    }
+    assert store.candidates.ids("a", 0, CandidateState.RELAXED, version={"$lt": 2}) == ids[:6:2]
     found, fractions, energies_eV = store.candidates.energies("a", 0)
     assert found == ids[:6]
     assert energies_eV.tolist() == [-3.0, -4.0, -5.0, -6.0, -7.0, -8.0]
@@ -123,5 +143,7 @@ def test_pure_elements_are_found(store: Store) -> None:
     assert store.candidates.has("a", **{"fractions.0": 1.0, "reason": None})
     assert not store.candidates.has("a", **{"fractions.1": 1.0})
     assert not store.candidates.has("b")
-    (pure,) = names(store, store.candidates.ids("a", 0, WAITING, limit=1, **{"fractions.0": 1.0}))
+    (pure,) = names(
+        store, store.candidates.ids("a", 0, CandidateState.WAITING, limit=1, **{"fractions.0": 1.0})
+    )
     assert int(pure.split()[1]) % 2 == 1

@@ -13,8 +13,8 @@ from pymongo.errors import DuplicateKeyError
 from workflows.active_learning.schema import ActiveLearning
 from alflow.errors import InputError
 from alflow.explorers import EXPLORERS, Run
-from alflow.states import RunState
-from alflow.store import Store, overview
+from alflow.states import CampaignState, LabelKind, RunState
+from alflow.store import Store
 from alflow.store.configurations import configuration_hash
 
 LEVEL = {"code": "mock", "cutoff_eV": 300}
@@ -31,7 +31,9 @@ def runs_of(campaign: ActiveLearning, start: Atoms) -> list[tuple[str, Run]]:
 
 def ask(store: Store, atoms: Atoms, number: int = 1, campaign: str = "cu") -> ObjectId:
     configuration = store.configurations.add(atoms, {"kind": "test"})
-    return store.labels.request(configuration, LEVEL, campaign=campaign, round_=0, number=number)
+    return store.labels.request(
+        configuration, LEVEL, campaign=campaign, round_=0, number=number, kind=LabelKind.INITIAL
+    )
 
 
 def finish(store: Store, label: ObjectId, rejections: list[str] | None = None) -> bool:
@@ -58,19 +60,19 @@ def test_a_round_is_advanced_once(store: Store, campaign: ActiveLearning) -> Non
 
 def test_an_ended_campaign_stays_ended_until_reopened(store: Store, campaign: ActiveLearning) -> None:
     store.campaigns.create(campaign)
-    assert store.campaigns.end("cu", "failed", "no power")
-    assert not store.campaigns.end("cu", "finished", "later")
+    assert store.campaigns.end("cu", CampaignState.FAILED, "no power")
+    assert not store.campaigns.end("cu", CampaignState.FINISHED, "later")
     assert not store.campaigns.advance("cu", 0, barren=0, quiet=0)
     assert store.campaigns.get("cu")["reason"] == "no power"
-    assert not store.campaigns.reopen("cu", "stopped")
-    assert store.campaigns.reopen("cu", "stopped", "failed")
+    assert not store.campaigns.reopen("cu", CampaignState.STOPPED)
+    assert store.campaigns.reopen("cu", CampaignState.STOPPED, CampaignState.FAILED)
     assert store.campaigns.get("cu")["state"] == "running"
 
 
 def test_unknown_campaign_is_one_sentence(store: Store, campaign: ActiveLearning) -> None:
     store.campaigns.create(campaign)
     with pytest.raises(InputError, match="campaign 'nu' is not in this database; it has: cu"):
-        overview(store, "nu")
+        store.campaigns.get("nu")
 
 
 def test_the_same_structure_is_one_configuration(store: Store) -> None:
@@ -96,7 +98,9 @@ def test_two_campaigns_share_a_label(store: Store) -> None:
 
 def test_a_held_out_label_is_trained_on_once_it_is_asked_for(store: Store) -> None:
     configuration = store.configurations.add(bulk("Cu"), {})
-    label = store.labels.request(configuration, {}, campaign="cu", round_=1, number=1, held_out=True)
+    label = store.labels.request(
+        configuration, {}, campaign="cu", round_=1, number=1, kind=LabelKind.VALIDATION
+    )
     claimed = store.labels.claim(label)
     assert claimed is not None
     store.labels.finish(
@@ -108,9 +112,9 @@ def test_a_held_out_label_is_trained_on_once_it_is_asked_for(store: Store) -> No
         rejections=[],
     )
     assert store.labels.to_train_on("cu") == []
-    store.labels.request(configuration, {}, campaign="cu", round_=2, number=1)
+    store.labels.request(configuration, {}, campaign="cu", round_=2, number=1, kind=LabelKind.EXTRAPOLATIVE)
     assert store.labels.to_train_on("cu") == [label]
-    store.labels.request(configuration, {}, campaign="cu", round_=3, number=1, held_out=True)
+    store.labels.request(configuration, {}, campaign="cu", round_=3, number=1, kind=LabelKind.VALIDATION)
     assert store.labels.to_train_on("cu") == [label]
 
 

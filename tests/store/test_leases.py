@@ -6,12 +6,14 @@ from datetime import timedelta
 
 from ase.build import bulk
 
-from workflows.active_learning.schema import ActiveLearning
+from alflow.campaign.kinds import CampaignSettings
+from alflow.states import LabelKind
 from alflow.store import Store
-from alflow.store.lease import break_dead_leases, new_lease, now
+from alflow.store.leased_work import new_lease
+from alflow.store.times import now
 
 
-def test_one_holder_at_a_time(store: Store, campaign: ActiveLearning) -> None:
+def test_one_holder_at_a_time(store: Store, campaign: CampaignSettings) -> None:
     store.campaigns.create(campaign)
     with store.campaigns.leased("cu") as first:
         assert first
@@ -21,33 +23,35 @@ def test_one_holder_at_a_time(store: Store, campaign: ActiveLearning) -> None:
         assert third
 
 
-def test_an_old_lease_is_free(store: Store, campaign: ActiveLearning) -> None:
+def test_an_old_lease_is_free(store: Store, campaign: CampaignSettings) -> None:
     store.campaigns.create(campaign)
     store.campaigns.collection.update_one({}, {"$set": {"lease": new_lease(seconds=-1)}})
     with store.campaigns.leased("cu") as mine:
         assert mine
 
 
-def test_only_leases_of_vanished_processes_are_broken(store: Store, campaign: ActiveLearning) -> None:
+def test_only_leases_of_vanished_processes_are_broken(store: Store, campaign: CampaignSettings) -> None:
     store.campaigns.create(campaign)
     collection = store.campaigns.collection
     collection.update_one({}, {"$set": {"lease": new_lease()}})
-    assert break_dead_leases(collection, {}) == 0
+    assert store.campaigns.break_dead_leases("cu") == 0
     collection.update_one({}, {"$set": {"lease.process_started": 1.0}})  # the number went to another process
-    assert break_dead_leases(collection, {}) == 1
+    assert store.campaigns.break_dead_leases("cu") == 1
     gone = subprocess.run(
         [sys.executable, "-c", "import os; print(os.getpid())"], capture_output=True, check=True
     )
     collection.update_one({}, {"$set": {"lease": new_lease() | {"pid": int(gone.stdout)}}})
-    assert break_dead_leases(collection, {}) == 1
+    assert store.campaigns.break_dead_leases("cu") == 1
     elsewhere = new_lease() | {"pid": int(gone.stdout), "host": "another-node"}
     collection.update_one({}, {"$set": {"lease": elsewhere}})
-    assert break_dead_leases(collection, {}) == 0
+    assert store.campaigns.break_dead_leases("cu") == 0
 
 
 def test_a_label_whose_worker_always_dies_is_given_up(store: Store) -> None:
     configuration = store.configurations.add(bulk("Cu"), {})
-    label = store.labels.request(configuration, {"code": "x"}, campaign="cu", round_=0, number=1)
+    label = store.labels.request(
+        configuration, {"code": "x"}, campaign="cu", round_=0, number=1, kind=LabelKind.INITIAL
+    )
     claims = 0
     while store.labels.claim(label) is not None:
         claims += 1

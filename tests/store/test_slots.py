@@ -4,7 +4,7 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 from alflow.store import Store
-from alflow.store.lease import now
+from alflow.store.times import now
 
 
 def test_there_are_so_many_slots_and_no_more(store: Store) -> None:
@@ -24,7 +24,7 @@ def test_there_are_so_many_slots_and_no_more(store: Store) -> None:
 def test_a_slot_that_was_lost_is_not_given_back_for_its_next_holder(store: Store) -> None:
     first = store.slots.take("vasp", 1)
     assert first is not None
-    store.slots.collection.update_one({}, {"$set": {"lease.until": now() - timedelta(seconds=1)}})
+    store.slots.work.collection.update_one({}, {"$set": {"lease.until": now() - timedelta(seconds=1)}})
     assert store.slots.take("vasp", 1) is not None
     store.slots.give_back(first)
     assert store.slots.all_taken("vasp", 1)
@@ -32,6 +32,6 @@ def test_a_slot_that_was_lost_is_not_given_back_for_its_next_holder(store: Store
 
 def test_the_slot_of_a_dead_process_is_free(store: Store) -> None:
     assert store.slots.take("vasp", 1) is not None
-    store.slots.collection.update_one({}, {"$set": {"lease.process_started": 1.0}})
+    store.slots.work.collection.update_one({}, {"$set": {"lease.process_started": 1.0}})
     assert not store.slots.all_taken("vasp", 1)
     assert store.slots.take("vasp", 1) is not None

@@ -14,8 +14,9 @@ from fireworks import Firework
 from alflow.errors import InputError
 from alflow.explorers import EXPLORERS, Run
 from alflow.selection import fingerprint, select
-from alflow.states import RunState
+from alflow.states import LabelKind, LabelState, RunState
 from alflow.store import Store
+from alflow.store.cost import processor_hours
 from alflow.store.labels import level_hash
 from alflow.structures.files import read_structures
 from alflow.structures.displaced import displaced
@@ -24,6 +25,7 @@ from workflows.active_learning.schema import ActiveLearning
 from workflows.labelling import last_failure, level_of_theory, request_labels
 from workflows.stop_rules import ExplorerProgress, why_stop
 from workflows.tasks.base import firework
+from workflows.tasks.explore import ExploreTask
 from workflows.training import read_active_set, read_potential, refit
 
 FIXED = ("species", "structures", "potential", "initial")
@@ -93,7 +95,7 @@ def explorations(store: Store, config: ActiveLearning, round_: int) -> list[Fire
         store.explorers.go_on(name, [run["index"] for run in _outdated(store, name)])
         runs = store.explorers.unfinished(name)
     return [
-        firework("explore", run["name"], campaign=name, round_=round_, explorer=run["index"])
+        firework(ExploreTask, run["name"], campaign=name, round_=round_, explorer=run["index"])
         for run in reversed(runs)
     ]
 
@@ -102,7 +104,7 @@ def choose(store: Store, config: ActiveLearning, round_: int) -> dict[str, Any]:
     """Ask for labels: of displaced starts in round 0, later of the most extrapolative frames."""
     if round_ == 0:
         structures = displaced(store.explorers.starts(config.name), config.initial)
-        labels = request_labels(store, config, round_, structures, {"kind": "initial"})
+        labels = request_labels(store, config, round_, structures, LabelKind.INITIAL)
         return {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
     return _choose_extrapolative(store, config, round_)
 
@@ -127,11 +129,11 @@ def conclude(store: Store, config: ActiveLearning, round_: int) -> None:
     quiet = document["quiet"] + 1 if not unfinished and not learned else 0
     progress = ExplorerProgress(
         round=round_,
-        labels=store.labels.counts(name)["done"],
+        labels=store.labels.counts(name)[LabelState.DONE],
         unfinished=len(unfinished),
         explorer_states=[RunState(run["state"]) for run in runs],
         force_rmse_eV_A=[p["errors"]["force_rmse_eV_A"] for p in store.potentials.history(name)],
-        cpu_hours=document["cpu_seconds"] / 3600,
+        cpu_hours=processor_hours(document),
         barren=barren,
         quiet=quiet,
         last_failure=last_failure(store, name, round_) or _pause(paused),
@@ -190,7 +192,7 @@ def _import_labels(store: Store, config: ActiveLearning, structures: list[Atoms]
         return
     labels = []
     for number, atoms in enumerate(structures, start=1):
-        origin = {"campaign": name, "round": 0, "kind": "imported", "file": file}
+        origin = {"campaign": name, "round": 0, "file": file}
         configuration = store.configurations.add(atoms, origin)
         level = {"imported": file}
         labels.append(store.labels.import_result(configuration, level, atoms, campaign=name, number=number))
@@ -218,7 +220,7 @@ def _choose_extrapolative(store: Store, config: ActiveLearning, round_: int) -> 
         gamma_select=config.selection.gamma_save,
     )
     chosen = [candidates[i] for i in selection.chosen]
-    labels = request_labels(store, config, round_, chosen, {"kind": "extrapolative", "potential": version})
+    labels = request_labels(store, config, round_, chosen, LabelKind.EXTRAPOLATIVE)
     refused = [f"{_origin(candidates[i])}: {why}" for i, why in selection.rejected.items()][:REASONS_KEPT]
     grades = [frame.info["extrapolation_grade"] for frame in candidates]
     return {"candidates": len(candidates), "labels": labels, "refused": refused, "grades": _extremes(grades)}

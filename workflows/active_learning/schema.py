@@ -83,5 +83,5 @@ class ActiveLearning(CampaignSettings):
         """The files that it names, each after the field that names it."""
         named = [("initial.file", self.initial.file)]
         named += [(f"structure {s.name!r}", s.file) for s in self.structures]
-        named += [(f"explorer {e.name!r}", file) for e in self.explorers for file in e.files()]
+        named += [(f"explorer {e.name!r}", file) for e in self.explorers for file in e.paths()]
         return [(field, file) for field, file in named if file is not None]

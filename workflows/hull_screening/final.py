@@ -1,4 +1,4 @@
-"""Final: quantum mechanics relaxes what is left, and the hull is made of its energies."""
+"""Final: quantum mechanics relaxes the candidates that are left, and its energies make the hull."""
 
 from __future__ import annotations
 
@@ -8,14 +8,12 @@ from ase import units
 from bson import ObjectId
 from fireworks import Firework
 
-from workflows.hull_screening.schema import Screening
 from alflow.errors import InputError
 from alflow.hull import hull_distances
+from alflow.states import CampaignState, CandidateState, Dropped, LabelKind, LabelState
 from alflow.store import Store
-from alflow.store.campaigns import FAILED, FINISHED
-from alflow.store.candidates import DROPPED, FINAL, WAITING
-from alflow.store.labels import DONE
 from workflows.hull_screening.phase import choice
+from workflows.hull_screening.schema import Screening
 from workflows.labelling import request_labels
 
 
@@ -26,7 +24,9 @@ def explorations(store: Store, config: Screening, document: dict[str, Any]) -> l
 
 def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
     """The next candidates to relax."""
-    members = store.candidates.ids(config.name, document["stage"], WAITING, limit=config.final.per_round)
+    members = store.candidates.ids(
+        config.name, document["stage"], CandidateState.WAITING, limit=config.final.per_round
+    )
     frames = [candidate["atoms"] for candidate in store.candidates.get(members)]
     goal = config.final.relaxation
     relaxation = {
@@ -40,8 +40,8 @@ def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[st
         config,
         document["round"],
         frames,
-        {"kind": "final"},
-        held_out=True,
+        LabelKind.FINAL,
+        stage=document["stage"],
         relaxation=relaxation,
         timeout_s=config.final.timeout_s,
     )
@@ -57,28 +57,33 @@ def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[
         (candidate, _relaxed(store, stage, label))
         for candidate, label in zip(event["members"], event["labels"], strict=True)
     )
-    if store.candidates.ids(name, stage, WAITING, limit=1):
+    if store.candidates.ids(name, stage, CandidateState.WAITING, limit=1):
         return {}
     ids, fractions, energies_eV = store.candidates.energies(name, stage)
     try:
         distances_eV = hull_distances(fractions, energies_eV)
     except InputError as error:
-        return {"end": (FAILED, f"there is no hull: {error}")}
+        return {"end": (CampaignState.FAILED, f"there is no hull: {error}")}
     store.candidates.write(
         (key, {"above_hull": float(distance_eV)}) for key, distance_eV in zip(ids, distances_eV, strict=True)
     )
     stable = int((distances_eV == 0).sum())
-    return {"end": (FINISHED, f"{stable} structures are on the hull; `alflow hull` shows them")}
+    return {"end": (CampaignState.FINISHED, f"{stable} structures are on the hull; `alflow hull` shows them")}
 
 
 def _relaxed(store: Store, stage: int, label: ObjectId) -> dict[str, Any]:
     document = store.labels.get(label)
-    if document["state"] != DONE:
+    if document["state"] != LabelState.DONE:
         reason = f"relaxation by quantum mechanics {document['state']}: {document['reason']}"
-        return {"state": DROPPED, "reason": reason, "label": label}
+        return {
+            "state": CandidateState.DROPPED,
+            "dropped": Dropped.QM_FAILED,
+            "reason": reason,
+            "label": label,
+        }
     (atoms,) = store.labels.structures([label])
     return {
-        "state": FINAL,
+        "state": CandidateState.FINAL,
         "atoms": atoms,
         f"energies.{stage}": document["energy_eV"] / len(atoms),
         "label": label,

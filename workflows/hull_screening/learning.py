@@ -1,4 +1,4 @@
-"""Learning: relax the candidates of a stage, label where its potential would have to guess, refit."""
+"""Learning: relax the candidates of a stage, label where its potential extrapolates, refit."""
 
 from __future__ import annotations
 
@@ -8,11 +8,10 @@ from typing import Any
 from bson import ObjectId
 from fireworks import Firework
 
-from workflows.hull_screening.schema import Screening
 from alflow.selection import fingerprint, select
-from alflow.store import Store, campaigns
-from alflow.store.candidates import DROPPED, PAUSED, RELAXED, WAITING, energies_without
-from alflow.store.labels import FAILED, REJECTED
+from alflow.states import CampaignState, CandidateState, ChunkTask, Dropped, LabelKind, LabelState
+from alflow.store import Store
+from alflow.store.candidates import energies_without
 from workflows.hull_screening.phase import (
     Phase,
     choice,
@@ -21,11 +20,12 @@ from workflows.hull_screening.phase import (
     refit_stage,
     stage_version,
 )
+from workflows.hull_screening.schema import Screening
 from workflows.labelling import request_labels
 from workflows.training import read_active_set, read_potential
 
 COMPARED = 1000  # paused candidates that a selection looks at: it takes a handful of them
-REASONS_KEPT = 20  # in the event; candidates that are put aside keep their own
+REASONS_KEPT = 20  # in the event; candidates that are dropped keep their own
 
 
 def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
@@ -33,35 +33,39 @@ def explorations(store: Store, config: Screening, document: dict[str, Any]) -> l
     members = to_relax(store, document)
     count = max(1, math.ceil(len(members) / config.screen.chunk))
     chunks = [members[number::count] for number in range(count)]  # as even as they can be
-    return chunk_fireworks(store, document, "relax", chunks)
+    return chunk_fireworks(store, document, ChunkTask.RELAX, chunks)
 
 
 def to_relax(store: Store, document: dict[str, Any], limit: int = 0) -> list[ObjectId]:
-    """What a round relaxes: paused and a sample of new ones; once there are none, outdated ones.
+    """The candidates that a round relaxes: paused ones and a sample of new ones; then outdated ones.
 
-    With a `limit` no more than so many of each, to see whether there are any.
+    With a `limit`, no more than so many of each, to see whether there are any.
     """
     name, stage = document["name"], document["stage"]
-    unrelaxed = store.candidates.ids(name, stage, PAUSED, limit=limit)
-    unrelaxed += store.candidates.ids(name, stage, WAITING, limit=limit or document["sample"])
+    unrelaxed = store.candidates.ids(name, stage, CandidateState.PAUSED, limit=limit)
+    unrelaxed += store.candidates.ids(name, stage, CandidateState.WAITING, limit=limit or document["sample"])
     older = {"$lt": stage_version(store, document)}
-    return unrelaxed or store.candidates.ids(name, stage, RELAXED, limit=limit, version=older)
+    return unrelaxed or store.candidates.ids(name, stage, CandidateState.RELAXED, limit=limit, version=older)
 
 
 def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
     """The most extrapolative of the paused candidates.
 
-    Of a configuration that failed to be labelled nothing like it is asked for again; one near a labelled
-    configuration is, as the potential would have to guess there all the same.
+    Nothing like a configuration that could not be labelled is asked for again. A candidate near a labelled
+    configuration is, as the potential has to extrapolate there all the same.
     """
     name, round_ = config.name, document["round"]
     stage = config.stages[document["stage"]]
-    ids = store.candidates.ids(name, document["stage"], PAUSED, limit=COMPARED)
+    ids = store.candidates.ids(name, document["stage"], CandidateState.PAUSED, limit=COMPARED)
     if not ids:
         return choice(ids, [])
     # What a killed attempt at this very choice has asked for must not change the choice.
     asked = [label for label in store.labels.find(name) if label["round"] < round_]
-    failed = [label["configuration"] for label in asked if label["state"] in (FAILED, REJECTED)]
+    failed = [
+        label["configuration"]
+        for label in asked
+        if label["state"] in (LabelState.FAILED, LabelState.REJECTED)
+    ]
     paused = store.candidates.get(ids)
     frames = [candidate["atoms"] for candidate in paused]
     version = stage_version(store, document)
@@ -74,8 +78,8 @@ def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[st
         min_distance_A=config.qm.limits.min_distance_A,
         gamma_select=stage.selection.gamma_save,
     )
-    source = {"kind": "extrapolative", "potential": version}
-    labels = request_labels(store, config, round_, [frames[i] for i in selection.chosen], source)
+    chosen = [frames[i] for i in selection.chosen]
+    labels = request_labels(store, config, round_, chosen, LabelKind.EXTRAPOLATIVE, stage=document["stage"])
     refused = [f"{paused[i]['name']}: {why}" for i, why in selection.rejected.items()]
     grades = [candidate["extrapolation_grade"] for candidate in paused]
     return choice(frames, labels, grades, refused=refused[:REASONS_KEPT])
@@ -85,7 +89,7 @@ def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[
     """Refit; when every candidate of the stage is relaxed with the same version, on to its validation."""
     name, stage = config.name, document["stage"]
     learned = refit_stage(store, config, document, stage)
-    paused = store.candidates.ids(name, stage, PAUSED)
+    paused = store.candidates.ids(name, stage, CandidateState.PAUSED)
     chosen = store.events.get(name, f"selected-{document['round']}")
     if paused and chosen is not None and not chosen["labels"]:
         _give_up(store, stage, paused)  # nothing that could be labelled would let them go on
@@ -95,7 +99,7 @@ def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[
         return {"sample": 2 * document["sample"], "barren": barren}
     if missing := missing_elements(store, config, **{f"energies.{stage}": {"$exists": True}}):
         reason = f"no candidate that is pure {missing[0]} could be relaxed, and the hull needs all elements"
-        return {"end": (campaigns.FAILED, f"{reason}; see `alflow hull`")}
+        return {"end": (CampaignState.FAILED, f"{reason}; see `alflow hull`")}
     return {"phase": Phase.VALIDATION}
 
 
@@ -104,7 +108,8 @@ def _give_up(store: Store, stage: int, paused: list[ObjectId]) -> None:
         (
             candidate["_id"],
             {
-                "state": DROPPED,
+                "state": CandidateState.DROPPED,
+                "dropped": Dropped.NOT_LABELLED,
                 "reason": f"cannot be labelled: {candidate['reason']}",
                 "energies": energies_without(candidate, stage),
             },

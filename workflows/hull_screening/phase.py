@@ -9,14 +9,16 @@ from typing import Any, Protocol
 from bson import ObjectId
 from fireworks import Firework
 
-from workflows.hull_screening.schema import Screening
+from alflow.states import ChunkTask
 from alflow.store import Store
+from workflows.hull_screening.schema import Screening
+from workflows.tasks import gather, relax
 from workflows.tasks.base import firework
 from workflows.training import refit
 
 
 class Phase(StrEnum):
-    """Phases by the name that a campaign's document has."""
+    """Phases by their name in a campaign's document."""
 
     GATHERING = "gathering"
     LEARNING = "learning"
@@ -25,7 +27,7 @@ class Phase(StrEnum):
 
 
 class PhaseModule(Protocol):
-    """What a phase does in a round; `document` is the campaign's. A killed call is repeated."""
+    """The part of a phase in a round; `document` is the campaign's. A killed call is repeated."""
 
     def explorations(self, store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
         """The fireworks that a round begins with."""
@@ -36,20 +38,22 @@ class PhaseModule(Protocol):
         ...
 
     def conclude(self, store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
-        """What changes in the campaign's document, or ``end``: end state and reason."""
+        """The changes of the campaign's document, or ``end``: end state and reason."""
         ...
 
 
 def chunk_fireworks(
-    store: Store, document: dict[str, Any], task: str, chunks: list[list[ObjectId]]
+    store: Store, document: dict[str, Any], task: ChunkTask, chunks: list[list[ObjectId]]
 ) -> list[Firework]:
-    """Divide a round's work into these chunks, unless that was done before; fireworks of those to do."""
+    """Divide a round's work into these chunks, unless that was done before; fireworks of the open ones."""
     name, round_ = document["name"], document["round"]
     if store.events.get(name, f"divided-{round_}") is None:
-        store.chunks.create(name, round_, chunks)
+        store.chunks.create(name, round_, chunks, task=task)
         store.events.add(name, f"divided-{round_}", "divided", round_, chunks=len(chunks))
+    # The tasks import this package, so they are looked up when they are needed.
+    work_on = gather.GatherTask if task == ChunkTask.GATHER else relax.RelaxTask
     return [
-        firework(task, f"{task} {number + 1}", campaign=name, round_=round_, chunk=number)
+        firework(work_on, f"{task} {number + 1}", campaign=name, round_=round_, chunk=number)
         for number in reversed(store.chunks.unfinished(name, round_))
     ]
 
@@ -57,7 +61,7 @@ def chunk_fireworks(
 def choice(
     candidates: Sequence[Any], labels: list[ObjectId], grades: Sequence[float] = (), **facts: Any
 ) -> dict[str, Any]:
-    """The facts of a choice."""
+    """The facts of the event that makes a choice final."""
     extremes = [min(grades), max(grades)] if grades else []
     return {"candidates": len(candidates), "labels": labels, "refused": [], "grades": extremes, **facts}
 
@@ -70,7 +74,7 @@ def refit_stage(store: Store, config: Screening, document: dict[str, Any], stage
         config.name,
         document["round"],
         species=config.species,
-        potential=settings.potential,
+        form=settings.potential,
         settings=settings.fit,
         mode=settings.selection.mode,
         stage=stage,
@@ -86,12 +90,12 @@ def stage_version(store: Store, document: dict[str, Any]) -> int:
 
 
 def enter_learning(config: Screening, stage: int) -> dict[str, Any]:
-    """The campaign's document where a stage begins to learn."""
+    """The changes of the campaign's document with which a stage begins to learn."""
     return {"phase": Phase.LEARNING, "stage": stage, "sample": config.screen.first_sample}
 
 
 def missing_elements(store: Store, config: Screening, **where: Any) -> list[str]:
-    """Species of which no pure candidate is such."""
+    """Species without a pure-element candidate matching `where`."""
     return [
         symbol
         for index, symbol in enumerate(config.species)

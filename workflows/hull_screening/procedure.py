@@ -7,14 +7,14 @@ A campaign goes through phases, one module each, of one or more rounds:
 `gathering`
     Candidates are enumerated and stored; the first labels are some of them, displaced.
 `learning`
-    The stage's potential relaxes its candidates, a growing sample of them a round; where it would have to
-    guess they pause, the best of them are labelled, and they go on with the next version. What was relaxed
-    with an older version is relaxed again, until all are relaxed with the same one.
+    The stage's potential relaxes its candidates, a growing sample of them per round. Where it would have to
+    guess they pause, the best of them are labelled, and they go on with the next version. Candidates that an
+    older version relaxed are relaxed again, until all are relaxed with the same version.
 `validation`
-    Relaxed candidates that the potential was not trained on are labelled: that gives its error σ. What is
-    within kσ of the hull goes to the next stage and its better potential (`learning`), at last to `final`.
+    Relaxed candidates that the potential was not trained on are labelled: that gives its error σ. Candidates
+    within kσ of the hull go to the next stage and its better potential (`learning`), at last to `final`.
 `final`
-    Quantum mechanics relaxes what is left, and the hull is made of its energies alone.
+    Quantum mechanics relaxes the candidates that are left, and its energies alone make the hull.
 """
 
 from __future__ import annotations
@@ -23,17 +23,18 @@ from typing import Any
 
 from fireworks import Firework
 
-from workflows.hull_screening.schema import Screening
 from alflow.errors import InputError
+from alflow.states import CampaignState, LabelState
 from alflow.store import Store
-from alflow.store import campaigns as state
-from workflows.hull_screening import final, gathering, learning, validation
+from alflow.store.cost import processor_hours
+from workflows.hull_screening import final, gathering, learning, sources, validation
 from workflows.hull_screening.phase import Phase, PhaseModule
+from workflows.hull_screening.schema import Screening
 from workflows.labelling import last_failure
 from workflows.stop_rules import Progress, over_budget
 
 FIXED = ("species", "volumes_A3", "volume_factors", "stages", "screen", "final", "initial")
-PHASES: dict[str, PhaseModule] = {
+PHASES: dict[Phase, PhaseModule] = {
     Phase.GATHERING: gathering,
     Phase.LEARNING: learning,
     Phase.VALIDATION: validation,
@@ -49,11 +50,11 @@ def check(config: Screening) -> None:
     InputError
         If a source is wrong as a whole, or there is no candidate.
     """
-    if next(gathering.documents(config), None) is None:
+    if next(sources.documents(config), None) is None:
         raise InputError(f"the sources of campaign {config.name!r} have no candidate")
 
 
-def check_additions(store: Store, old: dict[str, Any], config: Screening) -> None:
+def check_additions(store: Store, old: Screening, config: Screening) -> None:
     """Sources can be added at the end of the list once the campaign has ended.
 
     Raises
@@ -61,14 +62,13 @@ def check_additions(store: Store, old: dict[str, Any], config: Screening) -> Non
     InputError
         If they have changed otherwise.
     """
-    sources = [source.model_dump(mode="json") for source in config.candidates]
-    if sources[: len(old["candidates"])] != old["candidates"]:
+    if config.candidates[: len(old.candidates)] != old.candidates:
         raise InputError(
             f"`candidates` of campaign {config.name!r} can only be added at the end once it has begun; "
             "give the campaign a new name"
         )
-    running = store.campaigns.get(config.name)["state"] == state.RUNNING
-    if running and len(sources) > len(old["candidates"]):
+    running = store.campaigns.get(config.name)["state"] == CampaignState.RUNNING
+    if running and len(config.candidates) > len(old.candidates):
         raise InputError(
             f"`candidates` of campaign {config.name!r} can be added once it has ended; it is running"
         )
@@ -91,7 +91,8 @@ def explorations(store: Store, config: Screening, round_: int) -> list[Firework]
 def choose(store: Store, config: Screening, round_: int) -> dict[str, Any]:
     """Ask for the labels that the phase needs: for training, for validation, or the final relaxations."""
     document = store.campaigns.get(config.name)
-    return PHASES[_phase(document)].choose(store, config, document)
+    phase, stage = _phase(document), document.get("stage", 0)
+    return PHASES[phase].choose(store, config, document) | {"phase": phase, "stage": stage}
 
 
 def conclude(store: Store, config: Screening, round_: int) -> None:
@@ -104,8 +105,8 @@ def conclude(store: Store, config: Screening, round_: int) -> None:
         config.stop,
         Progress(
             round=round_,
-            labels=store.labels.counts(name)["done"],
-            cpu_hours=document["cpu_seconds"] / 3600,
+            labels=store.labels.counts(name)[LabelState.DONE],
+            cpu_hours=processor_hours(document),
             barren=barren,
             last_failure=last_failure(store, name, round_),
         ),
@@ -117,5 +118,9 @@ def conclude(store: Store, config: Screening, round_: int) -> None:
         store.campaigns.advance(name, round_, barren=barren, **following)
 
 
-def _phase(document: dict[str, Any]) -> str:
-    return document.get("phase", Phase.GATHERING)
+def retry_failed(store: Store, name: str) -> None:
+    """Nothing: the next round takes up the work."""
+
+
+def _phase(document: dict[str, Any]) -> Phase:
+    return Phase(document.get("phase", Phase.GATHERING))

@@ -1,4 +1,4 @@
-"""Validation: measure the error σ of a stage's potential, and keep what is within kσ of the hull."""
+"""Validation: measure the error σ of a stage's potential, and keep candidates within kσ of the hull."""
 
 from __future__ import annotations
 
@@ -11,14 +11,11 @@ from ase import Atoms
 from bson import ObjectId
 from fireworks import Firework
 
-from workflows.hull_screening.schema import Screening
 from alflow.hull import formation_energies, hull_distances, reason_to_drop, retained, sigma_of
 from alflow.potentials import evaluate
 from alflow.selection import find_duplicate, fingerprint
+from alflow.states import CampaignState, CandidateState, Dropped, LabelKind, LabelState
 from alflow.store import Store
-from alflow.store.campaigns import FAILED
-from alflow.store.candidates import DROPPED, RELAXED, WAITING
-from alflow.store.labels import DONE
 from workflows.hull_screening.phase import (
     Phase,
     choice,
@@ -26,6 +23,7 @@ from workflows.hull_screening.phase import (
     refit_stage,
     stage_version,
 )
+from workflows.hull_screening.schema import Screening
 from workflows.labelling import request_labels
 from workflows.training import read_potential
 
@@ -38,35 +36,35 @@ def explorations(store: Store, config: Screening, document: dict[str, Any]) -> l
 def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
     """The elements, then relaxed candidates at ranks evenly spaced in the logarithm: dense near the hull.
 
-    None of the latter is, or comes near, what the potential was trained on; they are never trained on.
+    None of the latter is, or comes near, a structure that the potential was trained on. They are never
+    trained on.
     """
     name, stage = config.name, document["stage"]
     ids, fractions, energies_eV = store.candidates.energies(name, stage)
     elements = [ids[_lowest_element(fractions, energies_eV, index)] for index in range(len(config.species))]
-    fresh = set(store.candidates.ids(name, stage, RELAXED)) - set(elements)
+    fresh = set(store.candidates.ids(name, stage, CandidateState.RELAXED)) - set(elements)
     nearest = [ids[i] for i in np.argsort(hull_distances(fractions, energies_eV), kind="stable")]
     others = [key for key in nearest if key in fresh]
     frames = [candidate["atoms"] for candidate in store.candidates.get(elements)]
     frames += _held_out(store, name, others, config.stages[stage].validation)
-    source = {"kind": "validation", "stage": stage}
-    labels = request_labels(store, config, document["round"], frames, source, held_out=True)
+    labels = request_labels(store, config, document["round"], frames, LabelKind.VALIDATION, stage=stage)
     return choice(frames, labels)
 
 
 def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
-    """Keep what is within kσ of the hull, and prepare the next stage."""
+    """Keep the candidates within kσ of the hull, and prepare the next stage."""
     name, stage, round_ = config.name, document["stage"], document["round"]
     errors_eV = _errors(store, config, document)
     if isinstance(errors_eV, str):
-        return {"end": (FAILED, errors_eV)}
+        return {"end": (CampaignState.FAILED, errors_eV)}
     settings = config.stages[stage]
     sigma_eV, k = max(sigma_of(errors_eV), settings.sigma_floor_eV), settings.keep_sigmas
     ids, fractions, energies_eV = store.candidates.energies(name, stage)
     distances_eV = hull_distances(fractions, energies_eV)
     window_eV = config.final.metastable_eV
     keep = retained(distances_eV, sigma_eV, k, window_eV)
-    fresh = set(store.candidates.ids(name, stage, RELAXED))
-    kept = {"state": WAITING, "stage": stage + 1, "version": None}
+    fresh = set(store.candidates.ids(name, stage, CandidateState.RELAXED))
+    kept = {"state": CandidateState.WAITING, "stage": stage + 1, "version": None}
     store.candidates.write(
         (key, {"above_hull": distance} | (kept if keeps else _dropped(distance, sigma_eV, k, window_eV)))
         for key, distance, keeps in zip(ids, distances_eV.tolist(), keep, strict=True)
@@ -104,7 +102,11 @@ def _held_out(store: Store, name: str, candidates: list[ObjectId], wanted: int) 
 
 
 def _dropped(distance_eV: float, *limits: float) -> dict[str, Any]:
-    return {"state": DROPPED, "reason": reason_to_drop(distance_eV, *limits)}
+    return {
+        "state": CandidateState.DROPPED,
+        "dropped": Dropped.ABOVE_HULL,
+        "reason": reason_to_drop(distance_eV, *limits),
+    }
 
 
 def _errors(store: Store, config: Screening, document: dict[str, Any]) -> np.ndarray | str:
@@ -113,7 +115,7 @@ def _errors(store: Store, config: Screening, document: dict[str, Any]) -> np.nda
     assert event is not None  # conclusion follows choice
     labels: list[ObjectId] = event["labels"]
     elements = len(config.species)
-    done = [label for label in labels if store.labels.get(label)["state"] == DONE]
+    done = [label for label in labels if store.labels.get(label)["state"] == LabelState.DONE]
     if done[:elements] != labels[:elements]:
         return (
             "an element, to which formation energies refer, could not be labelled; see `alflow labels list`"

@@ -1,65 +1,109 @@
-"""What all tasks of a campaign share: the store, the time they took, and what happens when one breaks."""
+"""What all tasks of a campaign share: the store, what they cost, and what happens when one breaks."""
 
 from __future__ import annotations
 
-import time
-from typing import Any, ClassVar
+import logging
+from collections.abc import Callable
+from typing import Any, ClassVar, TypeVar
 
 from fireworks import FiretaskBase, Firework, FWAction
-from fireworks.utilities.fw_serializers import load_object
 
+from alflow.states import CampaignState, Role
 from alflow.store import Store
-from alflow.store.campaigns import FAILED
+from alflow.store.cost import Meter
+from alflow.store.leased_work import wait_for
 
-ROLES = {
-    "explore": "explore",
-    "gather": "explore",
-    "relax": "explore",
-    "select": "train",
-    "label": "label",
-    "train": "train",
-}  # task → FireWorks category
+Claimed = TypeVar("Claimed")
+_log = logging.getLogger(__name__)
 
 
-class CampaignTask(FiretaskBase):
-    """A task of a campaign's round; the LaunchPad's database is the store's."""
+class CampaignTask(FiretaskBase):  # type: ignore[misc]
+    """A task of a campaign's round; the LaunchPad's database is the store's.
 
+    A kind of campaign in another package brings its own tasks: subclasses with FireWorks'
+    `explicit_serialize`, which workers import by the name of their module.
+
+    Attributes
+    ----------
+    role
+        What the task needs of the worker that runs it.
+    """
+
+    role: ClassVar[Role]
     required_params: ClassVar[list[str]] = ["campaign", "round"]
+    meter: Meter
 
     def run_task(self, fw_spec: dict[str, Any]) -> FWAction:
-        """Do the work once; an error that nobody expected ends the campaign with its text as the reason."""
+        """Do the work once; an unexpected error ends the campaign with its text as the reason."""
         store = Store(self.launchpad.db)
-        began = time.monotonic()
+        self.meter = Meter()
         try:
             return self.work(store, self["campaign"], self["round"])
         except Exception as error:
-            self.on_error(store, f"{type(error).__name__}: {error}")
+            message = f"{type(error).__name__}: {error}"
+            _log.exception("%s broke", self._title)
+            self.on_error(store, message)
             raise
         finally:
-            store.campaigns.add_cpu_seconds(self["campaign"], time.monotonic() - began)
+            store.campaigns.add_cost(self["campaign"], self.role, self.meter.cost())
 
     def work(self, store: Store, campaign: str, round_: int) -> FWAction:
-        """What the task does."""
+        """Do the task's work; idempotent."""
         raise NotImplementedError
+
+    def wait_for(
+        self, claim: Callable[[], Claimed | None], is_over: Callable[[], bool] = lambda: False
+    ) -> Claimed | None:
+        """Claim until that succeeds, or None once the work is over; counted as waiting."""
+        with self.meter.waiting():
+            return wait_for(claim, is_over)
+
+    def do_once(self, store: Store, step: Callable[[], None], is_over: Callable[[], bool]) -> None:
+        """Do a step of the campaign while holding its lease, unless it is over because it was done before.
+
+        Another process may have done the step by the time that the lease is there, so the step must look.
+        """
+        if is_over():
+            return
+        campaign = self.wait_for(lambda: store.campaigns.claim(self["campaign"]), is_over)
+        if campaign is not None:
+            with store.campaigns.held(campaign):
+                step()
 
     def on_error(self, store: Store, message: str) -> None:
         """Note an unexpected error where a person looks for it."""
-        kind = type(self).__name__.removesuffix("Task").lower()
-        store.campaigns.end(self["campaign"], FAILED, f"{kind} of round {self['round']} broke: {message}")
+        store.campaigns.end(self["campaign"], CampaignState.FAILED, f"{self._title} broke: {message}")
+
+    @property
+    def _title(self) -> str:
+        return f"{type(self).__name__.removesuffix('Task').lower()} of round {self['round']}"
 
 
-def firework(task: str, title: str, *, campaign: str, round_: int, **parameters: Any) -> Firework:
-    """A firework of one of the tasks in `ROLES` with its category, readable on the dashboard."""
-    class_name = f"workflows.tasks.{task}.{task.capitalize()}Task"
-    fire_task = load_object(
-        {"_fw_name": f"{{{{{class_name}}}}}", "campaign": campaign, "round": round_, **parameters}
-    )
+def firework(
+    task: type[CampaignTask], title: str, *, campaign: str, round_: int, **parameters: Any
+) -> Firework:
+    """A firework of one task, in the category of its role and readable on the dashboard.
+
+    Parameters
+    ----------
+    task
+        Class of the task.
+    title
+        Its name within the round.
+    **parameters
+        The task's other parameters. They are in the firework's spec, too, by which recovery finds the
+        document that the task works on.
+    """
     spec = {
-        "_category": ROLES[task],
+        "_category": task.role.value,
         "_add_launchpad_and_fw_id": True,
         "_allow_fizzled_parents": True,
         "campaign": campaign,
         "round": round_,
         **parameters,
     }
-    return Firework(fire_task, spec=spec, name=f"{campaign} · round {round_} · {title}")
+    return Firework(
+        task(campaign=campaign, round=round_, **parameters),
+        spec=spec,
+        name=f"{campaign} · round {round_} · {title}",
+    )

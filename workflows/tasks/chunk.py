@@ -2,37 +2,37 @@
 
 from __future__ import annotations
 
-import time
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fireworks import FWAction
 
-from workflows.hull_screening.schema import Screening
+from alflow.states import Role
 from alflow.store import Store
-from alflow.store.lease import renewed
+from alflow.store.cost import Meter
 from workflows.tasks.base import CampaignTask
 
-POLL_S = 0.5
+if TYPE_CHECKING:
+    from workflows.hull_screening.schema import Screening
 
 
 class ChunkTask(CampaignTask):
     """A task that works on one chunk while it holds the chunk's lease."""
 
+    role = Role.EXPLORE
     required_params: ClassVar[list[str]] = ["campaign", "round", "chunk"]
 
     def work(self, store: Store, campaign: str, round_: int) -> FWAction:
-        while (chunk := store.chunks.claim(campaign, round_, self["chunk"])) is None:
-            if store.chunks.is_finished(campaign, round_, self["chunk"]):
-                return FWAction()
-            time.sleep(POLL_S)
-        config = store.campaigns.config(campaign)
-        assert isinstance(config, Screening)
-        began = time.monotonic()
-        with renewed(store.chunks.collection, chunk["_id"], chunk["lease"]["token"]):
-            facts = self.work_on(store, config, chunk)
-            store.chunks.finish(chunk, seconds=time.monotonic() - began, **facts)
+        key = (campaign, round_, self["chunk"])
+        chunk = self.wait_for(lambda: store.chunks.claim(*key), lambda: store.chunks.is_finished(*key))
+        if chunk is None:
+            return FWAction()
+        meter = Meter()
+        with store.chunks.work.held(chunk):
+            facts = self.work_on(store, store.campaigns.config(campaign), chunk)
+            cost = meter.cost()
+            store.chunks.finish(chunk, seconds=cost.wall_s, processor_s=cost.processor_s, **facts)
         return FWAction(stored_data=facts)
 
     def work_on(self, store: Store, config: Screening, chunk: dict[str, Any]) -> dict[str, int]:
-        """What the task does; what it came to, in numbers."""
+        """Do the task's work; returns what it came to, in numbers."""
         raise NotImplementedError

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any, ClassVar
 
 from fireworks import FWAction, explicit_serialize
@@ -11,28 +10,26 @@ from alflow.explorers import Outcome
 from alflow.explorers.registry import EXPLORERS
 from alflow.potentials import PotentialCalculator
 from alflow.simulation.settings import GradeControl
-from alflow.states import RunState
+from alflow.states import Role, RunState
 from alflow.store import Store
-from alflow.store.lease import renewed
 from workflows.explorer_host import StoreHost
 from workflows.tasks.base import CampaignTask
 from workflows.training import read_active_set, read_potential
-
-POLL_S = 0.5
 
 
 @explicit_serialize
 class ExploreTask(CampaignTask):
     """One explorer's part in a round."""
 
+    role = Role.EXPLORE
     required_params: ClassVar[list[str]] = ["campaign", "round", "explorer"]
 
     def work(self, store: Store, campaign: str, round_: int) -> FWAction:
-        while (run := store.explorers.claim(campaign, self["explorer"], round_)) is None:
-            if not store.explorers.is_taken(campaign, self["explorer"], round_):
-                return FWAction()
-            time.sleep(POLL_S)
-        with renewed(store.explorers.collection, run["_id"], run["lease"]["token"]):
+        key = (campaign, self["explorer"], round_)
+        run = self.wait_for(lambda: store.explorers.claim(*key), lambda: store.explorers.is_over(*key))
+        if run is None:
+            return FWAction()
+        with store.explorers.work.held(run):
             version = _newest_version(store, campaign)
             outcome = _explore(store, run, round_, version)
             store.explorers.complete(

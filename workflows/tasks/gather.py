@@ -7,9 +7,9 @@ from typing import Any
 
 from fireworks import explicit_serialize
 
-from workflows.hull_screening.schema import Screening
 from alflow.store import Store
-from workflows.hull_screening.gathering import documents
+from workflows.hull_screening.schema import Screening
+from workflows.hull_screening.sources import documents
 from workflows.tasks.chunk import ChunkTask
 
 WRITTEN_AT_ONCE = 1000
@@ -17,10 +17,10 @@ WRITTEN_AT_ONCE = 1000
 
 @explicit_serialize
 class GatherTask(ChunkTask):
-    """All sources, one candidate after the other; what a killed worker stored stays.
+    """All sources, one candidate after the other; candidates that a killed worker stored stay.
 
-    Parts are stored one after the other, so that all candidates but the last part of those that are there
-    are the first of the stream.
+    Parts are stored one after the other, so all stored candidates but those of the last part are the first
+    ones of the stream.
     """
 
     def work_on(self, store: Store, config: Screening, chunk: dict[str, Any]) -> dict[str, int]:

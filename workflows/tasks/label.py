@@ -5,20 +5,21 @@ from __future__ import annotations
 import os
 import shutil
 import tarfile
-import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 from ase import Atoms
 from bson import ObjectId
 from fireworks import FWAction, explicit_serialize
 
 from alflow.campaign.sections import QM
+from alflow.states import LabelState, Role
 from alflow.store import Store
-from alflow.store.labels import ENDED
-from alflow.store.lease import renewed
+from alflow.store.cost import Meter
+from alflow.store.retries import Tries
 from qm_interfaces import (
     CodeFailed,
     LabelLimits,
@@ -33,29 +34,38 @@ from qm_interfaces import (
 from workflows.tasks.base import CampaignTask
 
 KEPT_VARIABLE = "ALFLOW_KEPT_LABELS"
-POLL_S = 0.5
 REFERENCES = 200  # labels that an energy is compared with: enough for a median
 
 
 @explicit_serialize
 class LabelTask(CampaignTask):
-    """One label; failures are retried with twice the time, then kept with their reason."""
+    """One label. Failed attempts are repeated with twice the time, then the label fails with its reason."""
 
+    role = Role.LABEL
     required_params: ClassVar[list[str]] = ["campaign", "round", "label"]
 
     def work(self, store: Store, campaign: str, round_: int) -> FWAction:
-        label = ObjectId(self["label"])
-        while (claimed := store.labels.claim(label)) is None:
-            if store.labels.get(label)["state"] in ENDED:
-                return FWAction(stored_data=_summary(store, label))
-            time.sleep(POLL_S)  # another worker has it: its result comes, or its lease ends
-        qm = store.campaigns.config(campaign).qm
-        with (
-            renewed(store.labels.collection, label, claimed["lease"]["token"]),
-            store.slots.held(qm.interface, qm.concurrency),
-        ):
-            _obtain(store, qm, claimed, campaign, round_)
-        return FWAction(stored_data=_summary(store, label))
+        key = ObjectId(self["label"])
+        label = self.wait_for(
+            lambda: store.labels.claim(key), lambda: LabelState(store.labels.get(key)["state"]).is_ended
+        )
+        if label is not None:
+            qm = store.campaigns.config(campaign).qm
+            with store.labels.work.held(label), self._slot(store, qm):
+                _obtain(store, qm, label, campaign, round_)
+        return FWAction(stored_data=_summary(store, key))
+
+    @contextmanager
+    def _slot(self, store: Store, qm: QM) -> Iterator[None]:
+        """Wait for a slot of the interface and hold it; without a limit, no slot is needed."""
+        limit = qm.concurrency
+        if limit is None:
+            yield
+            return
+        slot = self.wait_for(lambda: store.slots.take(qm.interface, limit))
+        assert slot is not None  # nobody else takes one for this task
+        with store.slots.held(slot):
+            yield
 
     def on_error(self, store: Store, message: str) -> None:
         label = store.labels.get(ObjectId(self["label"]))
@@ -69,16 +79,16 @@ def _obtain(store: Store, qm: QM, label: dict[str, Any], campaign: str, round_: 
     atoms = store.configurations.atoms([label["configuration"]])[0]
     directory = Path.cwd() / f"label-{key}"
     archive = _archive(label, campaign)
-    began = time.monotonic()
-    try:
-        result = _compute(store, qm, label, atoms, directory)
-    except QMError as error:
+    ended = _compute(store, qm, label, atoms, directory)
+    if isinstance(ended.outcome, QMError):
+        state = LabelState.REJECTED if isinstance(ended.outcome, LevelChanged) else LabelState.FAILED
         folder = _put_away(directory, archive, keep=qm.keep != "none")
-        give_up = store.labels.reject if isinstance(error, LevelChanged) else store.labels.fail
-        give_up(key, token, error.reason, wall_time_s=time.monotonic() - began, folder=folder)
+        store.labels.fail(key, token, ended.outcome.reason, state=state, folder=folder, **ended.spent)
         return
+    result = ended.outcome
     limits = LabelLimits(**qm.limits.model_dump())
     reasons = validate(atoms, result, limits, _references(store, campaign, round_))
+    keep = qm.keep == "all" or (qm.keep == "failed" and bool(reasons))
     store.labels.finish(
         key,
         token,
@@ -89,47 +99,61 @@ def _obtain(store: Store, qm: QM, label: dict[str, Any], campaign: str, round_: 
         relaxed=result.relaxed,
         code=result.code,
         code_version=result.code_version,
-        wall_time_s=time.monotonic() - began,
         details=result.details,
-        folder=_put_away(
-            directory, archive, keep=qm.keep == "all" or (qm.keep == "failed" and bool(reasons))
-        ),
+        folder=_put_away(directory, archive, keep=keep),
+        **ended.spent,
     )
 
 
-def _compute(store: Store, qm: QM, label: dict[str, Any], atoms: Atoms, directory: Path) -> QMResult:
-    """The result of the first attempt that has one; raises QMError when none is left."""
-    timeout_s = label["timeout_s"] or qm.timeout_s
+class _Ended(NamedTuple):
+    """How the last attempt ended, and what it took."""
+
+    outcome: QMResult | QMError
+    spent: dict[str, float]
+
+
+def _compute(store: Store, qm: QM, label: dict[str, Any], atoms: Atoms, directory: Path) -> _Ended:
+    """Repeat attempts until one has a result or none is left."""
     run: Callable[..., QMResult] = run_label
     if label["relaxation"]:
         run = partial(run_relaxation, **label["relaxation"])
-    for attempt in range(len(label["failures"]) + 1, qm.retries + 2):
+    tries, timeout_s = Tries.of(label), label["timeout_s"] or qm.timeout_s
+    while (attempt := tries.next_attempt(qm.retries, timeout_s)) is not None:
+        meter = Meter()
         try:
-            return run(
+            result = run(
                 qm.interface,
                 qm.options,
                 atoms,
                 directory,
-                timeout_s=timeout_s * 2 ** (attempt - 1),
-                attempt=attempt,
+                timeout_s=attempt.timeout_s,
+                attempt=attempt.number,
                 memory_limit_GB=qm.memory_limit_GB,
             )
         except QMError as error:
-            if not error.retryable or attempt > qm.retries:
-                raise
-            store.labels.add_failure(label["_id"], label["lease"]["token"], error.reason)
-    raise CodeFailed(label["failures"][-1])  # its worker died before it could give the label up
+            if not error.retryable or attempt.is_last:
+                return _Ended(error, _spent(meter))
+            store.labels.add_failure(label["_id"], label["lease"]["token"], error.reason, **_spent(meter))
+            tries = tries.after_failure(error.reason)
+        else:
+            return _Ended(result, _spent(meter))
+    return _Ended(CodeFailed(tries.failures[-1]), {})  # the campaign allows fewer retries than it did
+
+
+def _spent(meter: Meter) -> dict[str, float]:
+    cost = meter.cost()
+    return {"wall_time_s": cost.wall_s, "processor_s": cost.processor_s}
 
 
 def _archive(label: dict[str, Any], campaign: str) -> Path:
-    """Where the folder of a label is kept, if it is."""
+    """Where the folder of a label is put if it is kept."""
     asked = next(request for request in label["requests"] if request["campaign"] == campaign)
     folder = Path(os.environ.get(KEPT_VARIABLE) or "labels")
     return folder.absolute() / campaign / f"{asked['round']}.{asked['number']}.tar.gz"
 
 
 def _put_away(directory: Path, archive: Path, *, keep: bool) -> str | None:
-    """Compress the folder of a label, or only remove it; where its files are."""
+    """Compress the folder of a label, or only remove it; returns the place of its files."""
     keep = keep and directory.exists()
     if keep:
         try:
@@ -151,5 +175,5 @@ def _references(store: Store, campaign: str, round_: int) -> list[Reference]:
 
 def _summary(store: Store, label: ObjectId) -> dict[str, Any]:
     document = store.labels.get(label)
-    keys = ("state", "reason", "energy_eV", "wall_time_s", "folder")
+    keys = ("state", "reason", "energy_eV", "wall_time_s", "processor_s", "folder")
     return {key: document.get(key) for key in keys}

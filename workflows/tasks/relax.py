@@ -9,21 +9,23 @@ from typing import Any
 from bson import ObjectId
 from fireworks import explicit_serialize
 
-from workflows.hull_screening.schema import Screening
 from alflow.simulation import (
     BatchResult,
     BatchSettings,
     GradeControl,
     Guards,
-    MTPBatchPotential,
+    GradedPotential,
     relax_batch,
 )
+from alflow.states import CandidateState, Dropped
 from alflow.store import Store
-from alflow.store.candidates import DROPPED, PAUSED, RELAXED, energies_without
+from alflow.store.candidates import energies_without
+from workflows.hull_screening.schema import Screening
 from workflows.tasks.chunk import ChunkTask
 from workflows.training import read_active_set, read_potential
 
-WRITTEN_EVERY_S = 2.0  # what a killed worker has to do again, at most
+WRITTEN_EVERY_S = 2.0  # at most this much work is lost with a killed worker
+OUTCOMES = (CandidateState.RELAXED, CandidateState.PAUSED, CandidateState.DROPPED)
 
 
 @explicit_serialize
@@ -31,7 +33,7 @@ class RelaxTask(ChunkTask):
     """One chunk's part in a round; candidates that a killed worker finished are not relaxed again."""
 
     def work_on(self, store: Store, config: Screening, chunk: dict[str, Any]) -> dict[str, int]:
-        counts = dict.fromkeys((RELAXED, PAUSED, DROPPED), 0)
+        counts = {state.value: 0 for state in OUTCOMES}
         updates: list[tuple[ObjectId, dict[str, Any]]] = []
         written = time.monotonic()
         for candidate, update in _relaxed(store, config, store.chunks.members(chunk), chunk["round"]):
@@ -47,7 +49,7 @@ class RelaxTask(ChunkTask):
 def _relaxed(
     store: Store, config: Screening, members: list[ObjectId], round_: int
 ) -> Iterator[tuple[ObjectId, dict[str, Any]]]:
-    """Candidates of a chunk, as they are done, with what changes in their documents."""
+    """Candidates of a chunk, as they are done, with the changes of their documents."""
     name, screen = config.name, config.screen
     document = store.campaigns.get(name)
     stage = document["stage"]
@@ -58,7 +60,7 @@ def _relaxed(
     selection = config.stages[stage].selection
     results = relax_batch(
         (candidate["atoms"] for candidate in candidates),
-        MTPBatchPotential(
+        GradedPotential(
             read_potential(store, name, config.species, version), read_active_set(store, name, version)
         ),
         settings=BatchSettings(
@@ -73,28 +75,29 @@ def _relaxed(
     for result in results:
         candidate = candidates[result.index]
         update = outcome(result, stage, version, selection.gamma_break)
-        if update["state"] == DROPPED:
+        if update["state"] == CandidateState.DROPPED:
             update["energies"] = energies_without(candidate, stage)
         yield candidate["_id"], update | {"round": round_}
 
 
 def outcome(result: BatchResult, stage: int, version: int, gamma_break: float) -> dict[str, Any]:
-    """What a relaxation changes in the document of its candidate.
+    """The changes in the document of a candidate after its relaxation.
 
-    A guard that was exceeded where the potential was guessing says nothing about the candidate: it pauses
-    where it was before.
+    Where the potential was extrapolating, a guard that was exceeded says nothing about the candidate: it
+    pauses where it was before.
     """
     facts = {"extrapolation_grade": result.extrapolation_grade, "reason": result.reason or None}
     if result.state == "converged":
         energy_eV = result.energy_eV / len(result.atoms)
         return {
             **facts,
-            "state": RELAXED,
+            "state": CandidateState.RELAXED,
             "atoms": result.atoms,
             "version": version,
             f"energies.{stage}": energy_eV,
         }
     if result.state == "paused":
-        return {**facts, "state": PAUSED, "atoms": result.atoms}
-    guessing = result.extrapolation_grade > gamma_break
-    return {**facts, "state": PAUSED if guessing else DROPPED}
+        return {**facts, "state": CandidateState.PAUSED, "atoms": result.atoms}
+    if result.extrapolation_grade > gamma_break:
+        return {**facts, "state": CandidateState.PAUSED}
+    return {**facts, "state": CandidateState.DROPPED, "dropped": Dropped.NOT_RELAXED}

@@ -1,27 +1,27 @@
-"""Moment tensor potentials."""
+"""Moment tensor potentials: basis, files, evaluation, fitting."""
 
 from __future__ import annotations
 
-from typing import Any
-
-from alflow.potentials.mtp.fitting import fit
-from alflow.potentials.mtp.mtp_file import mtp_from_text
+from alflow.potentials.mtp.basis import ContractionTables, contraction_tables
+from alflow.potentials.mtp.evaluate import basis_functions, jacobian
+from alflow.potentials.mtp.fitting import FitResult, fit
+from alflow.potentials.mtp.kind import KIND
+from alflow.potentials.mtp.mtp_file import mtp_from_text, mtp_to_text, read_mtp, write_mtp
+from alflow.potentials.mtp.potential import MomentTensorPotential
 from alflow.potentials.mtp.settings import MTPSettings
 
-
-class MTPKind:
-    """The kind."""
-
-    Settings = MTPSettings
-    suffixes = (".mtp",)
-
-    def from_bytes(self, data: bytes, species: Any, name: str) -> Any:
-        return mtp_from_text(data.decode(), species, name)
-
-    def fit(self, structures: Any, *, species: Any, form: Any, settings: Any, start: Any = None, threads: int = 1, progress: Any = None) -> Any:
-        if start is not None:
-            settings = settings.model_copy(update={"max_iterations": settings.refit_iterations, "starts": 1})
-        return fit(structures, species=species, form=form, settings=settings, start=start, threads=threads)
-
-
-KIND = MTPKind()
+__all__ = [
+    "KIND",
+    "ContractionTables",
+    "FitResult",
+    "MTPSettings",
+    "MomentTensorPotential",
+    "basis_functions",
+    "contraction_tables",
+    "fit",
+    "jacobian",
+    "mtp_from_text",
+    "mtp_to_text",
+    "read_mtp",
+    "write_mtp",
+]

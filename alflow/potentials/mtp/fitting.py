@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 from ase import Atoms
@@ -22,12 +23,14 @@ from threadpoolctl import ThreadpoolController
 
 from alflow.errors import InputError
 from alflow.potentials.errors import Errors, evaluate_errors
-from alflow.potentials.evaluation import evaluate, jacobian
-from alflow.potentials.labels import Labels, labels_of
+from alflow.potentials.evaluation import evaluate
 from alflow.potentials.fit_settings import FitSettings
+from alflow.potentials.labels import Labels, labels_of
+from alflow.potentials.mtp.evaluate import jacobian
 from alflow.potentials.mtp.potential import MomentTensorPotential
 from alflow.potentials.mtp.settings import MTPSettings
 
+DEFAULTS = FitSettings()
 ROWS_AT_ONCE = 1500
 """Rows of the Jacobian that exist at one time in a thread: large enough for fast matrix products, small
 enough for the cache."""
@@ -78,7 +81,7 @@ def fit(
     *,
     species: Sequence[str],
     form: MTPSettings,
-    settings: FitSettings = FitSettings(),
+    settings: FitSettings = DEFAULTS,
     start: MomentTensorPotential | None = None,
     threads: int = 1,
     holdout: float = 0.0,
@@ -93,13 +96,15 @@ def fit(
         one of them.
     species : sequence of str
         Chemical symbols in the order of the types.
-    level, cutoff_A, min_distance_A
-        As in `MomentTensorPotential.random`; the minimum distance is by default the shortest distance in the
-        data.
+    form : MTPSettings
+        Level, cutoff, minimum distance (by default the shortest distance in the data), radial basis.
     settings : FitSettings
     start : MomentTensorPotential, optional
-        Warm start; its form replaces level, cutoff and minimum distance, also where the data have shorter
+        Warm start; its own form replaces `form`, also where the data have shorter
         distances: its polynomials go on below the minimum distance.
+    threads : int
+    holdout : float
+        Fraction of the structures that is kept out of the fit to report its errors.
     progress : callable, optional
         Called with a `FitProgress` after each iteration.
 
@@ -241,7 +246,9 @@ class LeastSquares:
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """JᵀJ (m, m) and Jᵀr (m,) of the weighted residuals r = label − potential."""
 
-        def part(chunk: tuple[list[Atoms], NDArray[np.float64], NDArray[np.float64]]) -> tuple:
+        def part(
+            chunk: tuple[list[Atoms], NDArray[np.float64], NDArray[np.float64]],
+        ) -> tuple[NDArray[np.float64], ...]:
             structures, _, weights = chunk
             weighted = jacobian(potential, structures) * weights
             return weighted @ weighted.T, weighted @ self._residuals(potential, *chunk)
@@ -283,7 +290,7 @@ class LeastSquares:
             ]
         return weights * (targets - np.concatenate(parts))
 
-    def _map(self, function: Callable) -> Iterator:
+    def _map(self, function: Callable[..., Any]) -> Iterator[Any]:
         # Threads of BLAS would take the cores from ours, and keep one busy while they wait for work.
         with self._libraries.limit(limits=1, user_api="blas"):
             if self._threads == 1:
@@ -341,6 +348,7 @@ def _solve_damped(
     shift = 0.0
     while True:
         try:
-            return scale * cho_solve(cho_factor(scaled + shift * np.eye(len(scale))), scale * gradient)
+            factor = cho_factor(scaled + shift * np.eye(len(scale)))
+            return np.asarray(scale * cho_solve(factor, scale * gradient), dtype=np.float64)
         except LinAlgError:
             shift = max(10 * shift, 1e-15)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from ase.data import atomic_numbers, chemical_symbols
@@ -13,7 +13,14 @@ from numpy.typing import NDArray
 
 from alflow.errors import InputError
 from alflow.potentials import kernel
+from alflow.potentials.evaluation import Evaluation
+from alflow.potentials.flat_structures import FlatStructures
 from alflow.potentials.mtp.basis import ContractionTables, contraction_tables
+from alflow.potentials.mtp.evaluate import evaluate_mtp
+from alflow.potentials.mtp.parameter_range import parameter_range
+
+SKIN_A = 0.5
+"""Of the Verlet list."""
 
 DEFAULT_RADIAL_BASIS_SIZE = 12
 """Chebyshev polynomials of a radial function. MLIP-2's untrained potentials have 8; 12 cost next to nothing
@@ -58,6 +65,7 @@ class MomentTensorPotential:
     moment_coefficients: NDArray[np.float64]
     tables: ContractionTables
     scaling: float = 1.0
+    kind: ClassVar[str] = "mtp"
 
     def __post_init__(self) -> None:
         if not 0 <= self.min_distance_A < self.cutoff_A:
@@ -130,10 +138,48 @@ class MomentTensorPotential:
             tables=tables,
         )
 
+    @property
+    def identity(self) -> NDArray[np.float64]:
+        """Cutoff, minimum distance, scaling and θ: with other ones its rows are others, shape (3 + m,)."""
+        return np.array([self.cutoff_A, self.min_distance_A, self.scaling, *self.parameters])
+
+    def evaluate(
+        self,
+        structures: FlatStructures,
+        *,
+        forces: bool = True,
+        gradients: bool = False,
+        grade_matrix: NDArray[np.float64] | None = None,
+        threads: int = 1,
+        neighbors: kernel.VerletList | None = None,
+    ) -> Evaluation:
+        """See `alflow.potentials.protocol.Potential`."""
+        return evaluate_mtp(
+            self,
+            structures,
+            forces=forces,
+            gradients=gradients,
+            grade_matrix=grade_matrix,
+            threads=threads,
+            neighbors=neighbors,
+        )
+
+    def neighbor_memory(self) -> kernel.VerletList:
+        """A Verlet list: neighbors are searched anew when an atom has moved by half its skin."""
+        return kernel.VerletList(SKIN_A)
+
+    def parameter_range(self) -> NDArray[np.float64]:
+        """A basis (m, r) of the directions of θ that neighborhoods can tell apart."""
+        return parameter_range(self)
+
     def to_bytes(self) -> bytes:
+        """The text of its `.mtp` file."""
         from alflow.potentials.mtp.mtp_file import mtp_to_text
 
         return mtp_to_text(self).encode()
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {key: value for key, value in vars(self).items() if key != "compiled"}
 
     @property
     def parameter_count(self) -> int:
@@ -168,7 +214,7 @@ class MomentTensorPotential:
         InputError
             If the potential lacks one of the species.
         """
-        types = self._type_of_number[numbers]
+        types: NDArray[np.int32] = self._type_of_number[numbers]
         if (types < 0).any():
             missing = chemical_symbols[numbers[types < 0][0]]
             raise InputError(

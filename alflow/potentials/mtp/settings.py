@@ -32,7 +32,7 @@ class MTPSettings(PotentialSettings):
     )
 
     @model_validator(mode="after")
-    def _distances_in_order(self) -> Potential:
+    def _distances_in_order(self) -> MTPSettings:
         if self.min_distance_A is not None and self.min_distance_A >= self.cutoff_A:
             raise ValueError(
                 f"min_distance_A = {self.min_distance_A:g} must be below cutoff_A = {self.cutoff_A:g}"

@@ -1,4 +1,4 @@
-"""Which crystals relaxed structures are: formula, space group, and those that became the same."""
+"""The crystals that relaxed structures are: formula, space group, and those that became the same."""
 
 from __future__ import annotations
 
@@ -9,16 +9,16 @@ from math import gcd
 from ase import Atoms
 
 from alflow.errors import InputError
-from alflow.report.hull_data import Compound
+from workflows.hull_screening.results import Compound
 
 SAME_ENERGY_EV = 1e-4
-"""Per atom: what relaxations of one crystal, begun in different cells, end apart."""
+"""Per atom: relaxations of one crystal that begin in different cells may end so far apart."""
 SYMMETRY_TOLERANCE_A = 0.05
-"""Relaxed to 0.01 eV/Å and 0.1 GPa, atoms are some 0.01 Å away from where symmetry wants them."""
+"""After a relaxation to 0.01 eV/Å and 0.1 GPa, atoms are some 0.01 Å away from their symmetric places."""
 
 
 def reduced_formula(atoms: Atoms, species: Sequence[str]) -> str:
-    """Such as Cu3Pd, in the order of the species."""
+    """The formula with the smallest whole numbers, such as Cu3Pd, in the order of the species."""
     counts = [atoms.symbols.count(symbol) for symbol in species]
     divisor = gcd(*counts)
     return "".join(
@@ -34,7 +34,7 @@ def space_group(atoms: Atoms, tolerance_A: float = SYMMETRY_TOLERANCE_A) -> tupl
     Raises
     ------
     InputError
-        spglib is not installed.
+        If spglib is not installed.
     """
     try:
         from spglib import get_symmetry_dataset

@@ -1,21 +1,37 @@
-"""What the results of a screening are made of: plain numbers and structures, no database."""
+"""The results of a screening: plain numbers and structures, no database."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import datetime
 from typing import Any
 
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-FINAL, TRAINING, MTP = "final relaxation", "training set", "MTP work"
-PUBLISHED_PERCENT = {FINAL: 90, TRAINING: 9, MTP: 1}
+from alflow.results import CampaignRecord
+from alflow.results.wording import spoken_all
+from alflow.states import CampaignState, Dropped, LabelKind
+from workflows.hull_screening.phase import Phase
+
+FINAL, TRAINING, POTENTIALS = "final relaxation", "training set", "work with potentials"
+PUBLISHED_PERCENT = {FINAL: 90, TRAINING: 9, POTENTIALS: 1}
 """Share of the CPU time, of Gubaev, Podryabinkin, Hart and Shapeev, Comput. Mater. Sci. 156, 148 (2019)."""
 QM = "QM"
-VERBS = {"running": "is running", "stopped": "has stopped", "failed": "has failed"}
+REASONS = {
+    Dropped.UNUSABLE: "not usable",
+    Dropped.DUPLICATE: "the same crystal as an earlier one",
+    Dropped.NOT_RELAXED: "not relaxed by the potential",
+    Dropped.NOT_LABELLED: "cannot be labelled",
+    Dropped.ABOVE_HULL: "above the hull",
+    Dropped.QM_FAILED: "not relaxed by QM",
+}
+VERBS = {
+    CampaignState.RUNNING: "is running",
+    CampaignState.STOPPED: "has stopped",
+    CampaignState.FAILED: "has failed",
+}
 
 
 @dataclass(frozen=True)
@@ -86,6 +102,7 @@ class EnergySet:
 
     @classmethod
     def empty(cls, species: int) -> EnergySet:
+        """No structure."""
         return cls(np.zeros((0, species)), np.zeros(0), np.zeros(0))
 
     @property
@@ -102,26 +119,32 @@ class StageRecord:
     ----------
     number
         From 1.
+    potential
+        Settings of its potential that differ from those of other stages, or all if there is no other; as
+        plain values.
+    keep_sigmas
+        k of the rule that keeps what is within kσ of the hull.
+    window_eV
+        Energy window, per atom, that is kept in addition to kσ.
     entered, relaxed, kept
         Candidates; `kept` is None until the stage is done.
     sigma_eV
         Error of its formation energies, per atom; None until it is measured, or if it could not be.
-    window_eV
-        What may be so near the hull, per atom, was to be kept.
     labels
-        Labels asked for while the stage was the present one, by kind: initial, extrapolative, validation.
+        Labels of the stage that potentials are fitted or judged with, by kind.
+    relaxation_s, fit_s
+        Wall time of the relaxations with its potential, and of its fits.
     """
 
     number: int
-    level: int
-    cutoff_A: float
+    potential: Mapping[str, Any]
     keep_sigmas: float
     window_eV: float
     entered: int
     relaxed: int
     kept: int | None
     sigma_eV: float | None
-    labels: Mapping[str, int]
+    labels: Mapping[LabelKind, int]
     versions: int
     relaxation_s: float
     fit_s: float
@@ -133,6 +156,11 @@ class StageRecord:
         return None if self.sigma_eV is None else self.window_eV + self.keep_sigmas * self.sigma_eV
 
     @property
+    def potential_text(self) -> str:
+        """The potential in words."""
+        return spoken_all(self.potential)
+
+    @property
     def rule(self) -> str:
         """How the band follows from σ."""
         window = f"{1000 * self.window_eV:g} meV + " if self.window_eV else ""
@@ -141,7 +169,7 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class FinalRecord:
-    """Relaxations by quantum mechanics; `evaluations` are energies with forces that were computed."""
+    """Relaxations by quantum mechanics: `evaluations` are energies with forces, `seconds` wall time."""
 
     entered: int
     relaxed: int
@@ -152,17 +180,22 @@ class FinalRecord:
 
 @dataclass(frozen=True)
 class DropRecord:
-    """Candidates dropped for one kind of reason; `stage` is from 1, the final one comes after the last."""
+    """Candidates dropped for one kind of reason; stages count from 1, the final one comes after the last."""
 
     stage: int
-    why: str
+    why: Dropped
     count: int
     example: str
 
+    @property
+    def why_text(self) -> str:
+        """The reason in words."""
+        return REASONS[self.why]
+
 
 @dataclass(frozen=True)
-class CostRecord:
-    """A share of the cost: wall time, and QM energies with forces (a relaxation takes many)."""
+class WorkRecord:
+    """A share of the work: wall time, and QM energies with forces, of which a relaxation takes many."""
 
     what: str
     seconds: float
@@ -171,37 +204,30 @@ class CostRecord:
 
 @dataclass(frozen=True)
 class HullData:
-    """Everything that is shown of a screening.
+    """All results of a screening, as far as it is.
 
     Attributes
     ----------
+    campaign
+    phase, stage
+        Where it is; stages count from 0.
     hull_of
         What the energies are of: "QM", or the potential of a stage where there is no hull of QM energies yet;
         None where there is no hull at all.
     compounds
         On the hull and up to `window_eV` per atom above it; stable ones first, then by distance.
     complete_eV
-        Distance to the hull up to which stages kept what they could not rule out: above it, metastable
+        Distance to the hull up to which the stages kept what they could not rule out; above it, metastable
         crystals may be missing.
     energies
         All structures of that level.
     symmetry_tolerance_A
         Of positions, for the space groups.
-    total_s
-        Time of all tasks, that of enumeration, selection and the database included.
-    levels
-        Each that occurs among the labels.
     """
 
-    campaign: str
-    state: str
-    reason: str | None
-    phase: str
+    campaign: CampaignRecord
+    phase: Phase
     stage: int
-    rounds: int
-    began: datetime
-    ended: datetime | None
-    species: Sequence[str]
     window_eV: float
     complete_eV: float
     symmetry_tolerance_A: float
@@ -211,41 +237,42 @@ class HullData:
     stages: Sequence[StageRecord]
     final: FinalRecord
     dropped: Sequence[DropRecord]
-    cost: Sequence[CostRecord]
-    total_s: float
-    levels: Sequence[Mapping[str, Any]]
-    config: Mapping[str, Any]
-    software: Mapping[str, str]
+    work: Sequence[WorkRecord]
+
+    @property
+    def species(self) -> Sequence[str]:
+        """In the order of fractions."""
+        return self.campaign.species
 
     @property
     def stable(self) -> list[Compound]:
-        """What is on the hull, in the order of composition."""
+        """The crystals on the hull, in the order of composition."""
         on_hull = [compound for compound in self.compounds if compound.stable]
         return sorted(on_hull, key=lambda compound: compound.fractions, reverse=True)
 
     @property
     def note(self) -> str | None:
         """What to know where this is not the final hull."""
-        if self.state == "finished":
+        if self.campaign.state == CampaignState.FINISHED:
             return None
-        where = self.phase if self.phase == "final" else f"{self.phase}, stage {self.stage + 1}"
+        where = str(self.phase) if self.phase == Phase.FINAL else f"{self.phase}, stage {self.stage + 1}"
         known = "there is no hull yet" if self.hull_of is None else f"the hull is of {self.hull_of} so far"
         return (
-            f"the campaign {VERBS[self.state]} ({where}): {known}; "
+            f"the campaign {VERBS[self.campaign.state]} ({where}): {known}; "
             f"{self.final.relaxed} of {self.final.entered} relaxations by QM are done"
         )
 
     @property
     def evaluations(self) -> int:
         """QM energies with forces of everything."""
-        return sum(cost.evaluations for cost in self.cost)
+        return sum(share.evaluations for share in self.work)
 
-    def share_percent(self, cost: CostRecord) -> tuple[float | None, float | None]:
+    def share_percent(self, share: WorkRecord) -> tuple[float | None, float | None]:
         """Of the time and of the QM evaluations that a kind of work took; None where nothing is known yet."""
-        seconds = sum(each.seconds for each in self.cost)
+        seconds = sum(each.seconds for each in self.work)
         return (
-            100 * cost.seconds / seconds if seconds else None,
-            100 * cost.evaluations / self.evaluations if self.evaluations else None,
+            100 * share.seconds / seconds if seconds else None,
+            100 * share.evaluations / self.evaluations if self.evaluations else None,
         )
 
     @property
@@ -254,14 +281,11 @@ class HullData:
         found = (
             f"{len(self.stable)} crystals on the hull of {self.hull_of}" if self.hull_of else "no hull yet"
         )
-        return f"{self.campaign}, {self.state}, round {self.rounds}: {found}"
+        return f"{self.campaign.headline}: {found}"
 
     def summary(self) -> dict[str, Any]:
         """What came out, in plain values."""
-        return {
-            "campaign": self.campaign,
-            "state": self.state,
-            "reason": self.reason,
+        return self.campaign.summary() | {
             "note": self.note,
             "species": list(self.species),
             "hull_of": self.hull_of,
@@ -279,6 +303,5 @@ class HullData:
             ],
             "final": asdict(self.final),
             "dropped": [asdict(dropped) for dropped in self.dropped],
-            "cost": [asdict(cost) for cost in self.cost],
-            "total_s": self.total_s,
+            "work": [asdict(share) for share in self.work],
         }

@@ -1,4 +1,4 @@
-"""The figures of a screening: binary hulls with what each stage kept, ternary ones as a Gibbs triangle."""
+"""The figures of a screening: hull and stages of two species, or the Gibbs triangle of three."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ from alflow.report.figures import (
     SKY,
     STYLE,
     VERMILION,
-    cost_bar,
     new_figure,
+    stacked_bars,
     svg,
 )
-from alflow.report.hull_data import Compound, EnergySet, HullData, StageRecord
+from alflow.report.filters import with_subscripts
+from workflows.hull_screening.results import Compound, EnergySet, HullData, StageRecord
 
 DISTANCES = "viridis"
-SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 SCATTERED = 20_000  # more points than that look the same and only make the file large
 LABEL_WIDTH = 0.06  # of a formula, as a share of the axis of composition
 STEEPEST = 1e-6  # cosine of a facet with the vertical, beyond which it is a side of the hull
@@ -46,14 +46,14 @@ def hull_figure(data: HullData) -> Figure | None:
         return _binary(data) if len(data.species) == 2 else _ternary(data)
 
 
-def draw_hull(data: HullData) -> dict[str, str]:
+def draw_screening(data: HullData) -> dict[str, str]:
     """Every figure of the report by name, as SVG text; those without data are left out."""
     figures = {}
     with rc_context(STYLE):
         if (figure := hull_figure(data)) is not None:
             figures["hull"] = svg(figure)
-        if any(cost.seconds for cost in data.cost):
-            figures["cost"] = svg(cost_bar({cost.what: cost.seconds for cost in data.cost}))
+        if any(share.seconds for share in data.work):
+            figures["work"] = svg(stacked_bars({"wall": {share.what: share.seconds for share in data.work}}))
     return figures
 
 
@@ -88,7 +88,7 @@ def _binary(data: HullData) -> Figure:
 
 
 def _draw_stage(axes: Axes, stage: StageRecord) -> None:
-    """All that a stage relaxed, and the band above its hull of what it kept."""
+    """The candidates that a stage relaxed, and the band above its hull that it kept."""
     kept = (
         f"{stage.relaxed} relaxed so far" if stage.kept is None else f"kept {stage.kept} of {stage.relaxed}"
     )
@@ -101,7 +101,7 @@ def _draw_stage(axes: Axes, stage: StageRecord) -> None:
         )  # fmt: skip
     _scatter(axes, stage.energies, BLUE, size=6)
     _draw_hull_line(axes, stage.energies, INK)
-    axes.set_title(f"Stage {stage.number}, level {stage.level}: {kept}", fontsize=9.5)
+    axes.set_title(f"Stage {stage.number}, {stage.potential_text}: {kept}", fontsize=9.5)
     axes.yaxis.set_major_locator(MaxNLocator(5))
 
 
@@ -128,7 +128,7 @@ def _places(compounds: Sequence[Compound]) -> tuple[list[float], list[float]]:
 
 
 def _name_compounds(axes: Axes, stable: Sequence[Compound]) -> None:
-    """Formulas below their points, one line lower where the neighbour's would be in the way."""
+    """Formulas below their points, one line lower where the neighbour's formula would be in the way."""
     last = [-1.0, -1.0]  # ends of what is written in either line
     for compound in sorted({c.formula: c for c in stable}.values(), key=lambda c: c.fractions[1]):
         x, y = compound.fractions[1], compound.formation_energy_eV
@@ -204,9 +204,6 @@ def tie_lines(stable: Sequence[Compound]) -> Iterator[tuple[Compound, Compound]]
 
 
 def _corners(compounds: Iterable[Compound]) -> NDArray[np.float64]:
-    return np.array([compound.fractions for compound in compounds]) @ TRIANGLE
-
-
-def with_subscripts(formula: str) -> str:
-    """Such as Cu₃Pd."""
-    return formula.translate(SUBSCRIPTS)
+    fractions = np.array([compound.fractions for compound in compounds], dtype=float)
+    corners: NDArray[np.float64] = fractions @ TRIANGLE
+    return corners

@@ -6,7 +6,7 @@ import numpy as np
 from ase import Atoms
 from ase.build import bulk
 
-from alflow.potentials import MomentTensorPotential
+from alflow.potentials.mtp import MomentTensorPotential
 
 
 def mo_potential(level: int = 8, seed: int = 0) -> MomentTensorPotential:

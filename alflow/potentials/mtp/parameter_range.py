@@ -1,6 +1,6 @@
 """Which directions of the parameters θ a potential can tell apart at all.
 
-A row b = ∂V/∂θ never has a component along certain directions of θ, whatever the neighbourhood: mixing a
+A row b = ∂V/∂θ never has a component along certain directions of θ, whatever the neighborhood: mixing a
 radial function into another one can be undone by the moment coefficients, and at high levels some basis
 functions depend on each other. There are 3, 6, 11, 21 such directions at levels 8, 12, 16, 20. An active set
 can span no more than the range that is left, so grades are computed in coordinates of that range.
@@ -8,36 +8,42 @@ can span no more than the range that is left, so grades are computed in coordina
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from alflow.potentials import MomentTensorPotential, evaluate
+from alflow.potentials.flat_structures import FlatStructures
+from alflow.potentials.mtp.evaluate import evaluate_mtp
+
+if TYPE_CHECKING:
+    from alflow.potentials.mtp.potential import MomentTensorPotential
 
 NULL_TOLERANCE = 1e-12
 """Singular values below this part of the largest are zero. After scaling, those of the
 range are above 1e-7 (level 24, four species at level 16), those of the null directions below 1e-16."""
 LARGEST_CLUSTER = 25
-"""Neighbours in a random neighbourhood, at most: sparse and dense ones together keep the
+"""Neighbours in a random neighborhood, at most: sparse and dense ones together keep the
 singular values within few decades."""
 SCALING_PASSES = 3
 
 
 def parameter_range(potential: MomentTensorPotential) -> NDArray[np.float64]:
-    """A basis of the directions of θ that neighbourhoods can tell apart.
+    """A basis of the directions of θ that neighborhoods can tell apart.
 
-    Rows of random neighbourhoods span the range of all rows: they are analytic functions of the positions.
+    Rows of random neighborhoods span the range of all rows: they are analytic functions of the positions.
     The rows and columns are scaled to like sizes first, since the columns of θ have widely different ones.
     The same potential gives the same basis.
 
     Returns
     -------
     (m, r) array
-        `rows @ basis` are coordinates in which rows of random neighbourhoods have lengths of the order of
-        one, and from which no row that any neighbourhood can have is lost.
+        `rows @ basis` are coordinates in which rows of random neighborhoods have lengths of the order of
+        one, and from which no row that any neighborhood can have is lost.
     """
-    neighborhoods = _random_neighborhoods(potential, 2 * potential.parameter_count)
-    gradients = evaluate(potential, neighborhoods, forces=False, gradients=True).gradients
+    clusters = FlatStructures.of(_random_neighborhoods(potential, 2 * potential.parameter_count))
+    gradients = evaluate_mtp(potential, clusters, forces=False, gradients=True).gradients
     assert gradients is not None
     scaled, scales = _equilibrate(gradients)
     _, singular_values, directions = np.linalg.svd(scaled, full_matrices=False)
@@ -71,7 +77,7 @@ def _equilibrate(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDAr
 
 
 def _unit_rows(matrix: NDArray[np.float64]) -> NDArray[np.float64]:
-    return matrix / np.linalg.norm(matrix, axis=1, keepdims=True)
+    return np.asarray(matrix / np.linalg.norm(matrix, axis=1, keepdims=True))
 
 
 def _nonzero(scales: NDArray[np.float64]) -> NDArray[np.float64]:

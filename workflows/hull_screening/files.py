@@ -12,15 +12,15 @@ from typing import Any
 from ase import Atoms
 from ase.build import sort
 
-from alflow.report.hull_data import Compound, HullData
-from alflow.report.hull_figures import hull_figure
 from alflow.structures.files import write_structures
+from workflows.hull_screening.figures import hull_figure
+from workflows.hull_screening.results import Compound, HullData
 
 PNG_DPI = 200
 
 
 def write_hull(data: HullData, folder: str | Path) -> list[Path]:
-    """Write the results to a folder, which is made; those that an earlier call wrote there are replaced.
+    """Write the results to a folder, which is made; files that an earlier call wrote there are replaced.
 
     `hull.csv`, `hull.json`; `hull.png` for two or three species; `hull.extxyz`, and each structure in
     `structures/` as POSCAR and CIF; `entries.json`, which pymatgen's `PhaseDiagram` takes.
@@ -28,7 +28,7 @@ def write_hull(data: HullData, folder: str | Path) -> list[Path]:
     Returns
     -------
     list of Path
-        What was written in the folder itself.
+        The files that were written in the folder itself.
     """
     folder = Path(folder)
     (folder / "structures").mkdir(parents=True, exist_ok=True)
@@ -80,7 +80,7 @@ def phase_entry(compound: Compound) -> dict[str, Any]:
 
 def _described(compound: Compound, row: dict[str, Any]) -> Atoms:
     """Its structure, sorted by species as POSCAR files are, with the row of the table."""
-    atoms = sort(Atoms(compound.atoms))
+    atoms: Atoms = sort(Atoms(compound.atoms))
     atoms.info = {key: value for key, value in row.items() if not key.startswith("fraction_")}
     return atoms
 

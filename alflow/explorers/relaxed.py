@@ -1,0 +1,99 @@
+"""The result of one structure's relaxation, as it is stored."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from alflow.explorers.protocol import Host
+from alflow.simulation import BatchResult, Guards
+from alflow.simulation.distances import least_distance
+
+
+class State(StrEnum):
+    """How the relaxation of a structure ended."""
+
+    CONVERGED = "converged"
+    UNCONVERGED = "unconverged"
+    SET_ASIDE = "set aside"
+    PAUSED = "paused"
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """What the relaxation of one structure came to, as it is stored.
+
+    Attributes
+    ----------
+    place
+        Of the structure in its run.
+    version
+        Of the potential.
+    state, reason
+    positions : (N, 3)
+        Å; where it stopped.
+    cell : (3, 3)
+    energy_eV, extrapolation_grade, max_force_eV_A, max_stress_GPa, steps
+        As of `BatchResult`.
+    """
+
+    place: int
+    version: int
+    state: str
+    reason: str
+    positions: NDArray[np.float64]
+    cell: NDArray[np.float64]
+    energy_eV: float
+    extrapolation_grade: float
+    max_force_eV_A: float
+    max_stress_GPa: float
+    steps: int
+
+    def atoms(self, start: Atoms, name: str) -> Atoms:
+        """The structure, with what is known of it in ``info``."""
+        atoms: Atoms = start.copy()
+        atoms.set_cell(self.cell)
+        atoms.set_positions(self.positions, apply_constraint=False)
+        facts = {
+            key: value for key, value in asdict(self).items() if key not in ("positions", "cell", "place")
+        }
+        atoms.info = {"name": name, **facts}
+        return atoms
+
+
+def judged(place: int, result: BatchResult, host: Host, guards: Guards) -> Relaxed:
+    """What a result counts for.
+
+    A structure that ended without a minimum where the potential was guessing has not ended: it needs a label,
+    unless no code could label it because its atoms are too near each other.
+    """
+    state = {"converged": State.CONVERGED, "unconverged": State.UNCONVERGED, "paused": State.PAUSED}.get(
+        result.state, State.SET_ASIDE
+    )
+    guessing = result.extrapolation_grade > host.control.gamma_save
+    if guessing and _can_be_labelled(result, guards):
+        state = State.PAUSED
+    return Relaxed(
+        place=place,
+        version=host.version,
+        state=state,
+        reason=result.reason,
+        positions=result.atoms.get_positions(),
+        cell=result.atoms.cell.array.copy(),
+        energy_eV=result.energy_eV,
+        extrapolation_grade=result.extrapolation_grade,
+        max_force_eV_A=result.max_force_eV_A,
+        max_stress_GPa=result.max_stress_GPa,
+        steps=result.steps,
+    )
+
+
+def _can_be_labelled(result: BatchResult, guards: Guards) -> bool:
+    if not np.isfinite(result.energy_eV):
+        return False
+    limit_A = guards.min_distance_A
+    return limit_A is None or least_distance(result.atoms, limit_A) >= limit_A

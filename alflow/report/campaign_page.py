@@ -1,0 +1,84 @@
+"""The report of any campaign that labels and learns: rounds, errors, labels, cost."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alflow.report.figures import draw_shared
+from alflow.report.page import render_template
+from alflow.results import CampaignRecord, ParitySet, VersionRecord
+from alflow.results.versions import all_unseen, newest_unseen
+
+TEMPLATE = "campaign.html.j2"
+
+
+@dataclass(frozen=True)
+class CampaignPage:
+    """What the reports of all kinds of campaigns have in common; enough for a kind that has nothing else.
+
+    Attributes
+    ----------
+    campaign
+    versions
+        Of the potential, oldest first.
+    trained
+        The newest version on the labels that it was trained on.
+    """
+
+    campaign: CampaignRecord
+    versions: Sequence[VersionRecord]
+    trained: ParitySet
+
+    @property
+    def headline(self) -> str:
+        """One line on what came out."""
+        return f"{self.campaign.headline}, {self.campaign.qm_calls} QM calls"
+
+    def summary(self) -> dict[str, Any]:
+        """What came out, in plain values."""
+        unseen = newest_unseen(self.versions)
+        return self.campaign.summary() | {
+            "train_force_rmse_eV_A": self.trained.force_rmse_eV_A,
+            "train_energy_rmse_eV_per_atom": self.trained.energy_rmse_eV_per_atom,
+            "unseen_force_rmse_eV_A": unseen.force_rmse_eV_A,
+            "unseen_energy_rmse_eV_per_atom": unseen.energy_rmse_eV_per_atom,
+        }
+
+    def figures(self) -> dict[str, str]:
+        """SVG text by name."""
+        return draw_shared(self.versions, self.trained, self.campaign.cost)
+
+    def render(
+        self,
+        template: str | Path = TEMPLATE,
+        figures: dict[str, str] | None = None,
+        **values: Any,
+    ) -> str:
+        """The page as HTML text.
+
+        Parameters
+        ----------
+        template
+            One that extends ``campaign.html.j2``.
+        figures
+            More figures, by name.
+        values
+            What the template refers to besides.
+        """
+        return render_template(
+            template,
+            self.campaign,
+            self.figures() | (figures or {}),
+            versions=self.versions,
+            trained=self.trained,
+            unseen=all_unseen(self.versions),
+            newest_unseen=newest_unseen(self.versions),
+            **values,
+        )
+
+    def write_files(self, folder: Path) -> list[Path]:
+        """None."""
+        return []

@@ -1,0 +1,172 @@
+"""A calculator for any ASE program: it saves what is extrapolative and stops the program where it must."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+from ase import Atoms
+from ase.calculators.calculator import Calculator, all_changes
+from numpy.typing import NDArray
+
+from alflow.simulation.calculator import ForceCalculator, require_results
+from alflow.simulation.candidate_frames import CandidateFrames
+from alflow.simulation.settings import GradeControl, Guards
+from alflow.simulation.watch import FrameWatch
+
+ASKED_EVERY_S = 0.5
+RECORDED = 20_000
+"""Evaluations that a history holds, at most."""
+
+
+class ExtrapolationPause(Exception):
+    """The potential would have to guess, a guard was exceeded or a stop was requested; the message is why."""
+
+
+class GradeSession:
+    """What all copies of a graded calculator share: the potential, the watch, and whether it has stopped.
+
+    Parameters
+    ----------
+    calculator
+        The potential's.
+    control, guards, frames
+        As of `run_md`; the guard of temperature has no meaning here.
+    volume_per_atom_A3
+        What the guard of the volume compares with; 0 where there is no cell.
+    evaluations
+        How many there were before, in calls of the same run.
+    stop_requested, on_progress
+        Asked, and called with the number of evaluations, now and then.
+
+    Attributes
+    ----------
+    pause
+        Why it has stopped; empty while it has not. It stays stopped: a program that ignores exceptions gets
+        the same one again at its next evaluation.
+    evaluations
+        Of structures that had changed.
+    history
+        Evaluation, grade and energy (eV) since the beginning of this call; of every second, fourth, … where
+        there are many.
+    """
+
+    def __init__(
+        self,
+        calculator: ForceCalculator,
+        *,
+        control: GradeControl,
+        guards: Guards,
+        frames: CandidateFrames,
+        volume_per_atom_A3: float,
+        evaluations: int = 0,
+        stop_requested: Callable[[], bool] | None = None,
+        on_progress: Callable[[int], None] | None = None,
+    ) -> None:
+        self.calculator = calculator
+        self.pause = ""
+        self.evaluations = evaluations
+        self.history: list[tuple[int, float, float]] = []
+        self._control = control
+        self._watch = FrameWatch(control, guards, frames, volume_per_atom_A3)
+        self._stop_requested = stop_requested or (lambda: False)
+        self._on_progress = on_progress or (lambda _: None)
+        self._recorded_every = 1
+        self._asked = time.monotonic()
+
+    def evaluate(self, atoms: Atoms) -> dict[str, Any]:
+        """Results of the potential.
+
+        Raises
+        ------
+        ExtrapolationPause
+            If the structure is not fit to go on from, now or at an earlier evaluation.
+        """
+        if self.pause:
+            raise ExtrapolationPause(self.pause)
+        frame = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+        frame.calc = self.calculator
+        frame.get_forces()
+        require_results(self.calculator, self._control)
+        results = {
+            name: value.copy() if isinstance(value, np.ndarray) else value
+            for name, value in self.calculator.results.items()
+        }
+        self.evaluations += 1
+        if self.evaluations % self._recorded_every == 0:
+            grade, energy_eV = float(results["extrapolation_grade"]), float(results["energy"])
+            self._record(grade, energy_eV)
+        volume_A3 = float(frame.cell.volume) / len(frame)
+        _, self.pause = self._watch.judge(frame, self.evaluations, volume_A3=volume_A3)
+        self._ask()
+        if self.pause:
+            raise ExtrapolationPause(self.pause)
+        return results
+
+    def _record(self, grade: float, energy_eV: float) -> None:
+        self.history.append((self.evaluations, grade, energy_eV))
+        if len(self.history) > RECORDED:
+            self._recorded_every *= 2
+            self.history = [row for row in self.history if row[0] % self._recorded_every == 0]
+
+    def table(self) -> dict[str, NDArray[np.generic]]:
+        """The history as columns."""
+        table = np.array(self.history, dtype=float).reshape(-1, 3)
+        return {
+            "step": table[:, 0].astype(np.int64),
+            "extrapolation_grade": table[:, 1].copy(),
+            "energy_eV": table[:, 2].copy(),
+        }
+
+    def _ask(self) -> None:
+        if time.monotonic() - self._asked < ASKED_EVERY_S:
+            return
+        self._asked = time.monotonic()
+        self._on_progress(self.evaluations)
+        if not self.pause and self._stop_requested():
+            self.pause = "a stop was requested"
+
+
+class GradedCalculator(Calculator):
+    """An ASE calculator of a `GradeSession`, shared by its copies: each image of a path can have one."""
+
+    implemented_properties: ClassVar[list[str]] = [  # type: ignore[misc]  # as all calculators of ASE do
+        "energy",
+        "free_energy",
+        "energies",
+        "forces",
+        "stress",
+    ]
+    name = "graded"
+
+    def __init__(self, session: GradeSession) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self.session = session
+
+    def calculate(
+        self,
+        atoms: Atoms | None = None,
+        properties: Sequence[str] = ("energy",),
+        system_changes: Sequence[str] = tuple(all_changes),
+    ) -> None:
+        """Compute all results, `extrapolation_grade` among them.
+
+        Raises
+        ------
+        ExtrapolationPause
+            As of `GradeSession.evaluate`.
+        """
+        super().calculate(atoms, list(properties), list(system_changes))  # type: ignore[no-untyped-call]
+        assert self.atoms is not None  # as a calculation was asked for
+        self.results = self.session.evaluate(self.atoms)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> GradedCalculator:
+        return self.__copy__()
+
+    def __copy__(self) -> GradedCalculator:
+        copy = GradedCalculator(self.session)
+        copy.atoms = None if self.atoms is None else self.atoms.copy()
+        copy.results = dict(self.results)
+        return copy

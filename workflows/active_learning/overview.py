@@ -1,0 +1,59 @@
+"""Where a campaign of active learning stands."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from alflow.results import ROUND_COLUMNS, Cell, Overview, RunRecord, Table, read_overview, read_runs
+from alflow.results.wording import spoken_all
+from alflow.store import Store
+
+
+@dataclass(frozen=True)
+class Explorers:
+    """The runs of a campaign's explorers, of any kind."""
+
+    runs: Sequence[RunRecord]
+
+    @property
+    def subtitle(self) -> str:
+        """Nothing: active learning has no phases."""
+        return ""
+
+    @property
+    def round_columns(self) -> Mapping[str, str]:
+        """Those of all kinds of campaigns."""
+        return ROUND_COLUMNS
+
+    def tables(self) -> list[Table]:
+        """How far each run is, and what it came to."""
+        return [Table("Explorers", ("explorer", "state", "progress", ""), [_row(run) for run in self.runs])]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The runs in plain values."""
+        return {"explorers": [run.as_dict() for run in self.runs]}
+
+
+def overview(store: Store, document: Mapping[str, Any]) -> Overview:
+    """Where a campaign stands, from the store and the campaign's document."""
+    runs = read_runs(store, document["name"])
+    return read_overview(store, document, part=Explorers(runs), exploring=_exploring(runs, document["round"]))
+
+
+def _exploring(runs: Sequence[RunRecord], round_: int) -> str | None:
+    """The runs that the round waits for, None if there are none."""
+    behind = [run.name for run in runs if run.state.is_open and run.round < round_]
+    return f"explorers {', '.join(behind)}" if behind else None
+
+
+def _row(run: RunRecord) -> list[Cell]:
+    of = "" if run.whole is None else f" of {run.whole:.4g}"
+    remarks = [spoken_all(run.results), run.reason or ""]
+    return [
+        run.name,
+        str(run.state),
+        f"{run.progress:.4g}{of} {run.unit}",
+        "; ".join(remark for remark in remarks if remark),
+    ]

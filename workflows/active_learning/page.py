@@ -1,0 +1,152 @@
+"""The report of active learning."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from alflow.report import CampaignPage
+from alflow.results import RunRecord, read_campaign, read_runs, read_trained, read_versions
+from alflow.results.wording import shared_and_own, spoken_all
+from alflow.store import Store
+from workflows.active_learning.figures import by_kind, columns_name, draw_runs
+from workflows.active_learning.schema import ActiveLearning
+
+TEMPLATE = Path(__file__).with_name("page.html.j2")
+
+
+@dataclass(frozen=True)
+class ActiveLearningPage:
+    """What the report shows.
+
+    Attributes
+    ----------
+    common
+        What it shares with the reports of other kinds.
+    gamma_save, gamma_break
+        Thresholds of the extrapolation grade.
+    runs
+        With their histories.
+    """
+
+    common: CampaignPage
+    gamma_save: float
+    gamma_break: float
+    runs: Sequence[RunRecord]
+
+    @property
+    def headline(self) -> str:
+        """One line on what came out."""
+        return self.common.headline
+
+    @property
+    def steps(self) -> int:
+        """Steps of all runs."""
+        return sum(run.all_steps for run in self.runs)
+
+    def summary(self) -> dict[str, Any]:
+        """What came out, in plain values."""
+        return self.common.summary() | {
+            "steps": self.steps,
+            "explorers": [run.as_dict() for run in self.runs],
+        }
+
+    def figures(self) -> dict[str, str]:
+        """The figures of the runs by name, as SVG text."""
+        return draw_runs(self.runs, self.common.campaign.labels, self.gamma_save, self.gamma_break)
+
+    def render(self) -> str:
+        """The page as HTML text."""
+        explored: defaultdict[str, float] = defaultdict(float)
+        for run in self.runs:
+            explored[run.unit] += run.all_progress
+        most, *more = [(amount, unit) for unit, amount in explored.items()] or [(0.0, "")]
+        return self.common.render(
+            TEMPLATE,
+            self.figures(),
+            runs=self.runs,
+            steps=self.steps,
+            explored=most,
+            also_explored=", ".join(f"{amount:.4g} {unit}" for amount, unit in more),
+            kinds=[KindSection.of(kind, runs) for kind, runs in by_kind(self.runs)],
+        )
+
+    def write_files(self, folder: Path) -> list[Path]:
+        """None: the newest potential is written for campaigns of all kinds."""
+        return []
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A row of a table of runs: settings of its own and results in words; means that have an aim."""
+
+    run: RunRecord
+    own: str
+    results: str
+    later: Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class KindSection:
+    """The runs of one kind of explorer.
+
+    Attributes
+    ----------
+    name
+    figure
+        Name of the figure of what they recorded.
+    shared
+        Settings that they have in common, in words.
+    aims
+        Labels of the columns for which some run aims at a value.
+    rows
+    """
+
+    name: str
+    figure: str
+    shared: str
+    aims: Sequence[str]
+    rows: Sequence[RunRow]
+
+    @classmethod
+    def of(cls, kind: str, runs: Sequence[RunRecord]) -> KindSection:
+        """Of runs of one kind."""
+        shared, own = shared_and_own([run.settings for run in runs])
+        aims = dict.fromkeys(q.label for run in runs for q in run.quantities if q.targets is not None)
+        rows = [
+            RunRow(run, spoken_all(settings), spoken_all(run.results), [run.later(aim) for aim in aims])
+            for run, settings in zip(runs, own, strict=True)
+        ]
+        return cls(kind, columns_name(kind), spoken_all(shared), list(aims), rows)
+
+    @property
+    def differs(self) -> bool:
+        """Whether the runs differ in their settings."""
+        return any(row.own for row in self.rows)
+
+    @property
+    def has_results(self) -> bool:
+        """Whether any run has a result."""
+        return any(row.results for row in self.rows)
+
+
+def page(store: Store, name: str) -> ActiveLearningPage:
+    """The report of a campaign, as far as it is.
+
+    Raises
+    ------
+    InputError
+        If there is no campaign of this name.
+    """
+    campaign = read_campaign(store, name, "active learning")
+    config = store.campaigns.config(name)
+    assert isinstance(config, ActiveLearning)
+    return ActiveLearningPage(
+        common=CampaignPage(campaign, read_versions(store, name), read_trained(store, name)),
+        gamma_save=config.selection.gamma_save,
+        gamma_break=config.selection.gamma_break,
+        runs=read_runs(store, name, history=True),
+    )

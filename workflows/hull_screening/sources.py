@@ -1,0 +1,50 @@
+"""The candidates of a screening's sources, as they are stored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from alflow.hull import Candidate, Derivative, Files, Prototypes, RandomCrystals, candidates
+from workflows.hull_screening.schema import Screening, Source
+
+
+def documents(config: Screening) -> Iterator[dict[str, Any]]:
+    """The fields of every candidate as the store takes them, one candidate at a time.
+
+    The running number makes a name unique. Sources that are added at the end leave it as it is.
+
+    Raises
+    ------
+    InputError
+        Before the first one, if a source is wrong as a whole.
+    """
+    stream = candidates(
+        [_source(source) for source in config.candidates],
+        config.species,
+        volumes_A3=config.volumes_A3,
+        volume_factors=config.volume_factors,
+    )
+    return (_document(config, number, candidate) for number, candidate in enumerate(stream, start=1))
+
+
+def _source(source: Source) -> Derivative | Files | Prototypes | RandomCrystals:
+    if source.files is not None:
+        return Files(Path(source.files))
+    if source.prototypes is not None:
+        return Prototypes(tuple(source.prototypes))
+    if source.random is not None:
+        return RandomCrystals(source.random, source.max_atoms, source.seed)
+    return Derivative(source.lattice or "", source.max_atoms, source.min_atoms)
+
+
+def _document(config: Screening, number: int, candidate: Candidate) -> dict[str, Any]:
+    atoms = candidate.atoms
+    return {
+        "name": f"{candidate.source} {number}",
+        "atoms": atoms,
+        "fractions": [] if atoms is None else [atoms.symbols.count(s) / len(atoms) for s in config.species],
+        "dropped": candidate.dropped,
+        "reason": candidate.reason,
+    }
