@@ -11,13 +11,14 @@ from alflow.cli.database_options import CampaignArgument, LaunchpadOption, UriOp
 from alflow.cli.output import JsonOption, print_json, print_note, print_table
 
 if TYPE_CHECKING:
+    from alflow.results import LabelRecord
     from alflow.store import Store
     from qm_interfaces.vasp import VaspInterface
 
 app = typer.Typer(no_args_is_help=True, help="List, show, retry, drop, import or export labels.")
 
 LabelArgument = Annotated[str, typer.Argument(help="Label as in the list: round.number, e.g. 3.2")]
-COLUMNS = ("label", "state", "attempts", "wall_time_s", "energy_eV", "reason")
+COLUMNS = ("label", "kind", "state", "attempts", "wall_time_s", "energy_eV", "reason")
 
 
 @app.command("list")
@@ -33,13 +34,14 @@ def list_labels(
 ) -> None:
     """List all labels with their state, and the reason of failed and rejected ones."""
     from alflow.errors import InputError
+    from alflow.results.labels import read_labels
     from alflow.states import LabelState
 
     if state is not None and state not in list(LabelState):
         raise InputError(f"--state is {state!r}, but must be one of {', '.join(LabelState)}")
     with connected(campaign, uri, launchpad) as connection:
-        where = {} if state is None else {"state": state}
-        found = [_row(label) for label in connection.store.labels.find(connection.campaign, **where)]
+        labels, _ = read_labels(connection.store, connection.campaign)
+    found = [_row(label) for label in labels if state in (None, label.state)]
     if json:
         print_json(found)
     else:
@@ -55,11 +57,14 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show one label: result, level of theory, origin, failures, where its files are."""
+    from alflow.results.labels import read_labels
+
     with connected(campaign, uri, launchpad) as connection:
         found = _find(connection.store, connection.campaign, label)
+        labels, _ = read_labels(connection.store, connection.campaign)
+        record = next(one for one in labels if one.name == label)
         configuration = connection.store.configurations.get(found["configuration"])
-        facts = _row(found) | {
-            "kind": found["kind"],
+        facts = _row(record) | {
             "formula": configuration["formula"],
             "source": configuration["source"],
             "failures": found["failures"],
@@ -233,9 +238,8 @@ def _number(label: dict[str, Any]) -> str:
     return f"{label['round']}.{label['number']}"
 
 
-def _row(label: dict[str, Any]) -> dict[str, Any]:
-    keys = ("state", "attempts", "wall_time_s", "energy_eV", "reason")
-    return {"label": _number(label)} | {key: label.get(key) for key in keys}
+def _row(label: LabelRecord) -> dict[str, Any]:
+    return {"label": label.name} | {column: getattr(label, column) for column in COLUMNS[1:]}
 
 
 def _find(store: Store, campaign: str, number: str) -> dict[str, Any]:
