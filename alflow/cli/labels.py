@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="List, show, retry, drop, import or export labels.")
 
 LabelArgument = Annotated[str, typer.Argument(help="Label as in the list: round.number, e.g. 3.2")]
-COLUMNS = ("label", "kind", "state", "attempts", "wall_time_s", "energy_eV", "reason")
+COLUMNS = ("label", "state", "attempts", "wall_time_s", "energy_eV", "reason")
 
 
 @app.command("list")
@@ -239,7 +239,8 @@ def _number(label: dict[str, Any]) -> str:
 
 
 def _row(label: LabelRecord) -> dict[str, Any]:
-    return {"label": label.name} | {column: getattr(label, column) for column in COLUMNS[1:]}
+    keys = ("kind", *COLUMNS[1:])
+    return {"label": label.name} | {key: getattr(label, key) for key in keys}
 
 
 def _find(store: Store, campaign: str, number: str) -> dict[str, Any]:

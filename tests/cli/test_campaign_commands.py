@@ -152,7 +152,9 @@ def test_submit_is_idempotent(command: Callable[..., Result]) -> None:
 
 
 def test_the_report(command: Callable[..., Result], tmp_path: Path) -> None:
-    assert command("report", "cu", "-o", "r.html").stderr == "r.html: cu, running, round 0, 3 QM calls\n"
+    result = command("report", "cu", "-o", "r.html")
+    assert result.exception is None, result.exception
+    assert result.stderr == "r.html: cu, running, round 0, 3 QM calls\n"
     assert "the node has gone" in (tmp_path / "r.html").read_text()
     summary = json.loads(command("report", "cu", "-o", "r.html", "--json").stdout)
     assert summary["labels"] == {"waiting": 1, "done": 1, "failed": 1, "rejected": 1}
