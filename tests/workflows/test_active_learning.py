@@ -8,13 +8,12 @@ import ase.io
 import pytest
 from ase.calculators.emt import EMT
 
-from workflows.active_learning.schema import ActiveLearning
 from alflow.errors import InputError
-from alflow.store import overview
 from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
 from alflow.structures.starting import starting_structures
 from qm_interfaces import CodeFailed, SettingsError, get_interface
+from workflows.active_learning.schema import ActiveLearning
 from workflows.launchpad import HOT_ROUNDS
 from workflows.submission import submit
 
@@ -27,12 +26,11 @@ def test_a_campaign_from_no_data_to_its_end(
     submit(stage.store, stage.launchpad, make_campaign())
     end = stage.work()
     assert (end["state"], end["reason"]) == ("finished", "all explorers finished")
-    facts = overview(stage.store, "cu")
-    assert [run["step"] for run in facts["explorers"]] == [60, 200]
-    assert facts["labels"]["done"] == len(labels_in_process) == len(set(labels_in_process))
+    assert [run["step"] for run in stage.store.explorers.all("cu")] == [60, 200]
+    assert stage.store.labels.counts("cu")["done"] == len(labels_in_process) == len(set(labels_in_process))
     versions = stage.store.potentials.history("cu")
     assert [p["version"] for p in versions] == list(range(1, len(versions) + 1))
-    assert versions[-1]["label_count"] == facts["labels"]["done"]
+    assert versions[-1]["label_count"] == stage.store.labels.counts("cu")["done"]
     assert stage.store.explorers.history("cu", 1)["step"].tolist() == list(range(201))
 
 
