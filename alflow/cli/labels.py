@@ -199,11 +199,11 @@ def _import_folder(store: Store, campaign: str, interface: VaspInterface, folder
     from ase.calculators.singlepoint import SinglePointCalculator
 
     from alflow.states import LabelKind
-    from qm_interfaces import CodeFailed, LabelLimits, validate
+    from qm_interfaces import CodeFailed, validate
 
     atoms, result = interface.import_folder(folder)
     taken = [one["number"] for one in store.labels.find(campaign) if one["round"] == 0]
-    limits = LabelLimits(**store.campaigns.config(campaign).qm.limits.model_dump())
+    limits = store.campaigns.config(campaign).qm.limits
     if reasons := validate(atoms, result, limits):
         raise CodeFailed("; ".join(reasons))
     values = {"energy": result.energy_eV, "forces": result.forces_eV_A, "stress": result.stress_eV_A3}

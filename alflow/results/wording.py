@@ -8,6 +8,7 @@ from typing import Any
 UNITS = {
     "_eV_per_atom": "eV/atom",
     "_eV_A3": "eV/Å³",
+    "_eV_A2": "eV/Å²",
     "_eV_A": "eV/Å",
     "_per_fs": "1/fs",
     "_per_ps": "1/ps",

@@ -8,6 +8,7 @@ import ase.io
 import pytest
 from ase.calculators.emt import EMT
 
+from alflow.cli.campaign_views import overview
 from alflow.errors import InputError
 from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
@@ -26,11 +27,12 @@ def test_a_campaign_from_no_data_to_its_end(
     submit(stage.store, stage.launchpad, make_campaign())
     end = stage.work()
     assert (end["state"], end["reason"]) == ("finished", "all explorers finished")
-    assert [run["step"] for run in stage.store.explorers.all("cu")] == [60, 200]
-    assert stage.store.labels.counts("cu")["done"] == len(labels_in_process) == len(set(labels_in_process))
+    facts = overview(stage.store, "cu").as_dict()
+    assert [run["step"] for run in facts["explorers"]] == [60, 200]
+    assert facts["labels"]["done"] == len(labels_in_process) == len(set(labels_in_process))
     versions = stage.store.potentials.history("cu")
     assert [p["version"] for p in versions] == list(range(1, len(versions) + 1))
-    assert versions[-1]["label_count"] == stage.store.labels.counts("cu")["done"]
+    assert versions[-1]["label_count"] == facts["labels"]["done"]
     assert stage.store.explorers.history("cu", 1)["step"].tolist() == list(range(201))
 
 

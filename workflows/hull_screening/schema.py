@@ -13,7 +13,7 @@ from alflow.hull import PARENTS
 from alflow.potentials.fit_settings import FitSettings
 from alflow.potentials.registry import AnyPotential
 from alflow.settings import Section, Symbol
-from alflow.simulation.settings import Relaxation
+from alflow.simulation import Relaxation
 from alflow.structures.displaced import Displacements
 
 Volume = Annotated[float, Field(ge=1, le=200)]

@@ -9,7 +9,12 @@ from typing import Any
 from bson import ObjectId
 from fireworks import explicit_serialize
 
-from alflow.simulation import BatchResult, GradeControl, GradedPotential, Guards, relax_batch
+from alflow.simulation import (
+    BatchResult,
+    GradedPotential,
+    Guards,
+    relax_batch,
+)
 from alflow.states import CandidateState, Dropped
 from alflow.store import Store
 from alflow.store.candidates import energies_without
@@ -58,7 +63,7 @@ def _relaxed(
         ),
         settings=screen.relaxation,
         pressure_GPa=screen.pressure_GPa,
-        control=GradeControl(gamma_save=selection.gamma_save, gamma_break=selection.gamma_break),
+        control=selection,
         guards=Guards(min_distance_A=screen.min_distance_A, max_volume_change=screen.max_volume_change),
     )
     for result in results:
