@@ -6,11 +6,12 @@
 #include <memory>
 #include <optional>
 
-#include "evaluate.hpp"
-#include "jacobian.hpp"
+#include "mtp/evaluate.hpp"
+#include "mtp/jacobian.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using namespace alflow;
 
 template <class T, class Shape>
 using In = nb::ndarray<const T, Shape, nb::c_contig, nb::device::cpu>;
@@ -68,11 +69,11 @@ NB_MODULE(KERNEL_MODULE, m) {
     std::unique_ptr<double[]> energies(zeros(n)), f(forces ? zeros(3 * n) : nullptr), v(forces ? zeros(9 * S) : nullptr),
         b(basis ? new double[n * B] : nullptr), g(gradients ? new double[n * P] : nullptr), distances(zeros(S)),
         grades(grade_matrix ? zeros(n) : nullptr);
-    const Output out{energies.get(), f.get(), v.get(), b.get(), g.get(), distances.get(),
+    const Output out{energies.get(), f.get(), v.get(), b.get(), g.get(),
                      grade_matrix ? grade_matrix->data() : nullptr, grade_matrix ? int(grade_matrix->shape(1)) : 0, grades.get()};
     {
       nb::gil_scoped_release release;
-      evaluate(p, s, threads, verlet_list, out);
+      evaluate(p, s, threads, verlet_list, out, distances.get());
     }
     nb::object none = nb::none();
     return nb::make_tuple(owned(energies.release(), {n}), forces ? nb::cast(owned(f.release(), {n, 3})) : none,
@@ -104,4 +105,9 @@ NB_MODULE(KERNEL_MODULE, m) {
   m.def("best_build", [] { return "baseline"; });
 #endif
   m.attr("compiler") = __VERSION__;
+#ifdef __SANITIZE_ADDRESS__
+  m.attr("instrumented") = true;
+#else
+  m.attr("instrumented") = false;
+#endif
 }

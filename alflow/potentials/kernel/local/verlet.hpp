@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "neighbors.hpp"
+#include "local/neighbors.hpp"
+
+namespace alflow {
 
 class VerletList {
  public:
@@ -128,3 +130,5 @@ class VerletList {
   std::vector<Image> images_;
   std::vector<detail::Vec3> shifts_;  // of the images, by the present cell
 };
+
+}  // namespace alflow

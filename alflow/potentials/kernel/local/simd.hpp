@@ -10,6 +10,8 @@
 #include <immintrin.h>
 #endif
 
+namespace alflow {
+
 #if defined(__AVX512F__)
 constexpr int W = 8;
 #elif defined(__AVX__)
@@ -73,3 +75,5 @@ struct AlignedAllocator {
 
 template <class T>
 using aligned_vector = std::vector<T, AlignedAllocator<T>>;
+
+}  // namespace alflow

@@ -5,8 +5,10 @@
 // Horner's rule in y and z, so that no monomial is ever stored.
 #pragma once
 
-#include "potential.hpp"
-#include "simd.hpp"
+#include "mtp/potential.hpp"
+#include "local/simd.hpp"
+
+namespace alflow {
 
 namespace detail {
 
@@ -118,3 +120,5 @@ class MomentPasses {
 };
 
 }  // namespace detail
+
+}  // namespace alflow

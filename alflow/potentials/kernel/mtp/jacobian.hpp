@@ -16,11 +16,13 @@
 #include <array>
 #include <cmath>
 
-#include "contraction.hpp"
-#include "neighbor_list.hpp"
-#include "potential.hpp"
-#include "radial.hpp"
-#include "simd.hpp"
+#include "mtp/contraction.hpp"
+#include "local/neighbor_list.hpp"
+#include "mtp/potential.hpp"
+#include "mtp/radial.hpp"
+#include "local/simd.hpp"
+
+namespace alflow {
 
 namespace detail {
 
@@ -227,7 +229,7 @@ class NeighborhoodJacobian {
 
   void contract() {
     std::fill(moments_.begin() + p_.basic_count, moments_.end(), 0.0);
-    ::contract(p_, moments_.data());
+    alflow::contract(p_, moments_.data());
     contract_adjoint(p_, moments_.data(), adjoints_.data());
     std::copy(moments_.begin(), moments_.end(), float_moments_.begin());
   }
@@ -458,3 +460,5 @@ inline void jacobian(const Potential& p, const Structures& s, double* out) {
     column += 7 + 3 * atoms;
   }
 }
+
+}  // namespace alflow

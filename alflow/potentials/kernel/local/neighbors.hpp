@@ -12,7 +12,10 @@
 #include <stdexcept>
 #include <vector>
 
-#include "simd.hpp"
+#include "local/neighbor.hpp"
+#include "local/simd.hpp"
+
+namespace alflow {
 
 struct Structures {
   int count;
@@ -21,13 +24,6 @@ struct Structures {
   const double* cells;     // (count, 3, 3) rows are cell vectors; complete (no zero vector) even where not periodic
   const bool* periodic;    // (count, 3)
   const int32_t* types;    // (atoms)
-};
-
-struct Neighbor {
-  double x, y, z;  // r_j - r_i
-  int32_t atom, type;
-  Neighbor() {}  // a list that grows is not filled with zeros first
-  Neighbor(double x, double y, double z, int32_t atom, int32_t type) : x(x), y(y), z(z), atom(atom), type(type) {}
 };
 
 namespace detail {
@@ -232,3 +228,5 @@ class StructureSearch {
 };
 
 }  // namespace detail
+
+}  // namespace alflow

@@ -1,7 +1,9 @@
 // Radial basis Q_k(r) = T_k(x) (R_c - r)^2 with x in [-1, 1] over [R_min, R_c], and its derivative.
 #pragma once
 
-#include "potential.hpp"
+#include "mtp/potential.hpp"
+
+namespace alflow {
 
 template <class T>
 inline void radial_basis(const Potential& p, T r, T* q, T* dq) {
@@ -17,3 +19,5 @@ inline void radial_basis(const Potential& p, T r, T* q, T* dq) {
     t0 = t1; t1 = t2; u0 = u1; u1 = u2;
   }
 }
+
+}  // namespace alflow

@@ -8,6 +8,8 @@
 #include <tuple>
 #include <vector>
 
+namespace alflow {
+
 // The contraction table, m[out] += factor * m[left] * m[right], by runs of rows with the same `out`: it stays in registers.
 struct Product {
   int32_t left, right;
@@ -163,3 +165,5 @@ struct Potential {
     }
   }
 };
+
+}  // namespace alflow
