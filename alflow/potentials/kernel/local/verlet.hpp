@@ -53,7 +53,9 @@ class VerletList {
 
  private:
   using Image = std::array<int32_t, 3>;  // how many cell vectors away
-  struct Candidate { int32_t atom, image; };
+  struct Candidate {
+    int32_t atom, image;
+  };
 
   // A pair at r was at r₀ = (r - δ_j + δ_i) F⁻¹, where F carries the old cell into the new one and δ are the moves beyond that. With
   // |r F⁻¹| ≤ |r| / (1 - |F - I|) it was among the candidates if r₀ cannot have been beyond cutoff + skin.

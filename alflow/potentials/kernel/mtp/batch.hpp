@@ -24,11 +24,11 @@ namespace alflow {
 
 // Where results go. Forces and virials are added to what is there, all else is written.
 struct Output {
-  double* energies;             // (atoms)
-  double* forces = nullptr;     // (atoms and ghosts, 3) or null
-  double* virials = nullptr;    // (structures, 3, 3) sum of r_ij ⊗ ∂V_i/∂r_ij; comes with forces
-  double* basis = nullptr;      // (atoms, B) or null
-  double* gradients = nullptr;  // (atoms, parameters) or null
+  double* energies;                      // (atoms)
+  double* forces = nullptr;              // (atoms and ghosts, 3) or null
+  double* virials = nullptr;             // (structures, 3, 3) sum of r_ij ⊗ ∂V_i/∂r_ij; comes with forces
+  double* basis = nullptr;               // (atoms, B) or null
+  double* gradients = nullptr;           // (atoms, parameters) or null
   const double* grade_matrix = nullptr;  // (parameters, rank)
   int rank = 0;
   double* grades = nullptr;  // (atoms) largest magnitude in gradient · grade_matrix, infinite where that is no number; or null
@@ -110,7 +110,8 @@ class BatchEvaluator {
         for (int k = 0; k < K; ++k) {
           vec c;
           if (p_.species_count == 1) c = splat(p_.radial[mu * K + k]);
-          else for (int l = 0; l < W; ++l) c[l] = coefficients[l][mu * K + k];
+          else
+            for (int l = 0; l < W; ++l) c[l] = coefficients[l][mu * K + k];
           f += c * q[k];
           df += c * dq_[k];
         }
@@ -213,7 +214,9 @@ class BatchEvaluator {
     for (int32_t scalar : p_.scalars) *next++ = moments_[scalar];
   }
 
-  struct Part { int parameter, count; };
+  struct Part {
+    int parameter, count;
+  };
   std::array<Part, 3> parts_of_row(int type) const {
     const int radial = int(p_.radial.size()), of_center = radial / p_.species_count;
     return {{{type * of_center, of_center}, {radial + type, 1}, {radial + p_.species_count, int(p_.scalars.size())}}};

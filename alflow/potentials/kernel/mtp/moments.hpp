@@ -5,8 +5,8 @@
 // Horner's rule in y and z, so that no monomial is ever stored.
 #pragma once
 
-#include "mtp/potential.hpp"
 #include "local/simd.hpp"
+#include "mtp/potential.hpp"
 
 namespace alflow {
 
@@ -15,7 +15,9 @@ namespace detail {
 constexpr int Q = 2;  // neighbours that share a load of a moment: their polynomials stay in registers
 using several = vec[Q];
 
-struct Pair { vec u[3], inverse_r, r; };
+struct Pair {
+  vec u[3], inverse_r, r;
+};
 
 class MomentPasses {
  public:

@@ -16,7 +16,10 @@ inline void radial_basis(const Potential& p, T r, T* q, T* dq) {
     q[k] = t0 * smooth;
     dq[k] = (k * stretch) * u0 * smooth + t0 * dsmooth;
     const T t2 = twice * t1 - t0, u2 = twice * u1 - u0;
-    t0 = t1; t1 = t2; u0 = u1; u1 = u2;
+    t0 = t1;
+    t1 = t2;
+    u0 = u1;
+    u1 = u2;
   }
 }
 
