@@ -1,4 +1,4 @@
-"""An explorer as a plug-in: displace atoms at random, farther and farther, until the potential has to guess."""
+"""An explorer as a plug-in: displace atoms at random, farther and farther, until the potential guesses."""
 
 from __future__ import annotations
 

@@ -203,11 +203,11 @@ def test_fixed_cells_hold_any_periodicity_and_fixed_atoms(potential: MomentTenso
     cluster.pbc, cluster.cell = False, np.zeros((3, 3))
     tied.set_constraint(FixAtoms([0, 3]))
     starts = [slab, cluster, tied, crystals()[0]]
-    results = relaxed(starts, MTPBatchPotential(potential), settings=TIGHT, cell=False)
+    results = relaxed(starts, GradedPotential(potential), settings=TIGHT, cell=False)
     assert [result.state for result in results] == ["converged"] * 4
     for start, result in zip(starts, results, strict=True):
         peer = start.copy()
-        peer.calc = MTPCalculator(potential)
+        peer.calc = PotentialCalculator(potential)
         LBFGS(peer, logfile=None).run(fmax=1e-4)
         np.testing.assert_array_equal(result.atoms.cell.array, start.cell.array)
         assert result.energy_eV == pytest.approx(peer.get_potential_energy(), abs=1e-5)
