@@ -78,16 +78,11 @@ def _steps(location: Location, model: type[BaseModel], data: Any) -> Iterator[_S
     """The way to a location, without the names of union branches that pydantic puts between the keys."""
     owner: type[BaseModel] = model
     inside: FieldInfo | None = None  # whose values the next index or key chooses from
-    for number, part in enumerate(location):
-        is_last = number == len(location) - 1
+    for part in location:
         known = isinstance(part, str) and part in fields_by_key(owner)
-        if inside is not None and not known and isinstance(part, str):
-            branch = _branch(inside, part)
-            if branch is not None:
-                owner = branch
-            if branch is not None or not (isinstance(data, Mapping) and part in data):
-                if not is_last or not isinstance(data, Mapping) or part not in data:
-                    continue
+        if isinstance(part, str) and not known and not (isinstance(data, Mapping) and part in data):
+            owner = (inside and _branch(inside, part)) or owner
+            continue
         yield _Step(part, owner)
         data = _inner(data, part)
         if known:
@@ -163,7 +158,7 @@ def _description(steps: list[_Step]) -> str:
 def _unknown_key(steps: list[_Step]) -> str:
     *parents, last = steps
     known = list(fields_by_key(last.owner))
-    close = difflib.get_close_matches(str(last.part), known, n=1, cutoff=0.5)
+    close = difflib.get_close_matches(str(last.part), known, n=1, cutoff=0.6)
     hint = f"did you mean `{close[0]}`?" if close else f"known keys are {', '.join(known)}"
     where = f" in `{_dotted(parents)}`" if parents else ""
     return f"`{last.part}`{where} is not a known key; {hint}"

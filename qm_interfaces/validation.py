@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from ase import Atoms
+from pydantic import BaseModel, ConfigDict, Field
 
 from qm_interfaces.interface import QMResult
 
@@ -15,33 +16,36 @@ POSITION_TOLERANCE_A = 1e-3  # codes print positions and cells with few digits
 VOLUME_SCALE_FLOOR = 0.1  # of its logarithm; campaigns explore, and young training sets are strained crystals
 
 
-@dataclass(frozen=True)
-class LabelLimits:
-    """Limits beyond which a label is rejected.
+class LabelLimits(BaseModel):
+    """Limits beyond which a converged label is rejected, and not trained on.
 
-    Attributes
-    ----------
-    max_force_eV_A
-        Largest force on one atom.
-    max_net_force_eV_A
-        Length of the mean force; a periodic or isolated system cannot push itself.
-    min_distance_A
-        Shortest distance between two atoms, periodic images included.
-    energy_outlier_score
-        Robust z-score of the energy per atom against the training set. The limit is wide on purpose, because
-        campaigns label extrapolative configurations.
-    energy_scale_floor_eV
-        Least spread of the energy per atom that the score assumes; a young training set has nearly none.
-    volume_outlier_score
-        Robust z-score of the logarithm of the volume per atom of a periodic configuration.
+    They are wide on purpose, since extrapolative configurations are what is labelled. A periodic or isolated
+    system cannot push itself, so a net force is an error of the code.
     """
 
-    max_force_eV_A: float = 50.0
-    max_net_force_eV_A: float = 0.05
-    min_distance_A: float = 0.7
-    energy_outlier_score: float = 20.0
-    energy_scale_floor_eV: float = 0.02
-    volume_outlier_score: float = 15.0
+    model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
+
+    max_force_eV_A: float = Field(default=50.0, ge=0.1, le=1000, description="largest force on an atom, eV/Å")
+    max_net_force_eV_A: float = Field(
+        default=0.05, gt=0, le=100, description="length of the mean force, eV/Å"
+    )
+    min_distance_A: float = Field(default=0.7, ge=0.1, le=5, description="closest pair of atoms, Å")
+    energy_outlier_score: float = Field(
+        default=20.0,
+        ge=3,
+        le=1e6,
+        description="robust z-score of the energy per atom among the labels so far",
+    )
+    energy_scale_floor_eV: float = Field(
+        default=0.02, gt=0, le=10, description="least spread of energies assumed in that score, eV per atom"
+    )
+    volume_outlier_score: float = Field(
+        default=15.0,
+        ge=3,
+        le=1e6,
+        description="robust z-score of the logarithm of the volume per atom among the labels so far; "
+        "15 lets a factor of 4 pass, raise it for vacuum",
+    )
 
 
 @dataclass(frozen=True, eq=False)

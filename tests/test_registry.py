@@ -1,7 +1,6 @@
 from __future__ import annotations
 
 from importlib.metadata import EntryPoint
-from pathlib import Path
 from typing import Annotated, Literal
 
 import pytest

@@ -1,4 +1,4 @@
-"""What a kind of campaign offers; the workflow of a round is the same for all: explore → select → label → train."""
+"""What a kind of campaign offers. A round is the same for all kinds: explore → select → label → train."""
 
 from __future__ import annotations
 

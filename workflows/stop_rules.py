@@ -83,13 +83,15 @@ def why_stop(rules: Stop, progress: ExplorerProgress) -> tuple[CampaignState, st
         return CampaignState.FAILED, "every explorer failed; `alflow status` shows why"
     if not progress.unfinished and progress.quiet >= rules.quiet_rounds:
         failed = list(progress.explorer_states).count(RunState.FAILED)
-        return CampaignState.FINISHED, "all explorers finished" + (f" but {failed}, which failed" if failed else "")
+        but = f" but {failed}, which failed" if failed else ""
+        return CampaignState.FINISHED, f"all explorers finished{but}"
     if (end := over_budget(rules, progress)) is not None:
         return end
     recent = progress.force_rmse_eV_A[-STEADY_ROUNDS - 1 :]
     limit = rules.force_rmse_change_eV_A
     if limit is not None and len(recent) > STEADY_ROUNDS and max(recent) - min(recent) < limit:
-        return CampaignState.STOPPED, f"the force RMSE changed by less than {limit:g} eV/Å in {STEADY_ROUNDS} refits"
+        reason = f"the force RMSE changed by less than {limit:g} eV/Å in {STEADY_ROUNDS} refits"
+        return CampaignState.STOPPED, reason
     return None
 
 

@@ -4,56 +4,21 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field
 
+from alflow.selection import Mode
 from alflow.settings import Name, Section
+from alflow.simulation.settings import GradeControl
+from qm_interfaces import LabelLimits
 
 
-class Selection(Section):
+class Selection(GradeControl):
     """Extrapolation grades and what is labelled."""
 
-    mode: Literal["neighborhood", "configuration"] = Field(
+    mode: Mode = Field(
         default="neighborhood", description="grade of each atom's neighborhood, or of the whole configuration"
     )
-    gamma_save: float = Field(
-        default=2.1, ge=1, le=1000, description="frames above this grade are candidates"
-    )
-    gamma_break: float = Field(default=10.0, ge=1, le=10_000, description="a run pauses above this grade")
     labels_per_round: int = Field(default=5, ge=1, le=1000, description="labels bought per round, at most")
-
-    @model_validator(mode="after")
-    def _grades_in_order(self) -> Selection:
-        if self.gamma_break < self.gamma_save:
-            raise ValueError(
-                f"gamma_break = {self.gamma_break:g} must not be below gamma_save = {self.gamma_save:g}"
-            )
-        return self
-
-
-class Limits(Section):
-    """What a converged label must satisfy to be trained on."""
-
-    max_force_eV_A: float = Field(default=50.0, ge=0.1, le=1000, description="largest force on an atom, eV/Å")
-    max_net_force_eV_A: float = Field(
-        default=0.05, gt=0, le=100, description="length of the mean force, eV/Å"
-    )
-    min_distance_A: float = Field(default=0.7, ge=0.1, le=5, description="closest pair of atoms, Å")
-    energy_outlier_score: float = Field(
-        default=20.0,
-        ge=3,
-        le=1e6,
-        description="robust z-score of the energy per atom among the labels so far",
-    )
-    energy_scale_floor_eV: float = Field(
-        default=0.02, gt=0, le=10, description="least spread of energies assumed in that score, eV per atom"
-    )
-    volume_outlier_score: float = Field(
-        default=15.0,
-        ge=3,
-        le=1e6,
-        description="robust z-score of the logarithm of the volume per atom among the labels so far; "
-        "15 lets a factor of 4 pass, raise it for vacuum",
-    )
 
 
 class QM(Section):
@@ -79,7 +44,7 @@ class QM(Section):
         default="failed",
         description="labels whose folder is kept, compressed: none, failed and rejected ones, or all",
     )
-    limits: Limits = Field(default=Limits(), description="checks of a converged label")
+    limits: LabelLimits = Field(default=LabelLimits(), description="checks of a converged label")
 
 
 class Budget(Section):

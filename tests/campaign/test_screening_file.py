@@ -10,8 +10,8 @@ from ase.build import bulk
 from ase.io import write
 
 from alflow.campaign.file import load_campaign, parse_campaign
-from workflows.hull_screening.schema import Screening
 from alflow.errors import InputError
+from workflows.hull_screening.schema import Screening
 from workflows.submission import check
 
 MINIMAL: dict[str, Any] = {

@@ -20,8 +20,8 @@ from ase.calculators.emt import EMT
 from ase.md.langevin import Langevin
 from ase.units import fs
 
-from alflow.potentials.mtp import read_mtp
 from alflow.potentials.errors import evaluate_errors
+from alflow.potentials.mtp import read_mtp
 
 ROOT = Path(__file__).resolve().parents[2]
 COMMAND = [sys.executable, "-c", "from alflow.cli import main; main()"]

@@ -10,17 +10,20 @@ from ase import Atoms
 from ase.build import bulk
 
 from alflow.hull import hull_distances
-from alflow.report.hull_data import (
+from alflow.results import CampaignRecord, Cost
+from alflow.states import CampaignState, Dropped, LabelKind, Role
+from workflows.hull_screening.phase import Phase
+from workflows.hull_screening.results import (
     FINAL,
-    MTP,
+    POTENTIALS,
     TRAINING,
     Compound,
-    CostRecord,
     DropRecord,
     EnergySet,
     FinalRecord,
     HullData,
     StageRecord,
+    WorkRecord,
 )
 
 CELLS = {2: 2, 3: 2, 4: 4}
@@ -72,23 +75,38 @@ def synthetic_hull(species: list[str]) -> HullData:
             zip(final.fractions[near], final.formation_eV[near], final.above_hull_eV[near], strict=True)
         )
     ]
+    labels = {LabelKind.INITIAL: 30, LabelKind.EXTRAPOLATIVE: 64, LabelKind.VALIDATION: 32}
+    later = {LabelKind.EXTRAPOLATIVE: 40, LabelKind.VALIDATION: 32}
+    count, coarse, fine = len(pool), energy_set(pool, 0.01, 1), energy_set(pool[::5], 0.003, 2)
     stages = [
-        StageRecord(1, 8, 5.0, 4.0, 0.0, len(pool) + 3, len(pool), len(pool) // 5, 0.012,
-                    {"initial": 30, "extrapolative": 64, "validation": 32}, 4, 31.0, 8.0,
-                    energy_set(pool, 0.01, 1)),
-        StageRecord(2, 16, 5.5, 4.0, 0.01, len(pool) // 5, len(pool) // 5, len(pool) // 6, 0.004,
-                    {"extrapolative": 40, "validation": 32}, 2, 12.0, 21.0, energy_set(pool[::5], 0.003, 2)),
+        StageRecord(1, {"level": 8}, 4.0, 0.0, count + 3, count, count // 5, 0.012, labels, 4, 31.0, 8.0,
+                    coarse),
+        StageRecord(2, {"level": 16}, 4.0, 0.01, count // 5, count // 5, count // 6, 0.004, later, 2, 12.0,
+                    21.0, fine),
     ]  # fmt: skip
     return HullData(
-        campaign="-".join(species).lower() + "-hull",
-        state="finished",
-        reason=f"{sum(c.stable for c in compounds)} structures are on the hull; `alflow hull` shows them",
-        phase="final",
+        campaign=CampaignRecord(
+            name="-".join(species).lower() + "-hull",
+            kind="hull-screening",
+            title="screening",
+            state=CampaignState.FINISHED,
+            reason=f"{sum(c.stable for c in compounds)} structures are on the hull; `alflow hull` shows them",
+            rounds=11,
+            began=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
+            ended=datetime(2026, 1, 2, 3, 9, tzinfo=UTC),
+            species=species,
+            cost={
+                Role.EXPLORE: Cost(80.0, 43.0, 0.0),
+                Role.LABEL: Cost(340.0, 350.0, 60.0),
+                Role.TRAIN: Cost(30.0, 29.0, 0.0),
+            },
+            labels=[],
+            levels=[{"code": "EMT", "relaxation": {"fmax_eV_A": 0.01}}],
+            config={"name": "x", "species": species},
+            software={"alflow": "0.1.0"},
+        ),
+        phase=Phase.FINAL,
         stage=2,
-        rounds=11,
-        began=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
-        ended=datetime(2026, 1, 2, 3, 9, tzinfo=UTC),
-        species=species,
         window_eV=0.025,
         complete_eV=0.01,
         symmetry_tolerance_A=0.05,
@@ -98,13 +116,13 @@ def synthetic_hull(species: list[str]) -> HullData:
         stages=stages,
         final=FinalRecord(len(final.formation_eV) + 1, len(final.formation_eV), 1, 4321, 310.0),
         dropped=[
-            DropRecord(1, "above the hull", 400, "fcc-00012: 0.12 eV/atom above the hull, 4σ = 0.048"),
-            DropRecord(1, "set aside at gathering", 3, "files-7: atoms 1 and 2 are 0.2 Å apart"),
-            DropRecord(3, "not relaxed by QM", 1, "hcp-00044: relaxation failed: no SCF"),
+            DropRecord(1, Dropped.ABOVE_HULL, 400, "fcc-00012: 0.12 eV/atom above the hull, 4σ = 0.048"),
+            DropRecord(1, Dropped.UNUSABLE, 3, "files-7: atoms 1 and 2 are 0.2 Å apart"),
+            DropRecord(3, Dropped.QM_FAILED, 1, "hcp-00044: relaxation failed: no SCF"),
         ],
-        cost=[CostRecord(FINAL, 310.0, 4321), CostRecord(TRAINING, 40.0, 198), CostRecord(MTP, 72.0, 0)],
-        total_s=450.0,
-        levels=[{"code": "EMT", "relaxation": {"fmax_eV_A": 0.01}}],
-        config={"name": "x", "species": species},
-        software={"alflow": "0.1.0"},
+        work=[
+            WorkRecord(FINAL, 310.0, 4321),
+            WorkRecord(TRAINING, 40.0, 198),
+            WorkRecord(POTENTIALS, 72.0, 0),
+        ],
     )

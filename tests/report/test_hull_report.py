@@ -15,10 +15,14 @@ from matplotlib.figure import Figure
 from synthetic_hull import synthetic_hull
 from test_report import _Balance
 
-from alflow.report import HullData, build_report, write_hull
-from alflow.report.hull_data import EnergySet
-from alflow.report.hull_figures import draw_hull, hull_figure, tie_lines
-from alflow.report.page import render
+from alflow.report import build_report
+from alflow.results import Cost
+from alflow.states import CampaignState, Role
+from workflows.hull_screening.figures import draw_screening, hull_figure, tie_lines
+from workflows.hull_screening.files import write_hull
+from workflows.hull_screening.page import ScreeningPage
+from workflows.hull_screening.phase import Phase
+from workflows.hull_screening.results import EnergySet, HullData
 
 TERNARY = ["Cu", "Pd", "Au"]
 
@@ -111,12 +115,12 @@ def test_colours_of_a_ternary_are_distances(ternary: HullData) -> None:
 def test_four_species_have_no_figure() -> None:
     data = synthetic_hull([*TERNARY, "Ag"])
     assert hull_figure(data) is None
-    assert set(draw_hull(data)) == {"cost"}
+    assert set(draw_screening(data)) == {"work"}
 
 
 def test_figures_are_the_same_for_the_same_data(binary: HullData) -> None:
-    figures = draw_hull(binary)
-    assert figures == draw_hull(binary)
+    figures = draw_screening(binary)
+    assert figures == draw_screening(binary)
     for svg in figures.values():
         assert ElementTree.fromstring(svg).tag.endswith("svg")
         assert len(svg) < 500_000
@@ -173,28 +177,43 @@ def test_pymatgen_makes_the_same_hull_of_the_entries(ternary: HullData, tmp_path
 @pytest.mark.parametrize("species", [["Cu", "Pd"], TERNARY, [*TERNARY, "Ag"]])
 def test_the_page_is_whole_and_needs_nothing_else(tmp_path: Path, species: list[str]) -> None:
     data = synthetic_hull(species)
-    text = build_report(data, tmp_path / "report.html").read_text()
+    text = build_report(ScreeningPage(data), tmp_path / "report.html").read_text()
     page = _Balance()
     page.feed(text)
     assert page.open == []
-    assert len(page.sources) == (2 if len(species) < 4 else 1)
+    assert len(page.sources) == (3 if len(species) < 4 else 2)
     assert all(source.startswith("data:image/svg+xml;base64,") for source in page.sources)
     assert not re.search(r"https?://", text)
-    for words in ("files-7: atoms 1 and 2 are 0.2 Å apart", "90 %", "Cu₃Pd", '<td class="n">48.0</td>'):
+    for words in (
+        "files-7: atoms 1 and 2 are 0.2 Å apart",
+        "not usable",
+        "90 %",
+        "Cu₃Pd",
+        '<td class="n">48.0</td>',
+    ):
         assert words in text
 
 
 def test_the_page_of_a_screening_that_has_just_begun(binary: HullData) -> None:
     nothing = EnergySet.empty(2)
     stages = [replace(s, relaxed=0, kept=None, sigma_eV=None, energies=nothing) for s in binary.stages]
-    cost = [replace(each, seconds=0.0, evaluations=0) for each in binary.cost]
+    work = [replace(each, seconds=0.0, evaluations=0) for each in binary.work]
+    campaign = replace(
+        binary.campaign, state=CampaignState.RUNNING, reason=None, ended=None, levels=[],
+        cost={role: Cost() for role in Role},
+    )  # fmt: skip
     data = replace(
-        binary, state="running", phase="gathering", stage=0, reason=None, ended=None, hull_of=None,
-        compounds=[], energies=nothing, stages=stages, cost=cost, dropped=[], levels=[],
+        binary, campaign=campaign, phase=Phase.GATHERING, stage=0, hull_of=None, compounds=[],
+        energies=nothing, stages=stages, work=work, dropped=[],
     )  # fmt: skip
     page = _Balance()
-    text = render(data)
+    text = ScreeningPage(data).render()
     page.feed(text)
     assert page.sources == []
     assert "The campaign is running (gathering, stage 1): there is no hull yet" in text
-    assert "nothing was dropped" in text
+    assert "none was dropped" in text
+
+
+def test_the_page_writes_the_hull_to_a_folder_of_its_own(binary: HullData, tmp_path: Path) -> None:
+    assert ScreeningPage(binary).write_files(tmp_path) == [tmp_path / "hull"]
+    assert (tmp_path / "hull" / "hull.csv").is_file()

@@ -6,8 +6,8 @@ import pytest
 from pymongo.database import Database
 
 from alflow.campaign.file import parse_campaign
-from workflows.active_learning.schema import ActiveLearning
 from alflow.store import Store
+from workflows.active_learning.schema import ActiveLearning
 
 
 @pytest.fixture

@@ -10,12 +10,12 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from bson import ObjectId
 from pymongo.errors import DuplicateKeyError
 
-from workflows.active_learning.schema import ActiveLearning
 from alflow.errors import InputError
 from alflow.explorers import EXPLORERS, Run
 from alflow.states import CampaignState, LabelKind, RunState
 from alflow.store import Store
 from alflow.store.configurations import configuration_hash
+from workflows.active_learning.schema import ActiveLearning
 
 LEVEL = {"code": "mock", "cutoff_eV": 300}
 
@@ -174,7 +174,7 @@ def test_a_run_is_claimed_and_completed_once_a_round(store: Store, campaign: Act
     run = store.explorers.claim("cu", 0, 1)
     assert run is not None
     assert store.explorers.claim("cu", 0, 1) is None
-    assert store.explorers.is_taken("cu", 0, 1)
+    assert not store.explorers.is_over("cu", 0, 1)
     frame = start.copy()
     frame.info = {"explorer": "md", "step": 7, "extrapolation_grade": 3.5}
     saved = {"checkpoint": {"positions": start.positions, "step": 6}, "step": 6, "candidates": [frame]}

@@ -6,7 +6,8 @@ import pytest
 from old_databases import EXPECTED, load
 from pymongo.database import Database
 
-from alflow.store import Store, overview
+from alflow.cli.campaign_views import overview
+from alflow.store import Store
 
 
 @pytest.mark.parametrize("name", EXPECTED)
@@ -14,7 +15,7 @@ def test_it_opens(database: Database[dict[str, Any]], name: str) -> None:
     load(name, database)
     store, expected = Store(database), EXPECTED[name]
     campaign = store.campaigns.get(expected["campaign"])
-    facts = overview(store, expected["campaign"])
+    facts = overview(store, expected["campaign"]).as_dict()
     if name.endswith("finished"):
         assert campaign["state"] == expected["state"]
         assert facts["labels"] == expected["labels"]

@@ -11,11 +11,11 @@ from fireworks import LaunchPad
 from pymongo.database import Database
 
 from alflow.campaign.file import parse_campaign
-from workflows.active_learning.schema import ActiveLearning
 from alflow.store import Store
 from qm_interfaces import QMResult, get_interface
 from qm_interfaces.relaxation import RelaxationSettings
 from qm_interfaces.relaxation_driver import relax
+from workflows.active_learning.schema import ActiveLearning
 from workflows.launchpad import open_launchpad
 from workflows.local import ROLES, work
 

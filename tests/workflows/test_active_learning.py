@@ -8,13 +8,13 @@ import ase.io
 import pytest
 from ase.calculators.emt import EMT
 
-from workflows.active_learning.schema import ActiveLearning
+from alflow.cli.campaign_views import overview
 from alflow.errors import InputError
-from alflow.store import overview
 from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
 from alflow.structures.starting import starting_structures
 from qm_interfaces import CodeFailed, SettingsError, get_interface
+from workflows.active_learning.schema import ActiveLearning
 from workflows.launchpad import HOT_ROUNDS
 from workflows.submission import submit
 
@@ -27,7 +27,7 @@ def test_a_campaign_from_no_data_to_its_end(
     submit(stage.store, stage.launchpad, make_campaign())
     end = stage.work()
     assert (end["state"], end["reason"]) == ("finished", "all explorers finished")
-    facts = overview(stage.store, "cu")
+    facts = overview(stage.store, "cu").as_dict()
     assert [run["step"] for run in facts["explorers"]] == [60, 200]
     assert facts["labels"]["done"] == len(labels_in_process) == len(set(labels_in_process))
     versions = stage.store.potentials.history("cu")

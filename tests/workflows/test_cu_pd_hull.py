@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 
 from alflow.campaign.file import load_campaign
-from workflows.hull_screening.schema import Screening
 from alflow.hull import hull_distances
-from alflow.simulation import BatchSettings, relax_batch
-from workflows.hull_screening.gathering import documents
+from alflow.simulation import Relaxation, relax_batch
+from workflows.hull_screening.schema import Screening
+from workflows.hull_screening.sources import documents
 from workflows.submission import submit
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -27,7 +27,7 @@ def by_brute_force(config: Screening) -> tuple[np.ndarray, np.ndarray]:
     from batched_emt import BatchedEMT
 
     candidates = list(documents(config))
-    settings = BatchSettings(fmax_eV_A=0.002, max_stress_GPa=0.02, steps=2000)
+    settings = Relaxation(max_force_eV_A=0.002, max_stress_GPa=0.02, steps=2000)
     potential = BatchedEMT(config.species)
     energies = np.full(len(candidates), np.nan)
     for result in relax_batch((c["atoms"] for c in candidates), potential, settings=settings):

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from alflow.campaign.file import parse_campaign
-from workflows.hull_screening.schema import Screening
 from alflow.store.candidates import Candidates
-from workflows.hull_screening.gathering import documents
+from workflows.hull_screening.schema import Screening
+from workflows.hull_screening.sources import documents
 from workflows.local import work
 from workflows.submission import submit
 

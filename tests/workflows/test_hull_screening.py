@@ -14,13 +14,13 @@ from ase.build import bulk
 from lives import KILLED, life
 
 from alflow.campaign.file import parse_campaign
-from workflows.hull_screening.schema import Screening
 from alflow.errors import InputError
 from alflow.hull import Derivative, candidates, hull_distances
 from alflow.store import Store
 from qm_interfaces import CodeFailed, get_interface
 from qm_interfaces.relaxation import RelaxationSettings
 from qm_interfaces.relaxation_driver import relax
+from workflows.hull_screening.schema import Screening
 from workflows.submission import submit
 
 SCREENING: dict[str, Any] = {

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from lives import KILLED, life
 
-from workflows.active_learning.schema import ActiveLearning
 from alflow.store import Store
+from workflows.active_learning.schema import ActiveLearning
 from workflows.submission import submit
 
 

@@ -18,8 +18,8 @@ from alflow.states import LabelKind, LabelState, RunState
 from alflow.store import Store
 from alflow.store.cost import processor_hours
 from alflow.store.labels import level_hash
-from alflow.structures.files import read_structures
 from alflow.structures.displaced import displaced
+from alflow.structures.files import read_structures
 from alflow.structures.starting import starting_structures
 from workflows.active_learning.schema import ActiveLearning
 from workflows.labelling import last_failure, level_of_theory, request_labels

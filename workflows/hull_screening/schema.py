@@ -13,6 +13,7 @@ from alflow.hull import PARENTS
 from alflow.potentials.fit_settings import FitSettings
 from alflow.potentials.registry import AnyPotential
 from alflow.settings import Section, Symbol
+from alflow.simulation import Relaxation
 from alflow.structures.displaced import Displacements
 
 Volume = Annotated[float, Field(ge=1, le=200)]
@@ -67,16 +68,6 @@ class Source(Section):
     def resolved(self, folder: Path) -> Source:
         """The same with its path taken from this folder."""
         return self if self.path is None else self.model_copy(update={self.path_key: str(folder / self.path)})
-
-
-class Relaxation(Section):
-    """When a relaxation is done, or given up."""
-
-    max_force_eV_A: float = Field(default=0.01, gt=0, le=1, description="largest force on an atom, eV/Å")
-    max_stress_GPa: float = Field(
-        default=0.1, gt=0, le=10, description="largest component of the stress, GPa"
-    )
-    steps: int = Field(default=500, ge=1, le=100_000, description="steps, at most")
 
 
 class Screen(Section):

@@ -2,19 +2,28 @@
 
 from __future__ import annotations
 
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Protocol, cast
 
 from fireworks import FWAction, explicit_serialize
 
+from alflow.campaign.sections import Selection
 from alflow.explorers import Outcome
 from alflow.explorers.registry import EXPLORERS
 from alflow.potentials import PotentialCalculator
-from alflow.simulation.settings import GradeControl
 from alflow.states import Role, RunState
 from alflow.store import Store
 from workflows.explorer_host import StoreHost
 from workflows.tasks.base import CampaignTask
 from workflows.training import read_active_set, read_potential
+
+
+class ExploringCampaign(Protocol):
+    """What exploring needs of a campaign file, whatever its kind."""
+
+    @property
+    def selection(self) -> Selection:
+        """Thresholds of the grade."""
+        ...
 
 
 @explicit_serialize
@@ -45,6 +54,9 @@ class ExploreTask(CampaignTask):
         store.events.add(campaign, f"explored-{round_}-{run['index']}", "explored", round_, **facts)
         return FWAction(stored_data=facts)
 
+    def document(self, store: Store) -> dict[str, Any] | None:
+        return store.explorers.get(self["campaign"], self["explorer"])
+
     def on_error(self, store: Store, message: str) -> None:
         run = store.explorers.get(self["campaign"], self["explorer"])
         if run is not None and run["lease"] is not None:
@@ -53,8 +65,8 @@ class ExploreTask(CampaignTask):
 
 def _explore(store: Store, run: dict[str, Any], round_: int, version: int) -> Outcome:
     config = store.campaigns.config(run["campaign"])
+    selection = cast(ExploringCampaign, config).selection
     explorer = EXPLORERS.get(run["kind"])
-    control = GradeControl(gamma_save=config.selection.gamma_save, gamma_break=config.selection.gamma_break)
     calculator = PotentialCalculator(
         read_potential(store, config.name, config.species, version),
         active_set=read_active_set(store, config.name, version),
@@ -64,7 +76,7 @@ def _explore(store: Store, run: dict[str, Any], round_: int, version: int) -> Ou
         store.explorers.start_structures(run),
         store.explorers.checkpoint(run),
         calculator,
-        StoreHost(store, run, round_, control=control, version=version),
+        StoreHost(store, run, round_, control=selection, version=version),
     )
 
 

@@ -22,7 +22,6 @@ from alflow.store.cost import Meter
 from alflow.store.retries import Tries
 from qm_interfaces import (
     CodeFailed,
-    LabelLimits,
     LevelChanged,
     QMError,
     QMResult,
@@ -55,6 +54,9 @@ class LabelTask(CampaignTask):
                 _obtain(store, qm, label, campaign, round_)
         return FWAction(stored_data=_summary(store, key))
 
+    def document(self, store: Store) -> dict[str, Any] | None:
+        return store.labels.get(ObjectId(self["label"]))
+
     @contextmanager
     def _slot(self, store: Store, qm: QM) -> Iterator[None]:
         """Wait for a slot of the interface and hold it; without a limit, no slot is needed."""
@@ -86,7 +88,7 @@ def _obtain(store: Store, qm: QM, label: dict[str, Any], campaign: str, round_: 
         store.labels.fail(key, token, ended.outcome.reason, state=state, folder=folder, **ended.spent)
         return
     result = ended.outcome
-    limits = LabelLimits(**qm.limits.model_dump())
+    limits = qm.limits
     reasons = validate(atoms, result, limits, _references(store, campaign, round_))
     keep = qm.keep == "all" or (qm.keep == "failed" and bool(reasons))
     store.labels.finish(

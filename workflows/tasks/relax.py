@@ -11,10 +11,8 @@ from fireworks import explicit_serialize
 
 from alflow.simulation import (
     BatchResult,
-    BatchSettings,
-    GradeControl,
-    Guards,
     GradedPotential,
+    Guards,
     relax_batch,
 )
 from alflow.states import CandidateState, Dropped
@@ -63,13 +61,9 @@ def _relaxed(
         GradedPotential(
             read_potential(store, name, config.species, version), read_active_set(store, name, version)
         ),
-        settings=BatchSettings(
-            fmax_eV_A=screen.relaxation.max_force_eV_A,
-            max_stress_GPa=screen.relaxation.max_stress_GPa,
-            pressure_GPa=screen.pressure_GPa,
-            steps=screen.relaxation.steps,
-        ),
-        control=GradeControl(selection.gamma_save, selection.gamma_break),
+        settings=screen.relaxation,
+        pressure_GPa=screen.pressure_GPa,
+        control=selection,
         guards=Guards(min_distance_A=screen.min_distance_A, max_volume_change=screen.max_volume_change),
     )
     for result in results:

@@ -26,13 +26,13 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+from alflow.campaign_file import parse_campaign
+from alflow.store.lease import LEASE_SECONDS
 from bson import json_util
 from pymongo import monitoring
 
-from alflow.campaign_file import parse_campaign
 from alflow.store import Store
 from alflow.store.embedded import EmbeddedDatabase
-from alflow.store.lease import LEASE_SECONDS
 from workflows.launchpad import open_launchpad
 from workflows.local import ROLES, work
 from workflows.recovery import recover
