@@ -55,7 +55,7 @@ pytest.importorskip("secantus", reason="needs the embedded database: pip install
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a Python where the plug-ins are installed: their modules and metadata on the path."""
+    """The environment of a Python where the plug-ins are installed: modules and metadata on the path."""
     folder = tmp_path_factory.mktemp("site-packages")
     for module in PLUGINS.glob("*.py"):
         shutil.copy(module, folder)
