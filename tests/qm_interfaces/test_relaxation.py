@@ -16,7 +16,8 @@ from ase.filters import FrechetCellFilter
 from ase.optimize import LBFGS
 
 from alflow.potentials import FitSettings, PotentialCalculator
-from alflow.potentials.mtp import MTPSettings, fit, write_mtp
+from alflow.potentials.mtp import fit, write_mtp
+from alflow.potentials.mtp.settings import MTPSettings
 from qm_interfaces import (
     CodeFailed,
     LabelLimits,
