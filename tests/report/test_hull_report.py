@@ -211,7 +211,7 @@ def test_the_page_of_a_screening_that_has_just_begun(binary: HullData) -> None:
     page.feed(text)
     assert page.sources == []
     assert "The campaign is running (gathering, stage 1): there is no hull yet" in text
-    assert "nothing was dropped" in text
+    assert "none was dropped" in text
 
 
 def test_the_page_writes_the_hull_to_a_folder_of_its_own(binary: HullData, tmp_path: Path) -> None:

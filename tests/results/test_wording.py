@@ -19,6 +19,7 @@ from alflow.results.wording import shared_and_own, spoken, spoken_all
         ("climb", True, "climb yes"),
         ("temperature_K", {"from": 300.0, "to": 1500.0}, "temperature (from 300, to 1500) K"),
         ("max_force_eV_A", [0.1, 0.2], "max force 0.1, 0.2 eV/Å"),
+        ("names", [f"s{i}" for i in range(200)], "names s0, s1, s2, s3, s4, s5, … (200 in all)"),
     ],
 )
 def test_a_unit_follows_its_value(name: str, value: Any, words: str) -> None:
