@@ -58,7 +58,5 @@ def test_work_stands_among_the_columns_of_a_round() -> None:
     row = RoundRecord(3, 5, 2.5, 2, 1, 4, 0.001, 0.1, "learning", 1, {"relaxed": 7})
     columns = {"round": "round", "relaxed": "relaxed", "energy_rmse_eV_per_atom": "E"}
     table = rounds_table([row, row], columns, newest=1)
-        [row, row], {"round": "round", "relaxed": "relaxed", "energy_rmse_eV_per_atom": "E"}, 1
-    )
     assert table.rows == [[3, 7, 1.0]]
     assert table.columns == ("round", "relaxed", "E")
