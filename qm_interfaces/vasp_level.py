@@ -168,7 +168,7 @@ def level_changes(requested: VaspInputs, used: VaspInputs) -> list[str]:
 
 
 def restore(requested: VaspInputs, folder: Path) -> None:
-    """Write the requested level again. Harmless corrections stay, and VASP starts from the last orbitals."""
+    """Write the requested level again; harmless corrections stay, and VASP starts from the last orbitals."""
     from pymatgen.io.vasp.inputs import Incar
 
     used = VaspInputs.read(folder)

@@ -97,7 +97,7 @@ class PotentialCalculator:
             "extrapolation_grade",
             "extrapolation_grades",
         ):
-            raise PropertyNotImplementedError(f"{name} is not a property of a moment tensor potential")
+            raise PropertyNotImplementedError(f"{name} is not a property of a potential")
         if self.calculation_required(atoms, [name]):
             if not allow_calculation:
                 return None

@@ -55,9 +55,14 @@ def write_potential(path: str | Path, potential: Potential) -> None:
 
 
 def _kind_by_suffix(path: Path) -> PotentialKind:
-    kinds = {name: POTENTIALS.get(name) for name in POTENTIALS.names()}
-    for kind in kinds.values():
+    known: list[str] = []
+    for (
+        name
+    ) in POTENTIALS.names():  # one after the other: no other package is imported to read a file of ours
+        kind = POTENTIALS.get(name)
         if path.suffix in kind.suffixes:
             return kind
-    known = ", ".join(suffix for kind in kinds.values() for suffix in kind.suffixes)
-    raise InputError(f"{path}: no kind of potential has files of this name; potentials end in {known}")
+        known += kind.suffixes
+    raise InputError(
+        f"{path}: no kind of potential has files of this name; potentials end in {', '.join(known)}"
+    )

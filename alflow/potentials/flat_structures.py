@@ -64,12 +64,3 @@ class FlatStructures:
             self.periodic[begin:end],
             self.offsets[begin : end + 1] - self.offsets[begin],
         )
-
-    def atoms(self) -> list[Atoms]:
-        """The structures as `Atoms`, for potentials that are made of ASE's parts."""
-        return [
-            Atoms(self.numbers[begin:end], self.positions[begin:end], cell=cell, pbc=pbc)
-            for begin, end, cell, pbc in zip(
-                self.offsets[:-1], self.offsets[1:], self.cells, self.periodic, strict=True
-            )
-        ]

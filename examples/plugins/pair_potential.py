@@ -1,114 +1,80 @@
-"""A kind of potential as a plug-in: V_i = e(z_i) + ½ Σ_j Σ_k c_k(z_i, z_j) (1 − r_ij/R)^(k+2)."""
+"""A potential as a plug-in: pair functions with linear coefficients (docs/howto/add_a_potential.md)."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any, Literal
+import json
+from dataclasses import dataclass
+from functools import partial
+from typing import Literal
 
 import numpy as np
-from ase import Atoms
-from ase.neighborlist import neighbor_list
 from pydantic import Field
 
 from alflow.errors import InputError
-from alflow.potentials import Evaluation, FitResult, FitSettings, FlatStructures, evaluate_errors
-from alflow.potentials.labels import labels_of
-from alflow.potentials.settings import PotentialSettings
+from alflow.potentials import Evaluation, PotentialSettings
+from alflow.potentials.least_squares import fit_linear
+from alflow.potentials.neighbors import pairs_within, types_of
 
 
 class PairSettings(PotentialSettings):
-    """A pair potential with linear coefficients."""
-
-    kind: Literal["pair"] = Field(default="pair", description="a pair potential")
-    cutoff_A: float = Field(default=5.0, ge=2, le=15, description="cutoff radius R, Å")
-    functions: int = Field(default=8, ge=1, le=20, description="powers k for each pair of species")
+    kind: Literal["pair"] = Field(default="pair", description="pair functions with linear coefficients")
+    cutoff_A: float = Field(ge=2, le=15, description="cutoff radius, Å")
+    functions: int = Field(default=6, ge=1, le=12, description="functions per pair of species")
 
 
-class PairPotential(PairSettings):
+@dataclass(frozen=True, eq=False)
+class PairPotential:
+    """V_i = e(z_i) + Σ_jk c_k(z_i, z_j) φ_k(r_ij) / 2, φ_k = (1 - x)² / x^k with x = r / cutoff, k ≥ 1."""
+
     species: tuple[str, ...]
-    theta: tuple[float, ...]
+    cutoff_A: float
+    parameters: np.ndarray  # (m,): e of each species, then c of each pair of species
+    kind = "pair"
 
-    parameters = property(lambda self: np.array(self.theta))
-    identity = property(lambda self: np.array([self.cutoff_A, self.functions, *self.theta]))
+    def evaluate(self, structures, *, grade_matrix=None, **_wanted):
+        types, pairs = types_of(self.species, structures.numbers), pairs_within(structures, self.cutoff_A)
+        low, high = np.sort([types[pairs.first], types[pairs.second]], axis=0)
+        pair, species = high * (high + 1) // 2 + low, len(self.species)
+        c = self.parameters[species:].reshape(species * (species + 1) // 2, -1)
+        k, x = np.arange(1, c.shape[1] + 1), pairs.distances_A[:, None] / self.cutoff_A
+        half_functions = (1 - x) ** 2 / x**k / 2
+        half_slopes = -(1 - x) * (2 * x + k * (1 - x)) / x ** (k + 1) / self.cutoff_A / 2
+        rows = np.hstack([np.eye(species)[types], np.zeros((len(types), c.size))])
+        np.add.at(rows, (pairs.first[:, None], species + pair[:, None] * len(k) + k - 1), half_functions)
+        pull = (np.sum(c[pair] * half_slopes, axis=1) / pairs.distances_A)[:, None] * pairs.vectors_A
+        forces, virials = pairs.forces_and_virials(pull)
+        gamma = None if grade_matrix is None else np.abs(rows @ grade_matrix).max(axis=1)
+        energies, nearest_A = rows @ self.parameters, pairs.min_distances_A
+        return Evaluation(structures.offsets, energies, forces, virials, rows, nearest_A, gamma)
 
-    def neighbor_memory(self) -> None: ...
+    @property
+    def identity(self):
+        return np.array([self.cutoff_A, *self.parameters])
 
-    def parameter_range(self) -> np.ndarray:
-        return np.eye(len(self.theta))
+    def neighbor_memory(self):
+        return None
 
-    def to_bytes(self) -> bytes:
-        return self.model_dump_json().encode()
+    def parameter_range(self):
+        return np.eye(len(self.parameters))
 
-    def design(self, atoms: Atoms) -> tuple[np.ndarray, np.ndarray, np.ndarray, float]:
-        """Rows (N, m), forces (N, 3, m) and virial (3, 3, m) by parameter, and the shortest distance."""
-        if missing := set(atoms.symbols) - set(self.species):
-            raise InputError(f"the potential has no species {min(missing)}")
-        types, count, m = (
-            np.array([self.species.index(s) for s in atoms.symbols]),
-            len(self.species),
-            len(self.theta),
-        )
-        i, j, d, r = neighbor_list("ijDd", atoms, self.cutoff_A)
-        pair = np.minimum(types[i], types[j]) * count + np.maximum(types[i], types[j])
-        at = np.arange(len(r))[:, None], count + self.functions * pair[:, None] + np.arange(self.functions)
-        powers, x = np.arange(self.functions) + 2, 1 - r[:, None] / self.cutoff_A
-        value, slope, rows, forces = (
-            np.zeros((len(r), m)),
-            np.zeros((len(r), m)),
-            np.eye(m)[types],
-            np.zeros((len(atoms), 3, m)),
-        )
-        value[at], slope[at] = x**powers / 2, -powers * x ** (powers - 1) / (2 * self.cutoff_A * r[:, None])
-        pull = slope[:, None, :] * d[:, :, None]
-        np.add.at(rows, i, value)
-        np.add.at(forces, i, pull)
-        np.subtract.at(forces, j, pull)
-        return rows, forces, np.einsum("pam,pb->abm", pull, d), float(r.min(initial=np.inf))
-
-    def evaluate(
-        self, structures: FlatStructures, *, gradients: bool = False, grade_matrix: Any = None, **_: Any
-    ) -> Evaluation:
-        rows, forces, virials, nearest = zip(*map(self.design, structures.atoms()), strict=True)
-        flat, theta = np.concatenate(rows), self.parameters
-        grades = None if grade_matrix is None else np.abs(flat @ grade_matrix).max(axis=1)
-        kept = flat if gradients else None
-        return Evaluation(
-            structures.offsets,
-            flat @ theta,
-            np.concatenate(forces) @ theta,
-            np.array(virials) @ theta,
-            kept,
-            np.array(nearest),
-            grades,
-        )
+    def to_bytes(self):
+        return json.dumps([self.species, self.cutoff_A, self.parameters.tolist()]).encode()
 
 
-class KIND:
+class PairKind:
     Settings, suffixes = PairSettings, (".pair",)
 
-    @staticmethod
-    def from_bytes(data: bytes, species: Sequence[str] | None, name: str) -> PairPotential:
-        return PairPotential.model_validate_json(data)
+    def from_bytes(self, data, species, name):
+        try:
+            symbols, cutoff_A, parameters = json.loads(data)
+            return PairPotential(tuple(symbols), float(cutoff_A), np.array(parameters, dtype=float))
+        except (ValueError, TypeError) as error:
+            raise InputError(f"{name} is no pair potential: {error}") from None
 
-    @staticmethod
-    def fit(
-        structures: Sequence[Atoms],
-        *,
-        species: Sequence[str],
-        form: PairSettings,
-        settings: FitSettings,
-        **_: Any,
-    ) -> FitResult:
-        count = len(species) + form.functions * len(species) ** 2
-        start = PairPotential(**form.model_dump(), species=tuple(species), theta=(0.0,) * count)
-        matrix, target = [], []
-        for atoms in structures:
-            label, (rows, forces, virial, _) = labels_of(atoms), start.design(atoms)
-            energy, force = (
-                weight**0.5 for weight in (settings.energy_weight / len(atoms), settings.force_weight)
-            )
-            matrix += [energy * rows.sum(axis=0, keepdims=True), force * forces.reshape(-1, count)]
-            target += [[energy * label.energy], force * label.forces.ravel()]
-        theta = np.linalg.lstsq(np.concatenate(matrix), np.concatenate(target), rcond=1e-10)[0]
-        fitted = start.model_copy(update={"theta": tuple(theta.tolist())})
-        return FitResult(fitted, evaluate_errors(fitted, structures), loss=0.0)
+    def fit(self, structures, *, species, form, settings, start=None, threads=1, progress=None):
+        count = len(species) * (1 + (len(species) + 1) * form.functions / 2)
+        potential_of = partial(PairPotential, tuple(species), form.cutoff_A)
+        return fit_linear(potential_of, int(count), structures, settings)
+
+
+KIND = PairKind()

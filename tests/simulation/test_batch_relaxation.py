@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 
 from alflow.errors import InputError
 from alflow.potentials import FitSettings, FlatStructures, PotentialCalculator
-from alflow.potentials.mtp import MomentTensorPotential, fit
+from alflow.potentials.mtp import MomentTensorPotential, MTPSettings, fit
 from alflow.selection import ActiveSet
 from alflow.simulation import (
     BatchForces,
@@ -75,8 +75,9 @@ def training() -> list[Atoms]:
 
 @pytest.fixture(scope="module")
 def potential(training: list[Atoms]) -> MomentTensorPotential:
-    quick = FitSettings(max_iterations=30, radial_basis_size=6)
-    return fit(training, species=["Cu", "Pd"], level=6, cutoff_A=5.0, settings=quick).potential
+    form = MTPSettings(level=6, cutoff_A=5.0, radial_basis_size=6)
+    quick = FitSettings(max_iterations=30)
+    return fit(training, species=["Cu", "Pd"], form=form, settings=quick).potential
 
 
 class FromCalculators:

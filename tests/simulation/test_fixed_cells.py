@@ -9,7 +9,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms, FixedPlane
 
-from alflow.potentials import FitSettings, MomentTensorPotential, PotentialCalculator
+from alflow.potentials import FitSettings, Potential, PotentialCalculator
 from alflow.potentials.registry import POTENTIALS
 from alflow.simulation import GradedPotential, Relaxation, relax_batch
 
@@ -17,7 +17,7 @@ CRYSTAL = bulk("Cu", cubic=True, a=3.7).repeat((2, 1, 1))
 
 
 @pytest.fixture(scope="module")
-def potential() -> MomentTensorPotential:
+def potential() -> Potential:
     """One that has minima where EMT has them, more or less."""
     random = np.random.default_rng(0)
     labelled = []
@@ -32,13 +32,13 @@ def potential() -> MomentTensorPotential:
         labelled.append(atoms)
     kind = POTENTIALS.get("mtp")
     form = kind.Settings(level=4, cutoff_A=5.0)
-    fitted: MomentTensorPotential = kind.fit(
+    fitted: Potential = kind.fit(
         labelled, species=["Cu"], form=form, settings=FitSettings(max_iterations=30)
     ).potential
     return fitted
 
 
-def test_each_comes_to_the_minimum_of_ase(potential: MomentTensorPotential) -> None:
+def test_each_comes_to_the_minimum_of_ase(potential: Potential) -> None:
     slab, cluster, tied, crystal = (CRYSTAL.copy() for _ in range(4))
     for seed, atoms in enumerate((slab, cluster, tied, crystal)):
         atoms.rattle(0.05, seed=seed)
@@ -66,7 +66,7 @@ def test_each_comes_to_the_minimum_of_ase(potential: MomentTensorPotential) -> N
     np.testing.assert_array_equal(results[2].atoms.positions[[0, 3]], tied.positions[[0, 3]])
 
 
-def test_other_constraints_are_refused(potential: MomentTensorPotential) -> None:
+def test_other_constraints_are_refused(potential: Potential) -> None:
     plane, fixed = CRYSTAL.copy(), CRYSTAL.copy()
     plane.set_constraint(FixedPlane([0], (0, 0, 1)))
     fixed.set_constraint(FixAtoms([0]))

@@ -1,9 +1,8 @@
 """Fit all parameters of a moment tensor potential to labelled structures.
 
-The loss is Σ_k w_k [ w_E ΔE_k²/N_k + w_F Σ|ΔF|² + w_S |ΔW_k|²/N_k ] with the virial W = σV (the weighting
-that MLIP calls "vibrations"). Linear and radial coefficients are found together by the
-Levenberg-Marquardt method with the exact Jacobian. Only the normal matrix is kept, never the Jacobian of the
-whole set, so that memory does not grow with the data.
+The loss is that of `alflow.potentials.least_squares`. Linear and radial coefficients are found together by
+the Levenberg-Marquardt method with the exact Jacobian. Only the normal matrix is kept, never the Jacobian of
+the whole set, so that memory does not grow with the data.
 """
 
 from __future__ import annotations
@@ -25,7 +24,8 @@ from alflow.errors import InputError
 from alflow.potentials.errors import Errors, evaluate_errors
 from alflow.potentials.evaluation import evaluate
 from alflow.potentials.fit_settings import FitSettings
-from alflow.potentials.labels import Labels, labels_of
+from alflow.potentials.labels import labels_of
+from alflow.potentials.least_squares import predictions, targets_and_weights
 from alflow.potentials.mtp.evaluate import jacobian
 from alflow.potentials.mtp.potential import MomentTensorPotential
 from alflow.potentials.mtp.settings import MTPSettings
@@ -190,7 +190,7 @@ class LeastSquares:
         self._threads = threads
         self._libraries = ThreadpoolController()
         self._chunks = [
-            (chunk, *_targets_and_weights([labels[i] for i in indices], settings))
+            (chunk, *targets_and_weights([labels[i] for i in indices], settings))
             for indices in _chunks([len(atoms) for atoms in structures])
             for chunk in [[structures[i] for i in indices]]
         ]
@@ -277,18 +277,7 @@ class LeastSquares:
         targets: NDArray[np.float64],
         weights: NDArray[np.float64],
     ) -> NDArray[np.float64]:
-        evaluation = evaluate(potential, structures)
-        assert evaluation.forces is not None
-        parts: list[NDArray[np.float64]] = []
-        for virial, energy, atoms in zip(
-            evaluation.voigt_virials, evaluation.energy, evaluation.slices(), strict=True
-        ):
-            parts += [
-                np.atleast_1d(energy),
-                evaluation.forces[atoms].ravel(),
-                virial,
-            ]
-        return weights * (targets - np.concatenate(parts))
+        return weights * (targets - predictions(evaluate(potential, structures)))
 
     def _map(self, function: Callable[..., Any]) -> Iterator[Any]:
         # Threads of BLAS would take the cores from ours, and keep one busy while they wait for work.
@@ -316,26 +305,6 @@ def _chunks(sizes: Sequence[int]) -> Iterator[list[int]]:
         rows += 3 * size + 7
     if chunk:
         yield chunk
-
-
-def _targets_and_weights(
-    labels: Sequence[Labels], settings: FitSettings
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Labels in the order of the Jacobian's rows, and the square roots of their weights."""
-    targets: list[NDArray[np.float64]] = []
-    weights: list[NDArray[np.float64]] = []
-    for label in labels:
-        count = len(label.forces)
-        known = label.virial is not None
-        virial = np.zeros(6) if label.virial is None else label.virial
-        targets += [np.array([label.energy]), label.forces.ravel(), virial]
-        weights += [
-            np.full(1, np.sqrt(label.weight * settings.energy_weight / count)),
-            np.full(3 * count, np.sqrt(label.weight * settings.force_weight)),
-            # the shear components stand twice in |ΔW|²
-            np.sqrt(label.weight * settings.stress_weight / count * np.array([1, 1, 1, 2, 2, 2.0]) * known),
-        ]
-    return np.concatenate(targets), np.concatenate(weights)
 
 
 def _solve_damped(

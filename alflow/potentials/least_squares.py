@@ -1,0 +1,97 @@
+"""The loss that fits minimise, whatever the potential, and its minimum where a potential is linear.
+
+The loss is Σ_k w_k [ w_E ΔE_k²/N_k + w_F Σ|ΔF|² + w_S |ΔW_k|²/N_k ] over the structures k of N_k atoms, with
+the virial W = σV (the weighting that MLIP calls "vibrations").
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from ase import Atoms
+from numpy.typing import NDArray
+
+from alflow.errors import InputError
+from alflow.potentials.errors import evaluate_errors
+from alflow.potentials.evaluation import Evaluation, evaluate
+from alflow.potentials.fit_settings import FitSettings
+from alflow.potentials.labels import Labels, labels_of
+from alflow.potentials.protocol import FitResult, Potential
+
+
+def targets_and_weights(
+    labels: Sequence[Labels], settings: FitSettings
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Labels in the order of `predictions`, and the square roots of their weights, (rows,) each."""
+    targets: list[NDArray[np.float64]] = []
+    weights: list[NDArray[np.float64]] = []
+    for label in labels:
+        count = len(label.forces)
+        known = label.virial is not None
+        virial = np.zeros(6) if label.virial is None else label.virial
+        targets += [np.array([label.energy]), label.forces.ravel(), virial]
+        weights += [
+            np.full(1, np.sqrt(label.weight * settings.energy_weight / count)),
+            np.full(3 * count, np.sqrt(label.weight * settings.force_weight)),
+            # the shear components stand twice in |ΔW|²
+            np.sqrt(label.weight * settings.stress_weight / count * np.array([1, 1, 1, 2, 2, 2.0]) * known),
+        ]
+    return np.concatenate(targets), np.concatenate(weights)
+
+
+def predictions(evaluation: Evaluation) -> NDArray[np.float64]:
+    """An evaluation as one array (rows,): structure after structure its energy, forces and virial.
+
+    That is one energy (eV), 3N force components (eV/Å), six virial components (xx yy zz yz xz xy, eV).
+    """
+    assert evaluation.forces is not None
+    parts: list[NDArray[np.float64]] = []
+    for virial, energy, atoms in zip(
+        evaluation.voigt_virials, evaluation.energy, evaluation.slices(), strict=True
+    ):
+        parts += [np.atleast_1d(energy), evaluation.forces[atoms].ravel(), virial]
+    return np.concatenate(parts)
+
+
+def fit_linear(
+    potential_of: Callable[[NDArray[np.float64]], Potential],
+    parameter_count: int,
+    structures: Sequence[Atoms],
+    settings: FitSettings,
+    *,
+    threads: int = 1,
+) -> FitResult:
+    """Fit a potential whose energy is linear in all its parameters, by one linear least-squares problem.
+
+    Parameters
+    ----------
+    potential_of
+        Makes the potential of parameters θ, (m,).
+    parameter_count
+        m. The potential is evaluated m times on all structures.
+    structures
+        Labelled structures, as of `PotentialKind.fit`.
+    settings
+        The weights and `ridge` are used: parameters that the data do not determine come out as zero.
+
+    Raises
+    ------
+    InputError
+        If there is no structure, one has no label, or a species is unknown.
+    """
+    if not structures:
+        raise InputError("there is no labelled structure to fit to")
+    targets, weights = targets_and_weights([labels_of(atoms) for atoms in structures], settings)
+
+    def weighted(parameters: NDArray[np.float64]) -> NDArray[np.float64]:
+        return weights * predictions(evaluate(potential_of(parameters), structures, threads=threads))
+
+    columns = np.array([weighted(unit) for unit in np.eye(parameter_count)])
+    lengths = np.linalg.norm(columns, axis=1)
+    scales = np.where(lengths > 0, lengths, 1.0)
+    damped = np.vstack([(columns / scales[:, None]).T, np.sqrt(settings.ridge) * np.eye(parameter_count)])
+    aims = np.concatenate([weights * targets, np.zeros(parameter_count)])
+    potential = potential_of(np.linalg.lstsq(damped, aims, rcond=None)[0] / scales)
+    loss = float(np.sum((weights * targets - weighted(potential.parameters)) ** 2))
+    return FitResult(potential, evaluate_errors(potential, structures, threads=threads), loss)
