@@ -78,16 +78,11 @@ def _steps(location: Location, model: type[BaseModel], data: Any) -> Iterator[_S
     """The way to a location, without the names of union branches that pydantic puts between the keys."""
     owner: type[BaseModel] = model
     inside: FieldInfo | None = None  # whose values the next index or key chooses from
-    for number, part in enumerate(location):
-        is_last = number == len(location) - 1
+    for part in location:
         known = isinstance(part, str) and part in fields_by_key(owner)
-        if inside is not None and not known and isinstance(part, str):
-            branch = _branch(inside, part)
-            if branch is not None:
-                owner = branch
-            if branch is not None or not (isinstance(data, Mapping) and part in data):
-                if not is_last or not isinstance(data, Mapping) or part not in data:
-                    continue
+        if isinstance(part, str) and not known and not (isinstance(data, Mapping) and part in data):
+            owner = (inside and _branch(inside, part)) or owner
+            continue
         yield _Step(part, owner)
         data = _inner(data, part)
         if known:

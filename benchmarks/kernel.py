@@ -30,8 +30,8 @@ from motep.calculator import MTP
 from motep.io.mlip.mtp import read_mtp as read_with_motep
 
 from alflow.potentials import FlatStructures, PotentialCalculator, evaluate, evaluate_graded, kernel
-from alflow.potentials.calculator import SKIN_A
 from alflow.potentials.mtp import MomentTensorPotential, write_mtp
+from alflow.potentials.mtp.potential import SKIN_A
 from alflow.selection import ActiveSet, Mode
 from alflow.simulation import MDSettings, run_md
 from alflow.simulation.settings import Ensemble
@@ -189,7 +189,8 @@ def dynamics(runs: int) -> None:
     flat = FlatStructures.of([atoms])
     atoms.calc = PotentialCalculator(potential, active_set=active_set)
     verlet = VelocityVerlet(atoms, 0.1 * units.fs)
-    arrays, steps = flat.for_kernel(potential), 100
+    types = potential.types_of(flat.numbers)
+    arrays, steps = (flat.positions, types, flat.cells, flat.periodic, flat.offsets), 100
 
     def kernel_alone() -> None:
         for _ in range(steps):

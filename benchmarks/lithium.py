@@ -35,7 +35,7 @@ from alflow.campaign.file import load_campaign
 from alflow.cli.database_options import campaign_folder, connected
 from alflow.potentials import PotentialCalculator
 from alflow.potentials.errors import Errors, evaluate_errors
-from alflow.potentials.mtp import MomentTensorPotential, mtp_from_text
+from alflow.potentials.mtp import KIND, MomentTensorPotential, mtp_from_text
 from alflow.report import ReportData, gather
 from alflow.simulation import MDSettings, run_md
 from alflow.simulation.trajectory import cut_trajectory

@@ -1,4 +1,4 @@
-"""Quantum-mechanics codes behind one small protocol. Imports neither alflow nor workflows."""
+"""Quantum-mechanics codes behind one small protocol. This package imports neither alflow nor workflows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Any ASE calculator, by import path and keywords, from an allow-list of modules."""
+"""Any ASE calculator from an allow-list of modules, given by import path and keywords."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ UNCONVERGED = {
     "ase.calculators.abinit.Abinit": "not enough SCF cycles to converge",
     "ase.calculators.cp2k.CP2K": "SCF run NOT converged",
 }
-"""What codes say that end without convergence as if all were well, where ASE does not notice."""
+"""Messages of codes that end normally without convergence, which ASE does not notice."""
 OUTPUTS = (".out", ".log", ".abo")
 
 
@@ -33,17 +33,17 @@ class ASEInterface:
     Parameters
     ----------
     calculator
-        Import path of its class, e.g. "ase.calculators.emt.EMT".
+        Import path of the class, e.g. "ase.calculators.emt.EMT".
     parameters
-        Its keywords; plain values.
+        Keywords of the class, as plain values.
     allow
-        Module prefixes allowed besides ase.calculators: a campaign file, or a database that others can write
-        to, must not be able to import just anything.
+        Module prefixes that are allowed besides ase.calculators. A campaign file, or a database that others
+        can write to, must not be able to import arbitrary code.
     stress
-        Whether to ask for the stress of periodic structures; calculators without one give none.
+        Whether to compute the stress of periodic structures. A calculator without stress gives none.
     unconverged
-        What the code writes into a file (.out, .log) where self-consistency was not reached; known for ABINIT
-        and CP2K.
+        Text that the code writes into a file (.out, .log, .abo) if self-consistency was not reached. ABINIT
+        and CP2K need no such option.
     """
 
     name = "ase"
@@ -91,7 +91,7 @@ class ASEInterface:
         except errors.CalculatorError as error:
             raise CodeFailed(f"{self.calculator}: {error}") from error
         except Exception as error:
-            if "Convergence" in type(error).__name__:  # an error of the code's own, as GPAW has one
+            if "Convergence" in type(error).__name__:  # the code's own error type, such as GPAW's
                 raise NotConverged(f"{self.calculator}: {type(error).__name__} {error}".strip()) from error
             raise
 
@@ -114,7 +114,7 @@ class ASEInterface:
         )
 
     def _calculator(self, directory: Path) -> Any:
-        """The calculator, one for all steps of a relaxation."""
+        """The calculator; all steps of a relaxation share one."""
         if self.made is None:
             for name in _outputs(directory):  # of an earlier attempt
                 (directory / name).unlink()
@@ -140,12 +140,14 @@ class ASEInterface:
                 f"option 'calculator' is {self.calculator!r}, and importing it fails: {error}"
             ) from error
         except AttributeError as error:
-            raise SettingsError(f"option 'calculator': {module_name} has no {class_name}") from error
-        # Functions that make a calculator, as gpaw.GPAW, are trusted only where somebody has allowed them.
+            raise SettingsError(
+                f"option 'calculator' is {self.calculator!r}, but {module_name} has no {class_name}"
+            ) from error
+        # Functions that make a calculator, such as gpaw.GPAW, are trusted only if `allow` names their module.
         is_class = isinstance(found, type) and hasattr(found, "calculate")
         is_function = isfunction(found) and module_name.split(".")[0] != "ase"
         if not (is_class or is_function):
-            raise SettingsError(f"option 'calculator' is {self.calculator!r}, which is no ASE calculator")
+            raise SettingsError(f"option 'calculator' is {self.calculator!r}, which is not an ASE calculator")
         self._require_allowed(found.__module__)
         return found
 
@@ -165,7 +167,7 @@ def _outputs(directory: Path) -> list[str]:
 
 
 def _version(calculator: Any) -> str:
-    """Versions of ASE and, where ASE can tell it, of the code."""
+    """Versions of ASE and, if ASE knows it, of the code."""
     found = [f"ase {ase.__version__}"]
     package = type(calculator).__module__.partition(".")[0]
     with suppress(PackageNotFoundError):

@@ -1,4 +1,4 @@
-"""The process of one label, started by `runner`: reads task.json, computes, writes outcome.json."""
+"""The process of one label. `runner` starts it; it reads task.json, computes, and writes outcome.json."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from qm_interfaces.session import kill_session
 
 
 def die_with_parent(lifeline: int) -> None:
-    """Kill this session when the other end of the pipe `lifeline` closes: the parent is gone."""
+    """Kill this session when the other end of the pipe `lifeline` closes, because the parent is gone then."""
     os.set_inheritable(lifeline, False)
 
     def watch() -> None:

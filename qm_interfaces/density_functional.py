@@ -1,4 +1,4 @@
-"""The minimum of the orbital-free energy functional of one structure, computed by DFTpy. Imports DFTpy."""
+"""The minimum of the orbital-free energy functional of one structure. This module imports DFTpy."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from dftpy.optimization import Optimization
 
 @dataclass(frozen=True, eq=False)
 class Minimum:
-    """Energy, forces and stress at the optimised density; they mean something only if it converged."""
+    """Energy, forces and stress at the optimized density; they are meaningless unless `converged`."""
 
     converged: bool
     energy_eV: float
@@ -32,8 +32,8 @@ class Minimum:
 class PhaseIons(Ions):  # type: ignore[misc]
     """Ions whose structure factors are products of three one-dimensional phases.
 
-    DFTpy evaluates exp(-ig·r) at each point of the grid for each atom, six times a label; for 128 atoms that
-    was a third of the time.
+    DFTpy evaluates exp(-ig·r) at each grid point for each atom, six times per label. For 128 atoms this took
+    a third of the time.
     """
 
     def strf(self, reciprocal_grid: Any, iatom: int) -> np.ndarray:
@@ -64,18 +64,18 @@ def minimise(
     max_iterations: int,
     log: TextIO,
 ) -> Minimum:
-    """Optimise the electron density from a uniform one.
+    """Optimize the electron density, starting from a uniform one.
 
     Parameters
     ----------
     pseudopotentials
-        Species to file.
+        File of each species.
     grid
-        Points along each lattice vector.
+        Number of points along each lattice vector.
     energy_tolerance_eV
         Per atom.
     log
-        Where DFTpy's own output goes.
+        File that receives DFTpy's own output.
     """
     environ["STDOUT"] = log
     ions = PhaseIons(

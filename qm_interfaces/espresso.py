@@ -1,7 +1,7 @@
 """Quantum ESPRESSO's pw.x: plane waves and pseudopotentials, run as a program.
 
-P. Giannozzi et al., J. Phys.: Condens. Matter 29, 465901 (2017). ASE writes and reads its files,
-custodian runs it and corrects what may be corrected.
+P. Giannozzi et al., J. Phys.: Condens. Matter 29, 465901 (2017). ASE writes and reads its files;
+custodian runs it and corrects errors as far as that is allowed.
 """
 
 from __future__ import annotations
@@ -28,30 +28,30 @@ NUMERICAL = {
     *("electron_maxstep", "mixing_beta", "mixing_mode", "mixing_ndim"),
     *("diagonalization", "diago_cg_maxiter", "diago_david_ndim", "diago_thr_init"),
 }
-"""Keys of pw.x that decide how, and whether, self-consistency is reached, and not where it lies."""
+"""Keys of pw.x that decide how, and whether, self-consistency is reached, but not the result."""
 RESERVED = {
     *("calculation", "prefix", "outdir", "pseudo_dir", "tprnfor", "tstress", "ibrav", "nat", "ntyp"),
     *("ecutwfc", "ecutrho", "occupations", "smearing", "degauss", "conv_thr"),
 }
-"""Keys of pw.x that the options, or alflow, set."""
+"""Keys of pw.x that the options or alflow set."""
 
 
 class EspressoInterface:
-    """pw.x.
+    """Quantum ESPRESSO's pw.x.
 
     Parameters
     ----------
     pseudopotentials
-        Species to file: an absolute path, or a name in the folder that ESPRESSO_PSEUDO names.
+        File of each species: an absolute path, or a name in the folder that ESPRESSO_PSEUDO names.
     kpoints
-        {spacing_per_A: largest distance, 2π included} or {mesh: [n, n, n]}; with {gamma: false} Monkhorst and
-        Pack's mesh instead of one centred at Γ.
+        {spacing_per_A: largest distance, 2π included} or {mesh: [n, n, n]}. The mesh is centred at Γ; with
+        {gamma: false} it is Monkhorst and Pack's.
     ecutwfc_Ry, ecutrho_Ry
-        Cutoffs of wave functions and density; without `ecutrho_Ry` four times `ecutwfc_Ry`.
+        Cutoffs of wave functions and density. `ecutrho_Ry` is four times `ecutwfc_Ry` by default.
     smearing, degauss_Ry
-        Occupations; "none" is for insulators.
+        Smearing of the occupations; "none" is for insulators.
     energy_tolerance_eV
-        Per atom; estimated error of self-consistency.
+        Largest estimated error of self-consistency, per atom.
     input_data
         Further keys of pw.x by section: {system: {nspin: 2}, electrons: {mixing_beta: 0.3}}.
     """
@@ -113,7 +113,7 @@ class EspressoInterface:
 
         missing = sorted(set(atoms.symbols) - set(self.pseudopotentials))
         if missing:
-            raise SettingsError(f"option 'pseudopotentials' has none for {', '.join(missing)}")
+            raise SettingsError(f"option 'pseudopotentials' has no entry for {', '.join(missing)}")
         if not (atoms.pbc.all() and atoms.cell.rank == 3):
             raise CodeFailed("pw.x needs a cell that is periodic in all directions", retryable=False)
         run = espresso_run.Run(command(COMMAND_VARIABLE, "pw.x"))
@@ -124,7 +124,7 @@ class EspressoInterface:
             max_errors=espresso_run.MOST_RUNS,
             directory=str(directory),
         )
-        with suppress(CustodianError):  # what is wrong is read from the output
+        with suppress(CustodianError):  # the output says what is wrong
             custodian.run()
         computed, version = espresso_run.read_results(directory)
         return QMResult(
@@ -171,7 +171,7 @@ class EspressoInterface:
         )
 
     def _namelists(self, atom_count: int, attempt: int) -> dict[str, dict[str, Any]]:
-        """The input but for paths; later attempts mix less and have more iterations."""
+        """The input without paths. Later attempts mix less and have more iterations."""
         occupations = (
             {"occupations": "fixed"}
             if self.smearing == "none"

@@ -1,4 +1,4 @@
-"""One label's runs of pw.x: what may be corrected between them, and what came out of the last."""
+"""The runs of pw.x for one label: corrections between them, and the results of the last."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from qm_interfaces.program import last_line, read_output, read_structure, start
 INPUT, OUTPUT, ERRORS = "espresso.pwi", "espresso.pwo", "espresso.err"
 MOST_RUNS = 5
 CORRECTABLE = frozenset({"mixing_beta", "electron_maxstep", "diagonalization"})
-"""What a handler may change: how self-consistency is reached, not where it lies."""
+"""Keys that a handler may change: they decide how self-consistency is reached, but not the result."""
 
 UNCONVERGED = "convergence NOT achieved"
 ERROR_BOX = re.compile(r"Error in routine\s+(\S+)\s*\(\s*-?\d+\s*\):\s*\n(.*?)\n\s*%%%", re.DOTALL)
@@ -33,19 +33,19 @@ WRONG_EIGENSTATES = (
 
 
 class Run(Job):
-    """One run of pw.x on the input that lies there; `command` are the words of the command."""
+    """One run of pw.x on the input in its folder; `command` are the words of the command."""
 
     def __init__(self, command: Sequence[str]) -> None:
         self.command = list(command)
 
     def setup(self, directory: str = "./") -> None:
-        """Nothing: the input is written before."""
+        """Do nothing: the interface has written the input."""
 
     def run(self, directory: str = "./") -> subprocess.Popen[bytes]:
         return start([*self.command, "-in", INPUT], Path(directory), output=OUTPUT, errors=ERRORS)
 
     def postprocess(self, directory: str = "./") -> None:
-        """Nothing: the output is read afterwards."""
+        """Do nothing: the interface reads the output."""
 
 
 def change_input(directory: str, **changes: Any) -> dict[str, Any]:
@@ -61,13 +61,13 @@ def change_input(directory: str, **changes: Any) -> dict[str, Any]:
 
 
 def electrons(directory: str) -> dict[str, Any]:
-    """Section &ELECTRONS of the last input."""
+    """Return section &ELECTRONS of the last input."""
     with Path(directory, INPUT).open(encoding="utf-8") as lines:
         return dict(read_fortran_namelist(lines)[0]["electrons"])
 
 
 class SelfConsistency(ErrorHandler):
-    """No self-consistency: mix less of the new density, more often."""
+    """Answers missing self-consistency: mix less of the new density, and iterate more."""
 
     max_num_corrections = 2
 
@@ -85,7 +85,7 @@ class SelfConsistency(ErrorHandler):
 
 
 class Diagonalization(ErrorHandler):
-    """Davidson's diagonalization fails: conjugate gradients are slower and steadier."""
+    """Answers a failed Davidson diagonalization: conjugate gradients are slower and steadier."""
 
     max_num_corrections = 1
 
@@ -102,7 +102,7 @@ class Diagonalization(ErrorHandler):
 
 
 def corrections(run_log: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """What the handlers changed, from custodian's log, as plain values."""
+    """Return the changes of the handlers, from custodian's log, as plain values."""
     return [
         {"errors": entry["errors"], "actions": entry["actions"]}
         for job in run_log
@@ -111,14 +111,14 @@ def corrections(run_log: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def read_results(directory: Path) -> tuple[Atoms, str]:
-    """The structure that pw.x computed, with energy, forces and stress, and the version of pw.x.
+    """Return the structure that pw.x computed, with energy, forces and stress, and the version of pw.x.
 
-    The energy is the total one, with smearing the free energy: its derivatives are the forces.
+    The energy is the total energy (with smearing, the free energy), because the forces are its derivatives.
 
     Raises
     ------
     NotConverged, CodeFailed, SettingsError
-        What the output says that went wrong.
+        If the output says that something went wrong.
     """
     output = read_output(directory, OUTPUT)
     if UNCONVERGED in output:

@@ -1,4 +1,4 @@
-"""The files by which a label process and its parent talk: JSON, exact to the last bit, never pickle."""
+"""Files between a label process and its parent: JSON, exact to the last bit, never pickle."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from qm_interfaces.interface import QMResult
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write `text` so that `path` is at any time either absent, the old file, or the whole new one."""
+    """Write a file in one step: at any time `path` is either absent, the old file, or the whole new one."""
     draft = path.with_name(f".{path.name}.{os.getpid()}")
     draft.write_text(text, encoding="utf-8")
     draft.replace(path)
@@ -25,7 +25,7 @@ def write_json(path: Path, data: dict[str, Any]) -> None:
 
 
 def atoms_to_dict(atoms: Atoms) -> dict[str, Any]:
-    """What a QM code may depend on: species, positions, cell, boundaries, initial moments and charges."""
+    """Return all that a QM code may depend on: species, positions, cell, pbc, initial moments and charges."""
     data = {
         "numbers": atoms.numbers.tolist(),
         "positions_A": atoms.positions.tolist(),
@@ -64,7 +64,13 @@ def result_to_dict(result: QMResult) -> dict[str, Any]:
 
 
 def result_from_dict(data: dict[str, Any]) -> QMResult:
-    """Raises KeyError, TypeError or ValueError where `data` is not what `result_to_dict` writes."""
+    """Read what `result_to_dict` wrote.
+
+    Raises
+    ------
+    KeyError, TypeError, ValueError
+        If `data` is anything else.
+    """
     forces = np.array(data["forces_eV_A"], dtype=float)
     stress = None if data["stress_eV_A3"] is None else np.array(data["stress_eV_A3"], dtype=float)
     if forces.ndim != 2 or forces.shape[1] != 3 or (stress is not None and stress.shape != (6,)):

@@ -1,4 +1,4 @@
-"""Gaussian: molecules, run as a program; input and log by ASE."""
+"""Gaussian, for molecules. It runs as a program; ASE writes its input and reads its log."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from qm_interfaces.molecule import require_molecule
 COMMAND_VARIABLE = "ALFLOW_GAUSSIAN_COMMAND"
 MEMORY_VARIABLE = "ALFLOW_GAUSSIAN_MEMORY"
 INPUT, OUTPUT, ERRORS = "gaussian.com", "gaussian.log", "gaussian.err"
-STEADIER = "xqc"  # SCF by second order where the usual one fails: slower, the same energy
+STEADIER = "xqc"  # second-order SCF if the usual one fails: slower, with the same energy
 RESERVED = {
     *("force", "nosymm", "scf", "opt", "freq", "irc", "geom", "guess"),
     *("charge", "mult", "mem", "nprocshared"),
@@ -24,14 +24,14 @@ RESERVED = {
 
 ENDS: dict[str, tuple[type[QMError], str]] = {
     "l1": (SettingsError, "Gaussian does not understand its input"),
-    "l301": (SettingsError, "basis set, charge or multiplicity do not fit the molecule"),
+    "l301": (SettingsError, "basis set, charge or multiplicity does not fit the molecule"),
     "l401": (CodeFailed, "no starting density was found"),
     "l502": (NotConverged, "self-consistency was not reached"),
-    "l508": (NotConverged, "self-consistency of second order was not reached"),
+    "l508": (NotConverged, "second-order self-consistency was not reached"),
     "l913": (NotConverged, "the correlated wave function did not converge"),
     "l9999": (CodeFailed, "Gaussian gave up at the end"),
 }
-"""Programs of Gaussian ("links") in which it stops, and what that means."""
+"""Programs of Gaussian ("links") in which it may stop, and the meaning of each."""
 
 ERROR_LINK = re.compile(r"Error termination .*?/?(l\d+)\.exe")
 VERSION = re.compile(r"^ *Gaussian \d+: +(\S+)", re.MULTILINE)
@@ -45,9 +45,9 @@ class GaussianInterface:
     method, basis
         As in Gaussian's route: "b3lyp" and "6-31G(d)".
     charge
-        Of the molecule, in elementary charges.
+        Charge of the molecule, in elementary charges.
     unpaired_electrons
-        Multiplicity less one.
+        Multiplicity minus one.
     route
         Further keywords of the route and their values, e.g. {integral: ultrafine}.
     scf
@@ -103,7 +103,7 @@ class GaussianInterface:
         ).wait()
         computed, version = read_results(directory)
         results = computed.calc.results
-        computed.cell = atoms.cell  # of which Gaussian knows nothing
+        computed.cell = atoms.cell  # Gaussian knows nothing of it
         return QMResult(
             energy_eV=float(results["energy"]),
             forces_eV_A=results["forces"],
@@ -119,7 +119,8 @@ class GaussianInterface:
 
         from qm_interfaces.program import threads
 
-        keywords = {"nprocshared": str(threads()), "nosymm": None} | self.route  # forces as the input lies
+        # nosymm: forces in the orientation of the input
+        keywords = {"nprocshared": str(threads()), "nosymm": None} | self.route
         if memory := os.environ.get(MEMORY_VARIABLE):
             keywords["mem"] = memory
         if scf := [*self.scf, *([STEADIER] if attempt > 1 else [])]:
@@ -138,12 +139,12 @@ class GaussianInterface:
 
 
 def read_results(directory: Path) -> tuple[Atoms, str]:
-    """The molecule that Gaussian computed, with energy and forces, and the version of Gaussian.
+    """Return the molecule that Gaussian computed, with energy and forces, and the version of Gaussian.
 
     Raises
     ------
     NotConverged, CodeFailed, SettingsError
-        What the log says that went wrong.
+        If the log says that something went wrong.
     """
     from qm_interfaces.program import last_line, read_output, read_structure
 

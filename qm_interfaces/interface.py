@@ -1,4 +1,4 @@
-"""What every quantum-mechanics code looks like from outside: one protocol, one result, one exception tree."""
+"""All quantum-mechanics codes share one protocol, one result type and one tree of exceptions."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ase import Atoms
 
 
 class QMError(Exception):
-    """A label that was not obtained, and why.
+    """A label could not be obtained.
 
     Parameters
     ----------
     reason
         One sentence that a person can read.
     retryable
-        Whether the same label may succeed when it is tried again. Each kind of error has its own default.
+        Whether another attempt may succeed. Each kind of error has its own default.
     """
 
     default_retryable: ClassVar[bool] = True
@@ -39,7 +39,7 @@ class QMError(Exception):
 
 
 class NotConverged(QMError):
-    """The code ended, but its self-consistency or density optimisation did not converge."""
+    """The code ended, but its self-consistency or its optimization of the density did not converge."""
 
 
 class TimedOut(QMError):
@@ -47,17 +47,17 @@ class TimedOut(QMError):
 
 
 class CodeFailed(QMError):
-    """The code ended with an error, a signal, or output that cannot be read."""
+    """The code ended with an error or a signal, or its output cannot be read."""
 
 
 class LevelChanged(QMError):
-    """The result has another level of theory than was asked for."""
+    """The level of theory of the result differs from the one that was asked for."""
 
     default_retryable = False
 
 
 class CodeMissing(QMError):
-    """The code, or something that it needs on this machine, is not installed."""
+    """The code, or something that it needs, is not installed on this machine."""
 
     default_retryable = False
 
@@ -75,17 +75,21 @@ class QMResult:
     Attributes
     ----------
     energy_eV
-        The energy whose derivative the forces are (the free energy, where electrons are smeared).
+        Energy whose derivatives the forces are; with smeared electrons, the free energy.
     forces_eV_A
-        (N, 3), in the order of the atoms that were given.
+        (N, 3), in the order of the given atoms.
     stress_eV_A3
-        (6,), ASE sign, Voigt order xx yy zz yz xz xy; None where code or boundary conditions give none.
+        (6,), ASE sign, Voigt order xx yy zz yz xz xy; None if the code or the boundary conditions give none.
+    code, code_version
+        Program that computed the label.
+    wall_time_s
+        From the start of the label process to its end.
     details
         Plain values worth keeping: iterations, grid, ...
     computed
-        The structure as the code reports to have computed it, for the check that it is the one asked for.
+        Structure that the code computed, from its own output; `validate` compares it with the given one.
     relaxed
-        Of a relaxation, the structure that energy, forces and stress belong to; None for a static label.
+        Structure that energy, forces and stress of a relaxation belong to; None for a static label.
     """
 
     energy_eV: float
@@ -102,22 +106,33 @@ class QMResult:
 class QMInterface(Protocol):
     """A quantum-mechanics code with its settings.
 
-    Constructing one is cheap and imports no code: whoever plans labels asks only for `level_of_theory`.
+    Constructing an interface must be cheap and must not import the code, because alflow asks for the level of
+    theory whenever it plans labels.
     """
 
     name: str
 
     def level_of_theory(self) -> dict[str, Any]:
-        """JSON-able and canonical: everything that decides the numbers, and nothing else.
+        """Return everything that decides the numbers, and nothing else, as plain values (JSON).
 
-        With the configuration it identifies a label.
+        Together with the configuration, the level of theory identifies a label. Equal levels must be equal
+        values.
         """
         ...
 
     def compute(self, atoms: Atoms, directory: Path, *, attempt: int = 1) -> QMResult:
-        """Label one configuration; the files of the code go into `directory`.
+        """Label one configuration.
 
-        `attempt` counts from 1; later attempts may use more careful algorithms, never another level of
-        theory. Raises QMError.
+        Parameters
+        ----------
+        directory
+            Folder for the files of the code.
+        attempt
+            Counts from 1. Later attempts may use more careful algorithms, but never another level of theory.
+
+        Raises
+        ------
+        QMError
+            If there is no converged label.
         """
         ...

@@ -1,4 +1,4 @@
-"""K-points of plane-wave codes: a mesh for every cell, or the density of one."""
+"""K-points of plane-wave codes: one mesh for all cells, or a density that gives each cell its mesh."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from qm_interfaces.interface import SettingsError
 
 @dataclass(frozen=True)
 class KPoints:
-    """A mesh, or its density.
+    """A mesh of k-points, or its density.
 
     Attributes
     ----------
     mesh
-        Divisions along the three reciprocal vectors.
+        Divisions along the three reciprocal vectors; None if the density is given.
     spacing_per_A
-        Largest distance of k-points, the factor 2π included, as KSPACING of VASP.
+        Largest distance between k-points, the factor 2π included, like VASP's KSPACING.
     gamma
         Whether the mesh is centred at Γ.
     """
@@ -48,7 +48,7 @@ class KPoints:
         return cls((a, b, c), None, gamma)
 
     def divisions(self, atoms: Atoms) -> tuple[int, int, int]:
-        """The mesh of one configuration."""
+        """Return the mesh of one configuration."""
         if self.mesh is not None:
             return self.mesh
         lengths_per_A = 2 * np.pi * np.linalg.norm(atoms.cell.reciprocal(), axis=1)
@@ -56,7 +56,7 @@ class KPoints:
         return a, b, c
 
     def level_of_theory(self) -> dict[str, Any]:
-        """Its part of a level of theory."""
+        """Return the part of a level of theory that k-points decide."""
         return {
             "mesh": self.mesh and list(self.mesh),
             "spacing_per_A": self.spacing_per_A,

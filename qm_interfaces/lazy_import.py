@@ -1,4 +1,4 @@
-"""A submodule of SciPy that is only loaded when something uses it."""
+"""Submodules of SciPy that are loaded only when they are used."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ import scipy
 
 
 def delay(submodule: str) -> None:
-    """Let `from scipy import submodule` give a stand-in that loads the real one at its first use.
+    """Make `from scipy import submodule` return a stand-in that loads the real module at its first use.
 
-    DFTpy imports scipy.signal, and with it scipy.stats, for a function that labels never call: a third of the
-    start of a label process.
+    DFTpy imports scipy.signal, and with it scipy.stats, for a function that labels never call. This took a
+    third of the start of a label process.
     """
     name = f"scipy.{submodule}"
     spec = importlib.util.find_spec(name)

@@ -1,4 +1,4 @@
-"""Two levels of theory compared."""
+"""Comparison of two levels of theory."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Any
 
 
 def level_differences(asked: Mapping[str, Any], given: Mapping[str, Any]) -> list[str]:
-    """What differs in the level `given`, a phrase each: "incar.ENCUT is 300.0 instead of 400.0"."""
+    """List the differences, one phrase per key: "incar.ENCUT is 300.0 instead of 400.0"."""
     before, after = _flat(asked), _flat(given)
     return [
         f"{key} is {after.get(key, 'not set')} instead of {before.get(key, 'not set')}"

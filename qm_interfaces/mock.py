@@ -1,4 +1,4 @@
-"""A stand-in for a QM code that can fail, hang, not converge or lie, on purpose and reproducibly."""
+"""A stand-in for a QM code that fails, hangs, does not converge or lies, on purpose and reproducibly."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ CALCULATORS = {
 class MockInterface:
     """Labels by a classical potential, with accidents.
 
-    What happens is a function of the seed, the configuration and the attempt alone: a retry may succeed, and
-    a campaign that is run again meets the same accidents. The accidents are no part of the level of theory.
+    The outcome depends only on seed, configuration and attempt. A retry may therefore succeed, and a campaign
+    that is run again meets the same accidents. The accidents are not part of the level of theory.
 
     Parameters
     ----------
@@ -36,7 +36,7 @@ class MockInterface:
     parameters
         Keywords of that ASE calculator, e.g. {sigma: 2.3, epsilon: 0.4, rc: 6.0}.
     fail_probability, hang_probability, unconverged_probability, wrong_probability
-        Their sum is at most 1.
+        Probability of each accident. Their sum is at most 1.
     """
 
     name = "mock"
@@ -62,7 +62,9 @@ class MockInterface:
         }
         if sum(self.probabilities.values()) > 1.0 + 1e-12:
             total = sum(self.probabilities.values())
-            raise SettingsError(f"the probabilities of the mock sum to {total:g}: at most 1 is possible")
+            raise SettingsError(
+                f"the probabilities of the mock sum to {total:g}: their sum must be at most 1"
+            )
 
     def level_of_theory(self) -> dict[str, Any]:
         return {"code": "mock", "calculator": self.calculator, "parameters": self.inner.parameters}
@@ -97,7 +99,7 @@ class MockInterface:
 
 
 def _spoil(result: QMResult, draws: np.random.Generator) -> QMResult:
-    """A wrong label as real codes give it: no number, an absurd force, or forces that do not balance."""
+    """Return a label that is wrong as those of real codes: NaN, an absurd force, or a net force."""
     forces = result.forces_eV_A.copy()
     match draws.integers(3):
         case 0:

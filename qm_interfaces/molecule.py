@@ -1,4 +1,4 @@
-"""What molecular codes ask of a structure."""
+"""Requirements of molecular codes."""
 
 from __future__ import annotations
 
@@ -8,9 +8,15 @@ from qm_interfaces.interface import CodeFailed
 
 
 def require_molecule(atoms: Atoms, charge: int, unpaired_electrons: int) -> None:
-    """Refuse, for good, structures that are periodic or cannot have so many electrons of one spin."""
+    """Check that a structure is not periodic, and can have so many unpaired electrons.
+
+    Raises
+    ------
+    CodeFailed
+        If a condition does not hold; another attempt cannot help.
+    """
     if atoms.pbc.any():
-        raise CodeFailed("molecular codes compute no periodic structures", retryable=False)
+        raise CodeFailed("molecular codes cannot compute periodic structures", retryable=False)
     electrons = int(atoms.numbers.sum()) - charge
     if electrons < unpaired_electrons or (electrons - unpaired_electrons) % 2:
         raise CodeFailed(

@@ -1,4 +1,4 @@
-"""Checks of single options, with one sentence for what is wrong."""
+"""Checks of single options. Each raises SettingsError with one sentence if the value is wrong."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from qm_interfaces.interface import SettingsError
 
 
 def number(name: str, value: Any, *, above: float | None = None, low: float | None = None) -> float:
-    """`value` as a float, greater than `above` or at least `low`."""
+    """Return `value` as a float; it must be greater than `above` and at least `low`."""
     if isinstance(value, bool) or not isinstance(value, int | float) or value != value:
         raise SettingsError(f"option {name!r} is {value!r}: it must be a number")
     if above is not None and not value > above:
@@ -21,7 +21,7 @@ def number(name: str, value: Any, *, above: float | None = None, low: float | No
 
 
 def integer(name: str, value: Any, *, low: int | None = None) -> int:
-    """`value` as an integer, of at least `low`."""
+    """Return `value`; it must be an integer of at least `low`."""
     if isinstance(value, bool) or not isinstance(value, int) or (low is not None and value < low):
         least = "" if low is None else f" of at least {low}"
         raise SettingsError(f"option {name!r} is {value!r}: it must be a whole number{least}")
@@ -29,28 +29,28 @@ def integer(name: str, value: Any, *, low: int | None = None) -> int:
 
 
 def text(name: str, value: Any) -> str:
-    """`value`, one line that is not empty."""
+    """Return `value` without outer spaces; it must be one line that is not empty."""
     if not isinstance(value, str) or not value.strip() or len(value.splitlines()) > 1:
-        raise SettingsError(f"option {name!r} is {value!r}: it must be a text of one line")
+        raise SettingsError(f"option {name!r} is {value!r}: it must be one line of text")
     return value.strip()
 
 
 def choice(name: str, value: Any, choices: Collection[str]) -> str:
-    """`value`, one of `choices`."""
+    """Return `value`; it must be one of `choices`."""
     if not isinstance(value, str) or value not in choices:
         raise SettingsError(f"option {name!r} is {value!r}: it must be one of {', '.join(sorted(choices))}")
     return value
 
 
 def flag(name: str, value: Any) -> bool:
-    """`value`, true or false."""
+    """Return `value`; it must be true or false."""
     if not isinstance(value, bool):
         raise SettingsError(f"option {name!r} is {value!r}: it must be true or false")
     return value
 
 
 def mapping(name: str, value: Any) -> dict[str, Any]:
-    """`value`, a mapping from strings to plain values (what JSON can hold)."""
+    """Return `value`; it must be a mapping from strings to plain values, as JSON has them."""
     if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
         raise SettingsError(f"option {name!r} is {value!r}: it must be a mapping from names to values")
     try:

@@ -25,11 +25,11 @@ KINETIC_FUNCTIONALS = (
     "SM",
 )  # those of DFTpy with a stress that passes a finite-difference test
 XC_FUNCTIONALS = ("LDA",)  # DFTpy's others need libxc
-OPTIMIZERS = ("TN", "CG-HS")  # of the first attempt, and of the later ones: slower and steadier
+OPTIMIZERS = ("TN", "CG-HS")  # of the first attempt, and of later ones (slower and steadier)
 
 
 class OrbitalFreeInterface:
-    """DFTpy.
+    """Orbital-free DFT by DFTpy.
 
     Parameters
     ----------
@@ -38,15 +38,15 @@ class OrbitalFreeInterface:
     xc
         Exchange and correlation: "LDA".
     spacing_A
-        Largest distance of grid points along a lattice vector.
+        Largest distance between grid points along a lattice vector.
     pseudopotentials
-        Species to "evanescent-core" (built in for Li and Na), "goodwin-needs-heine" (Al), a mapping {valence,
-        alpha, radius_bohr} of another evanescent core, or the absolute path of a local pseudopotential file
-        (.recpot, .upf, .psp8).
+        For each species: "evanescent-core" (built in for Li and Na), "goodwin-needs-heine" (Al), a mapping
+        {valence, alpha, radius_bohr} of another evanescent core, or the absolute path of a local
+        pseudopotential file (.recpot, .upf, .psp8).
     energy_tolerance_eV
-        Per atom; the density is optimised until the energy changes by less in two successive steps.
+        The density is optimized until two successive steps change the energy per atom by less.
     max_iterations
-        Steps of the density optimisation before it counts as not converged.
+        Limit of the steps of the density optimization; attempt n has n times as many.
     """
 
     name = "orbital-free"
@@ -92,7 +92,7 @@ class OrbitalFreeInterface:
         try:
             code_version = version("dftpy")
         except PackageNotFoundError as error:
-            raise CodeMissing("DFTpy is not installed: pip install dftpy") from error
+            raise CodeMissing("DFTpy is not installed: pip install 'alflow[ofdft]'") from error
         delay("signal")
         from qm_interfaces.density_functional import minimise  # imports DFTpy
 
@@ -122,10 +122,16 @@ class OrbitalFreeInterface:
         )
 
     def write_pseudopotentials(self, atoms: Atoms, directory: Path) -> dict[str, Path]:
-        """Write a file for each species of a structure, or raise SettingsError; species to file."""
+        """Write one file per species of a structure, and return their paths by species.
+
+        Raises
+        ------
+        SettingsError
+            If a species has no pseudopotential.
+        """
         missing = sorted(set(atoms.symbols) - set(self.pseudopotentials))
         if missing:
-            raise SettingsError(f"option 'pseudopotentials' has none for {', '.join(missing)}")
+            raise SettingsError(f"option 'pseudopotentials' has no entry for {', '.join(missing)}")
         files = {}
         for species in sorted(set(atoms.symbols)):
             text, suffix = self.pseudopotentials[species]
@@ -134,7 +140,7 @@ class OrbitalFreeInterface:
         return files
 
     def grid(self, atoms: Atoms) -> list[int]:
-        """Points along each lattice vector: at most `spacing_A` apart, even, and good for an FFT."""
+        """Points along each lattice vector: at most `spacing_A` apart, even, and fast for an FFT."""
         from scipy.fft import next_fast_len
 
         halves = np.ceil(atoms.cell.lengths() / self.spacing_A / 2).astype(int)
@@ -142,7 +148,7 @@ class OrbitalFreeInterface:
 
 
 def _read(species: str, choice: Any) -> tuple[str, str]:
-    """Text and file suffix of the pseudopotential of `species`."""
+    """Return text and file suffix of the pseudopotential of `species`."""
     name = f"pseudopotentials.{species}"
     if isinstance(choice, str) and species in BUILT_IN.get(choice, {}):
         return recpot(BUILT_IN[choice][species]), ".recpot"

@@ -1,7 +1,7 @@
-"""Input files of PROFESS 3 with the settings of an orbital-free label, for those who have that code.
+"""Input files of PROFESS 3 with the settings of an orbital-free label.
 
 M. Chen, J. Xia, C. Huang, J. M. Dieterich, L. Hung, I. Shin and E. A. Carter, Comput. Phys. Commun. 190, 228
-(2015). Cells and cutoffs are in Å and eV there, the energy tolerance in hartree.
+(2015). PROFESS has cells in Å, cutoffs in eV, and the energy tolerance in hartree.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ def write_profess(
     Raises
     ------
     SettingsError
-        A species has no pseudopotential, or one that is no .recpot file.
+        If a species has no pseudopotential, or one that is not a .recpot file.
     """
     files = interface.write_pseudopotentials(atoms, directory)
     for species, file in files.items():
@@ -57,7 +57,7 @@ def write_profess(
 
 
 def cutoff_eV(spacing_A: float) -> float:
-    """Kinetic energy of the shortest wave on a grid: (π/h)²/2 in atomic units."""
+    """Return the kinetic energy of the shortest wave on a grid: (π/h)²/2 in atomic units."""
     return float((np.pi * Bohr / spacing_A) ** 2 / 2 * Hartree)
 
 

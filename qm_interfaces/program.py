@@ -1,4 +1,4 @@
-"""Programs that compute labels: command, scratch folder and threads come from the worker's environment."""
+"""Run programs that compute labels. The worker's environment sets command, scratch folder and threads."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ FULL_DISK = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "Erroneous wr
 
 
 def command(variable: str, default: str) -> list[str]:
-    """The words of a command, from the environment variable `variable` or, where it is not set, `default`.
+    """Return the words of the command in the environment variable `variable`, or else of `default`.
 
     Raises
     ------
     CodeMissing
-        Its first word is no program of this machine.
+        If the first word is not a program of this machine.
     """
     text = os.environ.get(variable, "").strip() or default
     words = shlex.split(text)
@@ -35,24 +35,24 @@ def command(variable: str, default: str) -> list[str]:
 
 
 def scratch(directory: Path) -> Path:
-    """Folder for large temporary files of the label in `directory`."""
+    """Return the folder for large temporary files of the label in `directory`."""
     folder = Path(os.environ.get(LABEL_SCRATCH) or directory / "scratch")
     folder.mkdir(parents=True, exist_ok=True)
     return folder
 
 
 def threads() -> int:
-    """Threads that a program may use, as `runner` has set them for this label process."""
+    """Return the number of threads that a program may use, as `runner` has set it for this process."""
     return int(os.environ.get("OMP_NUM_THREADS", "1"))
 
 
 def read_output(directory: Path, *names: str) -> str:
-    """The files of `directory` called `names`, one after the other; what is not there counts as empty.
+    """Return the text of the files `names` in `directory`, one after the other. Missing files count as empty.
 
     Raises
     ------
     CodeFailed
-        They say that the disk is full.
+        If they say that the disk is full.
     """
     files = [directory / name for name in names]
     text = "\n".join(file.read_text(encoding="utf-8", errors="replace") for file in files if file.is_file())
@@ -62,7 +62,13 @@ def read_output(directory: Path, *names: str) -> str:
 
 
 def read_structure(file: Path, file_format: str, wanted: Collection[str]) -> Atoms:
-    """What ASE reads from the output of a program, with all results `wanted`, or else CodeFailed."""
+    """Read a structure and its results from the output of a program, with ASE.
+
+    Raises
+    ------
+    CodeFailed
+        If the file cannot be read, or lacks one of the results `wanted`.
+    """
     from ase.io import read
 
     try:
@@ -76,7 +82,7 @@ def read_structure(file: Path, file_format: str, wanted: Collection[str]) -> Ato
 
 
 def last_line(text: str) -> str:
-    """What a program said last, shortened, or that it said nothing."""
+    """Quote the last line that a program wrote, shortened, for the reason of an error."""
     lines = [line.strip() for line in text.splitlines() if line.strip(" -=\t")]
     return f"its last words: {lines[-1][:200]!r}" if lines else "it wrote nothing"
 
@@ -92,7 +98,7 @@ def start(
 ) -> subprocess.Popen[bytes]:
     """Start a program in `directory`; `output`, `errors` and `stdin` are files there.
 
-    It stays in the session of the label process, and so ends with it.
+    The program stays in the session of the label process, and therefore ends with it.
     """
     with (
         (directory / stdin).open("rb") as input_file,

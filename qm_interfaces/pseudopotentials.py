@@ -1,4 +1,4 @@
-"""Local pseudopotentials of simple metals in closed form, and the file that DFTpy reads them from."""
+"""Local pseudopotentials of simple metals in closed form, and the file format from which DFTpy reads them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class LocalPseudopotential(Protocol):
     """A local pseudopotential of one species; atomic units (bohr, hartree) throughout."""
 
     def form_factor_Ha_bohr3(self, q_per_bohr: np.ndarray) -> np.ndarray:
-        """∫ w(r) exp(-iq·r) d³r for q > 0, and at q = 0 its limit without the Coulomb part -4πz/q²."""
+        """Return ∫ w(r) exp(-iq·r) d³r for q > 0, and at q = 0 its limit without the Coulomb part -4πz/q²."""
         ...
 
 
@@ -29,8 +29,8 @@ class EvanescentCore:
 
         w(r) = -(z/R) { [1 - (1 + βx) exp(-αx)] / x - A exp(-x) }
 
-    β and A follow from w'(0) = w'''(0) = 0, so that w is smooth at the nucleus. The two parameters that are
-    left make the solid stable at its observed density, and give the number of electrons between the spheres.
+    β and A follow from w'(0) = w'''(0) = 0, so that w is smooth at the nucleus. The two remaining parameters
+    make the solid stable at its observed density, and give the right number of electrons between the spheres.
     """
 
     valence: int
@@ -103,7 +103,7 @@ class SmoothedHeineAbarenkov:
 
 
 def recpot(pseudopotential: LocalPseudopotential) -> str:
-    """The form factor as the text of a .recpot file (CASTEP's format: 1/Å and eV Å³)."""
+    """Return the form factor as the text of a .recpot file (CASTEP's format: 1/Å and eV Å³)."""
     count = round(LARGEST_WAVE_VECTOR_PER_BOHR / WAVE_VECTOR_STEP_PER_BOHR) + 1
     q_per_bohr = np.linspace(0.0, LARGEST_WAVE_VECTOR_PER_BOHR, count)
     values = pseudopotential.form_factor_Ha_bohr3(q_per_bohr) * Hartree * Bohr**3
@@ -124,7 +124,7 @@ def recpot(pseudopotential: LocalPseudopotential) -> str:
     )
 
 
-# Only species for which orbital-free DFT with these parameters gives back the lattice constant that they were
+# Only species for which orbital-free DFT with these parameters reproduces the lattice constant that they were
 # made for (r_s = 3.28 bohr for Li, 3.99 bohr for Na) to within 0.3 %: benchmarks/li_equation_of_state.py.
 EVANESCENT_CORE = {
     "Li": EvanescentCore(valence=1, alpha=3.549, radius_bohr=0.361),

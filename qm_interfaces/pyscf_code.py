@@ -21,7 +21,7 @@ HARTREE_FOCK = "hf"
 
 
 class PySCFInterface:
-    """PySCF; spin-restricted where no electron is unpaired, and unrestricted otherwise.
+    """PySCF, spin-restricted if no electron is unpaired, and unrestricted otherwise.
 
     Parameters
     ----------
@@ -30,15 +30,15 @@ class PySCFInterface:
     basis
         Basis set by PySCF's name, e.g. "def2-svp".
     charge
-        Of the molecule, in elementary charges.
+        Charge of the molecule, in elementary charges.
     unpaired_electrons
-        Difference of the numbers of electrons with spin up and down.
+        Number of electrons with spin up minus that with spin down.
     energy_tolerance_eV
-        Self-consistency is reached when the energy changes by less.
+        Self-consistency is reached when an iteration changes the energy by less.
     grid_level
         PySCF's integration grid of density functionals, 0 (coarse) to 9.
     max_iterations
-        Of self-consistency; the n-th attempt gets n times as many.
+        Limit of the iterations of self-consistency; attempt n has n times as many.
     """
 
     name = "pyscf"
@@ -82,7 +82,7 @@ class PySCFInterface:
         field.conv_tol = self.energy_tolerance_eV / Hartree
         field.max_cycle = self.max_iterations * attempt
         if attempt > 1:
-            field = field.newton()  # of second order: slower and steadier
+            field = field.newton()  # a second-order solver: slower and steadier
         energy_Ha = field.kernel()
         if not field.converged:
             raise NotConverged(f"self-consistency was not reached in {field.max_cycle} iterations")

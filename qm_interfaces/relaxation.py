@@ -1,4 +1,4 @@
-"""Relaxations: where they end, their level of theory, and codes that move the atoms themselves."""
+"""Relaxations: when they end, their level of theory, and codes that move the atoms themselves."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from qm_interfaces.interface import NotConverged, QMResult
 
 @dataclass(frozen=True)
 class RelaxationSettings:
-    """When a structure counts as relaxed.
+    """Criteria by which a structure counts as relaxed.
 
     Attributes
     ----------
     fmax_eV_A
         Largest force on an atom.
     smax_eV_A3
-        Largest component of the stress left over (stress + pressure), where the cell relaxes too.
+        Largest component of stress + pressure, if the cell relaxes too.
     steps
         Largest number of steps.
     pressure_GPa
@@ -32,7 +32,7 @@ class RelaxationSettings:
     Raises
     ------
     SettingsError
-        Naming the value that is no positive number, or whole number.
+        If a value is not a positive number, or `steps` not a whole number.
     """
 
     fmax_eV_A: float
@@ -47,12 +47,12 @@ class RelaxationSettings:
         options.number("pressure_GPa", self.pressure_GPa)
 
     def reached(self, forces_eV_A: np.ndarray, stress_eV_A3: np.ndarray | None) -> bool:
-        """Whether these forces, and this stress unless it is None, are those of a relaxed structure."""
+        """Return whether forces (and stress, unless it is None) are those of a relaxed structure."""
         force, stress = self._left(forces_eV_A, stress_eV_A3)
         return force <= self.fmax_eV_A and stress <= self.smax_eV_A3
 
     def not_reached(self, forces_eV_A: np.ndarray, stress_eV_A3: np.ndarray | None) -> NotConverged:
-        """What is left after the last step, as an error."""
+        """Return the error that says which force and stress remain after the last step."""
         force, stress = self._left(forces_eV_A, stress_eV_A3)
         strained = "" if stress_eV_A3 is None else f" and {stress:.3g} eV/Å³ ({self.smax_eV_A3:g})"
         return NotConverged(
@@ -73,9 +73,9 @@ class RelaxationSettings:
 def relaxation_level(
     level_of_theory: Mapping[str, Any], *, fmax_eV_A: float, smax_eV_A3: float, pressure_GPa: float = 0.0
 ) -> dict[str, Any]:
-    """Level of theory of a relaxation at the static level `level_of_theory`.
+    """Return the level of theory of a relaxation at the static level `level_of_theory`.
 
-    With the configuration that it starts from it identifies the relaxation.
+    Together with the starting configuration, it identifies the relaxation.
     """
     reach = {"fmax_eV_A": float(fmax_eV_A), "smax_eV_A3": float(smax_eV_A3)}
     return dict(level_of_theory) | {"relaxation": reach | {"pressure_GPa": float(pressure_GPa)}}
@@ -83,13 +83,24 @@ def relaxation_level(
 
 @runtime_checkable
 class RelaxingInterface(Protocol):
-    """A code that moves atoms and cell better by itself than step by step from outside."""
+    """An interface whose code moves atoms and cell itself, better than L-BFGS around its labels."""
 
     def relax(
         self, atoms: Atoms, directory: Path, settings: RelaxationSettings, *, attempt: int = 1
     ) -> QMResult:
-        """Energy, forces and stress of `QMResult.relaxed`, at the level of theory of a static label there.
+        """Relax a structure.
 
-        `details["evaluations"]` counts energies with forces that were computed. Raises QMError.
+        Returns
+        -------
+        QMResult
+            Energy, forces and stress of `relaxed`, at the level of theory of a static label there.
+            `details["evaluations"]` is the number of evaluations of energy and forces.
+
+        Raises
+        ------
+        NotConverged
+            If `settings.steps` run out.
+        QMError
+            If a run of the code fails.
         """
         ...

@@ -1,4 +1,4 @@
-"""Relaxation of one structure by any interface: L-BFGS of ASE around its labels."""
+"""Relaxation of one structure by any interface, with ASE's L-BFGS around its labels."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ from qm_interfaces.relaxation import RelaxationSettings, RelaxingInterface
 def relax(
     interface: QMInterface, atoms: Atoms, directory: Path, settings: RelaxationSettings, *, attempt: int = 1
 ) -> QMResult:
-    """Move atoms downhill, and the cell too where it is periodic in all directions.
+    """Relax the atoms and, if the structure is periodic in all directions, the cell.
 
     Returns
     -------
     QMResult
-        Of the relaxed structure, which is `relaxed`, in the order of `atoms`; `details["evaluations"]` counts
-        labels that were computed on the way.
+        Energy, forces and stress of `relaxed`, whose atoms are in the order of `atoms`.
+        `details["evaluations"]` is the number of labels that were computed on the way.
 
     Raises
     ------
     NotConverged
-        If `settings.steps` do not suffice.
+        If `settings.steps` run out.
     QMError
-        Of a label on the way.
+        If a label on the way fails.
     """
     if isinstance(interface, RelaxingInterface):
         return interface.relax(atoms, directory, settings, attempt=attempt)
@@ -42,7 +42,7 @@ def relax(
     pressure_eV_A3 = settings.pressure_GPa * units.GPa
     target: Any = FrechetCellFilter(moving, scalar_pressure=pressure_eV_A3) if cell else moving
     optimizer = LBFGS(target, logfile=os.devnull)
-    for _ in optimizer.irun(fmax=0.0, steps=settings.steps):  # ends by our measure of forces and stress
+    for _ in optimizer.irun(fmax=0.0, steps=settings.steps):  # our own criterion ends it
         last = calculator.last
         stress_eV_A3 = last.stress_eV_A3 if cell else None
         if settings.reached(last.forces_eV_A, stress_eV_A3):
@@ -52,7 +52,7 @@ def relax(
 
 
 class _Labels(Calculator):
-    """Labels of an interface as an ASE calculator, the last of them kept."""
+    """An ASE calculator that computes labels and keeps the last one."""
 
     implemented_properties = ["energy", "free_energy", "forces", "stress"]  # noqa: RUF012  (ASE's way)
     last: QMResult

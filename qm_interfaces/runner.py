@@ -1,4 +1,4 @@
-"""One label or relaxation in its own session: nothing that a code does can harm or outlive its caller."""
+"""Run one label or relaxation in its own session. Nothing that a code does can harm or outlive the caller."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from qm_interfaces.session import kill_session, resident_memory_GB
 
 LABEL_SCRATCH = "ALFLOW_LABEL_SCRATCH"
 MEMORY_LOOK_S = 0.5
-SMALLEST_SPACE = 100_000  # bytes; a label process with less could not even say why it ended
+SMALLEST_SPACE = 100_000  # bytes; with less, a label process cannot even say why it ended
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
 
 
@@ -42,33 +42,37 @@ def run_label(
 ) -> QMResult:
     """Label `atoms` in a child process and return its result.
 
-    The child leads a session of its own; at the end, at the time limit, and when this process dies, the whole
-    session is killed. Input, outcome and what the code prints stay in `directory` (task.json,
-    outcome.json, stdout.txt, stderr.txt); files of an earlier attempt there are overwritten.
+    The child leads a session of its own. When it ends, at the time limit, and when this process dies, the
+    whole session is killed. Input, outcome and printed text stay in `directory` (task.json, outcome.json,
+    stdout.txt, stderr.txt); files of an earlier attempt are overwritten.
 
     Parameters
     ----------
     timeout_s
-        Wall time, the start of the process included.
+        Limit of the wall time, the start of the process included.
     attempt
-        Counts from 1, and goes to the interface.
+        Counts from 1, and is passed to the interface.
     threads
-        Threads that numerical libraries in the child may use; None means ALFLOW_THREADS of the environment,
-        or 1. Programs have a scratch folder under ALFLOW_SCRATCH, or else in `directory`, that is removed at
-        the end.
+        Number of threads of numerical libraries in the child; None means ALFLOW_THREADS of the environment,
+        or else 1. Programs have a scratch folder in ALFLOW_SCRATCH, or else in `directory`, which is
+        removed at the end.
     memory_limit_GB
-        Resident memory (10⁹ bytes) of all processes of the session together, looked at twice a second.
+        Limit of the resident memory (10⁹ bytes) of all processes of the session together, checked twice per
+        second.
 
     Returns
     -------
     QMResult
-        With `wall_time_s` from the start of the process to its end.
+        `wall_time_s` is the time from the start of the process to its end.
 
     Raises
     ------
+    TimedOut
+        If the child reaches the time limit.
+    CodeFailed
+        If the child dies, needs too much memory, or leaves no result.
     QMError
-        The error of the interface; TimedOut; CodeFailed where the child died, needed too much memory, or
-        wrote what is no result.
+        If the interface raises it.
     """
     task = _task(interface_name, options, atoms, attempt)
     return _run(task, Path(directory).absolute(), timeout_s, threads, memory_limit_GB)
@@ -89,7 +93,9 @@ def run_relaxation(
     threads: int | None = None,
     memory_limit_GB: float | None = None,
 ) -> QMResult:
-    """Relax `atoms`, and their cell where it is periodic in all directions, in a process as of `run_label`.
+    """Relax `atoms` and, if they are periodic in all directions, their cell, in a child process.
+
+    The process, and parameters that are not listed here, are as for `run_label`.
 
     Parameters
     ----------
@@ -98,18 +104,22 @@ def run_relaxation(
     steps
         Largest number of steps.
     timeout_s
-        Wall time of the whole relaxation.
+        Limit of the wall time of the whole relaxation.
 
     Returns
     -------
     QMResult
-        Energy, forces and stress of `relaxed`, which has the species and order of `atoms`;
-        `details["evaluations"]` is the number of energies with forces that were computed.
+        Energy, forces and stress of `relaxed`, which has the species and order of `atoms`.
+        `details["evaluations"]` is the number of evaluations of energy and forces.
 
     Raises
     ------
+    NotConverged
+        If `steps` run out.
+    SettingsError
+        If one of the settings is wrong.
     QMError
-        As `run_label`; NotConverged, too, where `steps` do not suffice; SettingsError naming the setting.
+        As `run_label`.
     """
     settings = RelaxationSettings(fmax_eV_A, smax_eV_A3, steps, pressure_GPa)
     task = _task(interface_name, options, atoms, attempt) | {"relaxation": asdict(settings)}
@@ -164,10 +174,10 @@ def _prepare(directory: Path, task: dict[str, Any]) -> None:
 def _run_child(
     directory: Path, scratch: str, timeout_s: float, threads: int | None, memory_limit_GB: float | None
 ) -> int:
-    """Return code of the child, negative for a signal."""
+    """Run the child and return its return code, which is negative for a signal."""
     count = os.environ.get("ALFLOW_THREADS", "1") if threads is None else str(threads)
     environment = os.environ | dict.fromkeys(THREAD_VARIABLES, count) | {LABEL_SCRATCH: scratch}
-    # The child must find whatever the parent can import, installed or not.
+    # The child must find everything that the parent can import, installed or not.
     environment["PYTHONPATH"] = os.pathsep.join(path or str(Path.cwd()) for path in sys.path)
     lifeline_read, lifeline_write = os.pipe()
     try:

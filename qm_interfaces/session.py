@@ -1,4 +1,4 @@
-"""The end of a session: every process that a label has started, in whatever process group it is."""
+"""Kill, or weigh, all processes that a label has started, whatever their process groups."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from contextlib import suppress
 
 
 def kill_session(leader: int) -> None:
-    """Kill all processes of the session that process `leader` began; the caller, if it is one, comes last.
+    """Kill all processes of the session of process `leader`; the caller comes last if it is one of them.
 
-    A signal to the process group would not do: mpirun gives each rank a group of its own.
+    A signal to the process group is not enough, because mpirun gives each rank a group of its own.
     """
     killed = {os.getpid()}
-    while new := _members(leader) - killed:  # again, for what they have started meanwhile
+    while new := _members(leader) - killed:  # again, because they may have started others meanwhile
         for process in new:
             with suppress(ProcessLookupError, PermissionError):
                 os.kill(process, signal.SIGKILL)
@@ -23,7 +23,7 @@ def kill_session(leader: int) -> None:
 
 
 def resident_memory_GB(leader: int) -> float:
-    """Memory that all processes of the session occupy together; pages that they share count for each."""
+    """Return the memory of all processes of the session together; shared pages count for each of them."""
     import psutil
 
     total = 0

@@ -1,4 +1,4 @@
-"""Is a converged label believable? Reasons to reject one, as sentences."""
+"""Check whether a converged label is credible. Each reason to reject it is one sentence."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from qm_interfaces.interface import QMResult
 
-FEWEST_REFERENCES = 10  # below this a median absolute deviation says little
+FEWEST_REFERENCES = 10  # with fewer, a median absolute deviation says little
 POSITION_TOLERANCE_A = 1e-3  # codes print positions and cells with few digits
-VOLUME_SCALE_FLOOR = 0.1  # of its logarithm: campaigns explore, young training sets are strained crystals
+VOLUME_SCALE_FLOOR = 0.1  # of its logarithm; campaigns explore, and young training sets are strained crystals
 
 
 class LabelLimits(BaseModel):
@@ -50,7 +50,17 @@ class LabelLimits(BaseModel):
 
 @dataclass(frozen=True, eq=False)
 class Reference:
-    """A configuration of the training set: atomic numbers (N,), total energy, volume if it is periodic."""
+    """A configuration of the training set.
+
+    Attributes
+    ----------
+    numbers
+        Atomic numbers (N,).
+    energy_eV
+        Total energy.
+    volume_A3
+        Volume of a periodic configuration, None for others.
+    """
 
     numbers: np.ndarray
     energy_eV: float
@@ -58,14 +68,20 @@ class Reference:
 
     @classmethod
     def of(cls, atoms: Atoms) -> Reference:
-        """A labelled structure, that is, one with an energy."""
+        """Return the reference of a labelled structure, which must have an energy."""
         return cls(atoms.numbers, atoms.get_potential_energy(), _volume_A3(atoms))
 
 
 def validate(
     atoms: Atoms, result: QMResult, limits: LabelLimits, reference: Sequence[Reference] = ()
 ) -> list[str]:
-    """Reasons to reject `result` as the label of `atoms`, or of what they relaxed to; [] if there is none."""
+    """List the reasons to reject `result` as the label of `atoms`, or of the structure they relaxed to.
+
+    Parameters
+    ----------
+    reference
+        The training set, for the detection of outliers.
+    """
     if result.relaxed is not None:
         if swapped := _species_reasons(atoms, result.relaxed):
             return swapped
@@ -139,7 +155,7 @@ def _species_reasons(asked: Atoms, computed: Atoms) -> list[str]:
 
 
 def shortest_distance_A(atoms: Atoms, cutoff_A: float) -> float | None:
-    """Shortest distance between two atoms or images below `cutoff_A`; None if there is none."""
+    """Return the shortest distance below `cutoff_A` between two atoms or images; None if there is none."""
     from ase.neighborlist import neighbor_list  # keeps the start of a label process short
 
     distances = neighbor_list("d", atoms, cutoff_A)
@@ -149,13 +165,13 @@ def shortest_distance_A(atoms: Atoms, cutoff_A: float) -> float | None:
 def energy_score(
     numbers: np.ndarray, energy_eV: float, reference: Sequence[Reference], scale_floor_eV: float
 ) -> float | None:
-    """`outlier_score` of the energy per atom."""
+    """Return the `outlier_score` of the energy per atom."""
     known = [(entry.numbers, entry.energy_eV / len(entry.numbers)) for entry in reference]
     return outlier_score(numbers, energy_eV / len(numbers), known, scale_floor_eV)
 
 
 def volume_score(numbers: np.ndarray, volume_A3: float, reference: Sequence[Reference]) -> float | None:
-    """`outlier_score` of the logarithm of the volume per atom, among periodic configurations."""
+    """Return the `outlier_score` of the logarithm of the volume per atom, among periodic configurations."""
     known = [
         (entry.numbers, np.log(entry.volume_A3 / len(entry.numbers)))
         for entry in reference
@@ -167,11 +183,11 @@ def volume_score(numbers: np.ndarray, volume_A3: float, reference: Sequence[Refe
 def outlier_score(
     numbers: np.ndarray, value: float, known: Sequence[tuple[np.ndarray, float]], scale_floor: float
 ) -> float | None:
-    """Modified z-score (Iglewicz & Hoaglin 1993) of a value per atom, with what species explain taken out.
+    """Return the modified z-score (Iglewicz & Hoaglin 1993) of a value per atom, corrected for composition.
 
-    One value per species is fitted robustly to the configurations that are `known` (atomic numbers and
-    value); what is left of each is compared with its median and median absolute deviation. None where too
-    few are known, or none has one of the species.
+    One value per species is fitted robustly to the `known` configurations (atomic numbers and value). The
+    remainder of each is compared with the median and the median absolute deviation. The score is None if too
+    few configurations are known, or if a species is in none of them.
     """
     from scipy.optimize import least_squares  # keeps the start of a label process short
 

@@ -1,4 +1,4 @@
-"""VASP: ASE's input files, custodian's corrections, and a guard against a change of the level of theory."""
+"""VASP with ASE's input files, custodian's corrections, and a guard of the level of theory."""
 
 from __future__ import annotations
 
@@ -43,14 +43,15 @@ TURNS = 5  # of relaxation and static run; two do where the cell changes little
 
 @dataclass(frozen=True)
 class VaspWorker:
-    """How this machine runs VASP; no part of a campaign.
+    """The way in which this machine runs VASP, which is not part of a campaign.
 
     Attributes
     ----------
     command
         Words of ALFLOW_VASP_COMMAND, in which {cores} stands for ALFLOW_VASP_CORES.
     walltime_s
-        ALFLOW_VASP_WALLTIME_S: for all runs of one label, where the queue gives less than the campaign.
+        ALFLOW_VASP_WALLTIME_S, the limit of all runs of one label, for queues that give less time than the
+        campaign.
     """
 
     command: tuple[str, ...]
@@ -71,7 +72,7 @@ class VaspWorker:
         return cls(tuple(words), cls._walltime_s(environment.get("ALFLOW_VASP_WALLTIME_S")))
 
     def after(self, start: float) -> VaspWorker:
-        """The worker with the wall time that is left of the label begun at `start` (of `time.monotonic`)."""
+        """Return the worker with the wall time left of a label begun at `start` (`time.monotonic`)."""
         if self.walltime_s is None:
             return self
         return replace(self, walltime_s=max(0.0, self.walltime_s - (time.monotonic() - start)))
@@ -99,9 +100,10 @@ class VaspInterface:
     incar
         INCAR keys, ENCUT and ISMEAR among them.
     kpoints
-        {mesh: [4, 4, 4]} or {spacing_per_A: 0.2}, the factor 2π included; gamma: whether Γ-centred (true).
+        {mesh: [4, 4, 4]} or {spacing_per_A: 0.2}, the factor 2π included. The mesh is centred at Γ unless
+        gamma is false.
     potcar
-        Species to the TITEL of its POTCAR, which is looked for in VASP_PP_PATH and compared.
+        TITEL of the POTCAR of each species. It is compared with the POTCAR in VASP_PP_PATH.
     """
 
     name = "vasp"
@@ -135,11 +137,11 @@ class VaspInterface:
     def relax(
         self, atoms: Atoms, directory: Path, settings: RelaxationSettings, *, attempt: int = 1
     ) -> QMResult:
-        """Relax by VASP itself, then label the structure that came out.
+        """Relax by VASP itself, then label the resulting structure.
 
         VASP keeps the plane waves and k-points of the cell that it starts from. The static run has those of
-        the relaxed cell and the level of theory asked for; it alone decides whether the structure is relaxed,
-        and where it is not, VASP goes on from there. So no correction on the way can do harm.
+        the relaxed cell, and the level of theory that was asked for. It alone decides whether the structure
+        is relaxed; if it is not, VASP continues from there. Therefore no correction on the way can do harm.
         """
         worker, start = VaspWorker.from_environment(), time.monotonic()
         _require_pymatgen()
@@ -147,7 +149,7 @@ class VaspInterface:
         moving, steps, evaluations = atoms.copy(), settings.steps, 0
         corrections: list[Any] = []
         for turn in range(1, TURNS + 1):
-            # VASP's own measure of the end is another: each turn asks for half as much.
+            # VASP's own criterion differs from ours: each turn halves it.
             keys = relaxation_keys(settings.fmax_eV_A / 2 ** (turn - 1), settings.pressure_GPa, steps)
             moved = self._moved(moving, folder / f"relax-{turn}", worker.after(start), keys, attempt)
             moving.set_cell(moved.cell)
@@ -172,9 +174,16 @@ class VaspInterface:
         moves: dict[str, Any] | None = None,
         only_titles: bool = False,
     ) -> list[int]:
-        """Write the input files; `result[order]` is in the order of `atoms`. Retries get more steps.
+        """Write the input files and return `order`: `result[order]` is in the order of `atoms`.
 
-        `moves` are INCAR keys of a relaxation; `only_titles` as of `write_inputs`.
+        Parameters
+        ----------
+        attempt
+            Later attempts get more electronic steps.
+        moves
+            INCAR keys of a relaxation.
+        only_titles
+            As for `write_inputs`.
         """
         missing = sorted(set(atoms.symbols) - set(self.potcar))
         if missing:
@@ -193,14 +202,14 @@ class VaspInterface:
         )
 
     def import_folder(self, folder: Path) -> tuple[Atoms, QMResult]:
-        """The label in the folder of a finished VASP run elsewhere.
+        """Read the label in the folder of a finished VASP run.
 
         Raises
         ------
         LevelChanged
-            If its INCAR, KPOINTS or TITELs of POTCAR are not those of this level of theory.
+            If its INCAR, its KPOINTS or the TITELs of its POTCAR belong to another level of theory.
         QMError
-            If it did not converge, cannot be read, or does not tell its level of theory.
+            If the run did not converge, cannot be read, or does not tell its level of theory.
         """
         _require_pymatgen()
         used = inputs_of_run(folder)
@@ -231,7 +240,7 @@ class VaspInterface:
         moves: dict[str, Any],
         attempt: int,
     ) -> Atoms:
-        """Where a relaxation by VASP ended; `info` has its corrections and number of ionic steps."""
+        """Relax by VASP and return the last structure; `info` has corrections and number of ionic steps."""
         from qm_interfaces.vasp_run import run_vasp
 
         folder.mkdir()
@@ -245,7 +254,7 @@ class VaspInterface:
         return last.computed
 
     def _run(self, folder: Path, worker: VaspWorker) -> dict[str, Any]:
-        """Run VASP until the last run had the level that was asked for; what happened on the way."""
+        """Run VASP until the last run has the requested level of theory; return corrections and facts."""
         from qm_interfaces.vasp_run import run_vasp
 
         requested = VaspInputs.read(folder)
@@ -270,7 +279,7 @@ class VaspInterface:
         }
 
     def _in_order(self, atoms: Atoms, folder: Path, order: list[int], details: dict[str, Any]) -> QMResult:
-        """The result in the order, and in the cell, of `atoms`."""
+        """Read the result, and put it into the order and the cell of `atoms`."""
         result = read_result(folder)
         assert result.computed is not None  # read_result gives it
         if len(result.computed) != len(atoms):
@@ -287,7 +296,7 @@ class VaspInterface:
 
 
 def _empty(folder: Path) -> Path:
-    """`folder`, made anew: a run that was killed leaves half-written orbitals."""
+    """Make `folder` anew, because a run that was killed leaves half-written orbitals."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder
@@ -295,4 +304,4 @@ def _empty(folder: Path) -> Path:
 
 def _require_pymatgen() -> None:
     if find_spec("pymatgen") is None:
-        raise CodeMissing('custodian needs pymatgen to correct VASP: pip install "alflow[vasp]"')
+        raise CodeMissing("custodian needs pymatgen to correct VASP: pip install 'alflow[vasp]'")

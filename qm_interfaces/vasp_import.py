@@ -1,4 +1,4 @@
-"""The inputs of a finished VASP run: its files, and where some are gone, what its results say of them."""
+"""The inputs of a finished VASP run: from its input files or, if some are gone, from its results."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from qm_interfaces.vasp_results import UNREADABLE, outcar_text
 
 NEEDED = ("INCAR", "KPOINTS", "POTCAR")
 
-# Keys of an INCAR as OUTCAR repeats them, with the values that VASP takes where an INCAR does not have them.
+# Keys of an INCAR that OUTCAR repeats, with the values that VASP uses if the INCAR does not have them.
 TOLD_BY_OUTCAR = {
     "PREC": None,
     "ENCUT": None,
@@ -42,12 +42,12 @@ CUT_SHORT = {"accura": "accurate"}
 
 
 def inputs_of_run(folder: Path) -> VaspInputs:
-    """INCAR, KPOINTS and the TITELs of POTCAR; from vasprun.xml, or else OUTCAR, what is no file in `folder`.
+    """Return INCAR, KPOINTS and the TITELs of POTCAR. Missing files come from vasprun.xml, or else OUTCAR.
 
     Raises
     ------
     CodeFailed
-        If one of them can be found nowhere.
+        If one of them cannot be found anywhere.
     """
     texts = dict(VaspInputs.read(folder).texts)
     for told in (_from_vasprun, _from_outcar):

@@ -24,7 +24,7 @@ REFUSED = dict.fromkeys(STATIC, "labels are static, with forces and stress") | {
 
 
 def incar_option(value: Any) -> dict[str, Any]:
-    """Option `incar` with names in capitals and numbers as numbers."""
+    """Check option `incar`, and return it with names in capitals and numbers as numbers."""
     incar = {key.upper(): _plain(entry) for key, entry in options.mapping("incar", value).items()}
     for key, reason in REFUSED.items():
         if key in incar:
@@ -39,7 +39,7 @@ def incar_option(value: Any) -> dict[str, Any]:
 
 
 def relaxation_keys(fmax_eV_A: float, pressure_GPa: float, steps: int) -> dict[str, Any]:
-    """INCAR keys of a relaxation of atoms and cell by conjugate gradients."""
+    """Return the INCAR keys of a relaxation of atoms and cell by conjugate gradients."""
     return {
         "NSW": steps,
         "IBRION": 2,
@@ -50,7 +50,7 @@ def relaxation_keys(fmax_eV_A: float, pressure_GPa: float, steps: int) -> dict[s
 
 
 def potcar_option(value: Any) -> dict[str, str]:
-    """Option `potcar`, species to TITEL, e.g. Li: PAW_PBE Li_sv 10Sep2004."""
+    """Check option `potcar`, the TITEL of each species, e.g. Li: PAW_PBE Li_sv 10Sep2004."""
     titles = options.mapping("potcar", value)
     for species, title in titles.items():
         words = title.split() if isinstance(title, str) else []
@@ -77,7 +77,7 @@ def write_inputs(
     potcar: Mapping[str, str],
     only_titles: bool = False,
 ) -> list[int]:
-    """Write INCAR, KPOINTS, POSCAR and POTCAR; with `only_titles`, nothing else of POTCAR.
+    """Write INCAR, KPOINTS, POSCAR and POTCAR; with `only_titles`, only the TITELs of POTCAR.
 
     Returns
     -------
@@ -88,11 +88,13 @@ def write_inputs(
     ------
     CodeMissing
         If VASP_PP_PATH has no such POTCAR, or one with another TITEL.
+    SettingsError
+        If ASE refuses a key of `incar`.
     """
     from ase.calculators.vasp import Vasp
 
     class TitlesAlone(Vasp):
-        """Needs no pseudopotentials on this machine."""
+        """Inputs without pseudopotentials, for machines that have none."""
 
         def _build_pp_list(self, *args: Any, **kwargs: Any) -> list[str]:
             return []
@@ -116,7 +118,7 @@ def write_inputs(
         calculator.initialize(atoms)
     except RuntimeError as error:
         sentence = " ".join(str(error).split())
-        raise CodeMissing(f"no POTCAR, is VASP_PP_PATH right on this machine? {sentence}") from error
+        raise CodeMissing(f"there is no POTCAR; check VASP_PP_PATH on this machine: {sentence}") from error
     try:
         calculator.write_input(atoms, str(folder))
     except (TypeError, ValueError) as error:
@@ -131,17 +133,17 @@ def write_inputs(
 
 
 def titles_text(titles: Sequence[str]) -> str:
-    """As much of a POTCAR as the level of theory needs."""
+    """Return the part of a POTCAR that the level of theory needs."""
     return "".join(f"   TITEL  = {title}\n" for title in titles)
 
 
 def potcar_titles(text: str) -> list[str]:
-    """The TITEL of each species in a POTCAR."""
+    """Return the TITEL of each species in a POTCAR."""
     return [" ".join(title.split()) for title in re.findall(r"^\s*TITEL\s*=(.*)$", text, re.MULTILINE)]
 
 
 def right_handed(atoms: Atoms) -> Atoms:
-    """The same crystal in a cell that VASP takes: all three vectors of a left-handed one are turned round."""
+    """Return the same crystal in a cell that VASP accepts: a left-handed cell is inverted."""
     if not (atoms.pbc.all() and atoms.cell.rank == 3):
         raise CodeFailed("VASP needs a cell that is periodic in all directions", retryable=False)
     turned: Atoms = atoms.copy()
@@ -151,13 +153,13 @@ def right_handed(atoms: Atoms) -> Atoms:
 
 
 def _element(setup: str) -> str:
-    """Li of Li_sv, H of H1.25."""
+    """Return Li of Li_sv, and H of H1.25."""
     letters = re.match(r"[A-Z][a-z]?", setup)
     return letters.group() if letters else ""
 
 
 def _plain(value: Any) -> Any:
-    """YAML 1.1 takes 1e-6 for a text."""
+    """Return texts that are numbers as numbers, because YAML 1.1 reads 1e-6 as text."""
     if isinstance(value, str):
         try:
             return float(value)

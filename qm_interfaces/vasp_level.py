@@ -1,7 +1,7 @@
-"""Did the last run of VASP have the level of theory that was asked for?
+"""Check that the last run of VASP had the level of theory that was asked for.
 
-Error handlers edit INCAR and KPOINTS until a run ends well. What they may change without changing energies is
-listed here, each with its reason; anything else makes another level of theory.
+Error handlers edit INCAR and KPOINTS until a run ends well. This module lists the keys that they may change
+without changing energies, with a reason for each. A change of any other key makes another level of theory.
 """
 
 from __future__ import annotations
@@ -14,19 +14,19 @@ from typing import Any
 
 from qm_interfaces.vasp_inputs import potcar_titles
 
-MINIMISER = "how the electronic minimum is searched, not which"
+MINIMISER = "how VASP searches the electronic minimum, not which one"
 MIXING = "charge mixing: the path to self-consistency"
-PARALLEL = "how work is spread over processes"
+PARALLEL = "how VASP spreads work over processes"
 START = "where the search starts"
-OUTPUT = "what is written"
+OUTPUT = "output only"
 
 MAY_DIFFER = {
     "ALGO": MINIMISER,
     "IALGO": MINIMISER,
     "ISEARCH": MINIMISER,
     "TIME": MINIMISER,
-    "NELM": "most electronic steps; convergence is checked",
-    "NELMIN": "fewest electronic steps",
+    "NELM": "limit of the electronic steps; convergence is checked",
+    "NELMIN": "least number of electronic steps",
     "NELMDL": "steps before the density is updated",
     "NBANDS": "more empty bands; never fewer",
     "IMIX": MIXING,
@@ -47,12 +47,12 @@ MAY_DIFFER = {
     "LSCALAPACK": PARALLEL,
     "LSCALU": PARALLEL,
     "ISTART": START,
-    "ICHARG": START + "; a fixed density (10 and above) is another matter",
-    "POTIM": "a step of moving atoms; nothing moves",
+    "ICHARG": START + "; but 10 and above fix the density",
+    "POTIM": "step of moving atoms; nothing moves",
     "ISIF": "which parts of the stress; 2 and above give all of them",
-    "IBRION": "how atoms move; nothing moves where NSW is 0",
-    "EDIFFG": "the end of a relaxation; nothing moves",
-    "PSTRESS": "of moving cells; F is read from the last electronic step, before PV is added",
+    "IBRION": "how atoms move; nothing moves if NSW is 0",
+    "EDIFFG": "end of a relaxation; nothing moves",
+    "PSTRESS": "pressure on moving cells; F is read from the last electronic step, before PV is added",
     "LWAVE": OUTPUT,
     "LCHARG": OUTPUT,
     "LVTOT": OUTPUT,
@@ -75,7 +75,7 @@ SELF_CONSISTENT = {
 }  # first letters of ALGO: Normal, VeryFast, Fast, All, ..., Damped
 NOT_SELF_CONSISTENT = {"none", "nothing"}
 SELF_CONSISTENT_IALGO = {38, 48, 53, 54, 58, 68}
-KEEP_ORBITALS = {"ISMEAR", "SIGMA"}  # orbitals written with another basis, mesh or symmetry may not fit
+KEEP_ORBITALS = {"ISMEAR", "SIGMA"}  # with another basis, mesh or symmetry, old orbitals may not fit
 
 # VASP's own values of keys that are often left out; GGA is the functional of the POTCAR.
 DEFAULTS = {
@@ -100,7 +100,7 @@ GGA_OF_POTCAR = {"PAW_PBE": "pe", "PAW_GGA": "91", "PAW": "ca"}
 
 @dataclass(frozen=True)
 class VaspInputs:
-    """The texts of INCAR, KPOINTS, POSCAR and POTCAR (those that exist)."""
+    """The texts of INCAR, KPOINTS, POSCAR and POTCAR, as far as they exist."""
 
     texts: Mapping[str, str]
 
@@ -110,13 +110,13 @@ class VaspInputs:
         return cls({f.name: f.read_text(encoding="utf-8", errors="replace") for f in files if f.is_file()})
 
     def incar(self) -> dict[str, Any]:
-        """Keys in capitals, typed values, texts in small letters."""
+        """Return the INCAR with keys in capitals, typed values, and texts in small letters."""
         from pymatgen.io.vasp.inputs import Incar
 
         return {key.upper(): canonical(value) for key, value in Incar.from_str(self.texts["INCAR"]).items()}
 
     def kpoints(self) -> str:
-        """Style, divisions and shift."""
+        """Return style, divisions and shift of the mesh."""
         from pymatgen.io.vasp.inputs import Kpoints
 
         if "KPOINTS" not in self.texts:
@@ -128,7 +128,7 @@ class VaspInputs:
         )
 
     def without_moments(self) -> VaspInputs:
-        """Without MAGMOM, which is the configuration's own."""
+        """Return the inputs without MAGMOM, which belongs to the configuration."""
         from pymatgen.io.vasp.inputs import Incar
 
         incar = {k: v for k, v in Incar.from_str(self.texts["INCAR"]).items() if k.upper() != "MAGMOM"}
@@ -139,7 +139,7 @@ class VaspInputs:
 
 
 def canonical(value: Any) -> Any:
-    """`value` such that equal settings are equal: 400 and 400.0, Accurate and accurate."""
+    """Return `value` in a form in which equal settings are equal: 400 and 400.0, Accurate and accurate."""
     if isinstance(value, list | tuple):
         return [canonical(entry) for entry in value]
     if isinstance(value, str):
@@ -149,12 +149,12 @@ def canonical(value: Any) -> Any:
 
 
 def level_of_incar(incar: Mapping[str, Any]) -> dict[str, Any]:
-    """The part of an INCAR that decides energies."""
+    """Return the part of an INCAR that decides energies."""
     return {key: canonical(value) for key, value in sorted(incar.items()) if key not in MAY_DIFFER}
 
 
 def level_changes(requested: VaspInputs, used: VaspInputs) -> list[str]:
-    """What differs in `used` and changes energies, a sentence each; an empty list if nothing does."""
+    """List the differences between two inputs that change energies, one phrase per difference."""
     changes = [
         f"INCAR {key} is {_shown(after)} instead of {_shown(before)}"
         for key, (before, after) in _differences(requested, used).items()
@@ -168,7 +168,7 @@ def level_changes(requested: VaspInputs, used: VaspInputs) -> list[str]:
 
 
 def restore(requested: VaspInputs, folder: Path) -> None:
-    """Write the requested level again; keep harmless corrections, and start from what the last run found."""
+    """Write the requested level again. Harmless corrections stay; VASP starts from the last orbitals or density."""
     from pymatgen.io.vasp.inputs import Incar
 
     used = VaspInputs.read(folder)
@@ -188,7 +188,7 @@ def restore(requested: VaspInputs, folder: Path) -> None:
 
 
 def _differences(requested: VaspInputs, used: VaspInputs) -> dict[str, tuple[Any, Any]]:
-    """INCAR keys that differ, with both values; None for one that is absent and has no fixed default."""
+    """Return the INCAR keys that differ, with both values; None is an absent key without a fixed default."""
     before, after = (_defaults(inputs) | inputs.incar() for inputs in (requested, used))
     return {
         key: (before.get(key), after.get(key))
@@ -216,7 +216,7 @@ def _harmless(key: str, before: Any, after: Any) -> bool:
         case "ISIF":
             return bool(after >= 2)
         case "IBRION":
-            return bool(after <= 3)  # vibrations and others displace atoms even so
+            return bool(after <= 3)  # higher values, such as vibrations, displace atoms even so
         case "IALGO":
             return after is None or after in SELF_CONSISTENT_IALGO
     return True

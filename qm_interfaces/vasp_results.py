@@ -1,4 +1,4 @@
-"""Energy, forces and stress of a finished VASP run: from vasprun.xml, or OUTCAR if that is broken."""
+"""Energy, forces and stress of a finished VASP run, from vasprun.xml, or from OUTCAR if that is broken."""
 
 from __future__ import annotations
 
@@ -13,26 +13,26 @@ from ase.io import ParseError, iread
 
 from qm_interfaces.interface import CodeFailed, NotConverged, QMResult
 
-# What ASE's readers raise where a number is asterisks or a block is missing.
+# Exceptions of ASE's readers if a number is asterisks or a block is missing.
 UNREADABLE = (ParseError, ValueError, KeyError, IndexError, TypeError, AttributeError, OSError, StopIteration)
 
 
 class _Broken(Exception):
-    """A file that holds no whole result."""
+    """A file does not hold a complete result."""
 
 
 def read_result(folder: Path) -> QMResult:
-    """The last ionic step, in VASP's order of the atoms.
+    """Read the last ionic step, in VASP's order of the atoms.
 
-    `energy_eV` is the free energy F, whose gradient the forces are; the energy extrapolated to zero smearing
-    (E0, "energy(sigma->0)") stays in `details`.
+    `energy_eV` is the free energy F, because the forces are its derivatives. `details` keeps the energy
+    extrapolated to zero smearing (E0, "energy(sigma->0)").
 
     Raises
     ------
     CodeFailed
-        If neither vasprun.xml nor OUTCAR is whole.
+        If neither vasprun.xml nor OUTCAR is complete.
     NotConverged
-        If the electronic steps ended before EDIFF was reached, or nothing says that it was.
+        If the electronic steps ended before EDIFF was reached, or if nothing says that it was reached.
     """
     outcar = outcar_text(folder)
     try:
@@ -65,7 +65,7 @@ def read_result(folder: Path) -> QMResult:
 
 
 def _from_vasprun(file: Path) -> tuple[Atoms, dict[str, Any], bool]:
-    """Structure with results, facts, and whether the electronic steps were fewer than allowed."""
+    """Return structure with results, facts, and whether the electronic steps were fewer than allowed."""
     try:
         root = ElementTree.parse(file).getroot()
     except FileNotFoundError:
@@ -108,13 +108,13 @@ def _from_outcar(file: Path, text: str) -> tuple[Atoms, dict[str, Any], bool]:
 
 
 def outcar_text(folder: Path) -> str:
-    """OUTCAR of a run; empty if there is none."""
+    """Return the OUTCAR of a run, or an empty text if there is none."""
     file = folder / "OUTCAR"
     return file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
 
 
 def _says_converged(outcar: str) -> bool | None:
-    """What OUTCAR says of its last electronic loop; None if it says nothing."""
+    """Return whether OUTCAR says that its last electronic loop converged; None if it says nothing."""
     ends = [line for line in outcar.splitlines() if "aborting loop" in line]
     return "EDIFF is reached" in ends[-1] if ends else None
 

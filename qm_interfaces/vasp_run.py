@@ -1,4 +1,4 @@
-"""VASP under custodian, with a curated list of corrections. Imports pymatgen."""
+"""VASP under custodian, with a curated list of corrections. This module imports pymatgen."""
 
 from __future__ import annotations
 
@@ -24,8 +24,8 @@ MONITOR_EVERY_S = 30.0
 MAX_CORRECTIONS = 5
 GRACE_S = 10.0  # between SIGTERM and SIGKILL
 
-# Messages of VASP that custodian's general handler must not act upon. All its others are let through, even
-# where it answers with another level of theory: the guard then repeats the run at the level asked for.
+# Messages of VASP on which custodian's general handler must not act. It may act on all others, even if it
+# answers with another level of theory, because the guard then repeats the run at the level asked for.
 IGNORED_MESSAGES = {
     "auto_nbands": "a note: more bands than asked for, to share them among the processes",
     "symprec_noise": "a warning about the symmetry of a structure that MD has distorted",
@@ -34,7 +34,7 @@ IGNORED_MESSAGES = {
 }
 MOVING_MESSAGES = {"brions", "zbrent"}  # steps and line searches of relaxations; nothing moves in static runs
 
-# Why the other handlers of custodian are left out.
+# Reasons why the other handlers of custodian are left out.
 EXCLUDED_HANDLERS = {
     "AliasingErrorHandler": "changes the FFT grids, and with them energies",
     "DriftErrorHandler": "changes PREC and ENAUG; the net force is checked by `validate`",
@@ -58,11 +58,11 @@ EXCLUDED_HANDLERS = {
 
 
 class LabelJob(VaspJob):
-    """VASP in the process group of its label, so that the label's time limit ends it too."""
+    """VASP in the process group of its label, so that the label's time limit ends VASP, too."""
 
     def run(self, directory: str = "./") -> subprocess.Popen[bytes]:
         folder = Path(directory)
-        for name in OUTPUTS:  # what this run does not write must not be read as its result
+        for name in OUTPUTS:  # an old file must not be read as the result of this run
             (folder / name).unlink(missing_ok=True)
         with (folder / self.output_file).open("wb") as out, (folder / self.stderr_file).open("wb") as err:
             self._vasp_process = subprocess.Popen(
@@ -71,7 +71,7 @@ class LabelJob(VaspJob):
         return self._vasp_process
 
     def terminate(self, directory: str = "./") -> None:
-        """End VASP and what it started: custodian's own kills the process group, which here is our own."""
+        """End VASP and its children. custodian's own method kills the process group, which is ours here."""
         try:
             process = psutil.Process(self._vasp_process.pid)
             family = [*process.children(recursive=True), process]
@@ -91,7 +91,7 @@ def _signal(send: Any) -> None:
 
 
 class UnconvergedElectronsHandler(UnconvergedErrorHandler):
-    """custodian's, without its answer to relaxations that are not at their end: the caller goes on."""
+    """custodian's handler without its answer to unfinished relaxations, which the caller continues."""
 
     def check(self, directory: str = "./") -> bool:
         vasprun = Path(directory) / self.output_filename
@@ -99,7 +99,7 @@ class UnconvergedElectronsHandler(UnconvergedErrorHandler):
 
 
 def handlers(moving: bool = False) -> list[ErrorHandler]:
-    """The corrections that are allowed, in the order in which they are tried."""
+    """Return the allowed corrections, in the order in which they are tried."""
     ignored = IGNORED_MESSAGES.keys() | (set() if moving else MOVING_MESSAGES)
     messages = [name for name in VaspErrorHandler.error_msgs if name not in ignored]
     return [VaspErrorHandler(errors_subset_to_catch=messages), StdErrHandler(), UnconvergedElectronsHandler()]
@@ -118,20 +118,25 @@ def run_vasp(
     Parameters
     ----------
     walltime_s
-        For all runs together.
+        Limit of the wall time of all runs together.
     correct
-        Whether errors are corrected; otherwise the first one ends it.
+        Whether to correct errors; otherwise the first error ends the run.
     moving
-        Whether it is a relaxation.
+        Whether the run is a relaxation.
 
     Returns
     -------
     list
-        Each correction: {"errors": names, "actions": edits of the input files}.
+        Corrections, each as {"errors": names, "actions": edits of the input files}.
 
     Raises
     ------
-    NotConverged, CodeFailed, TimedOut
+    NotConverged
+        If the electronic steps do not converge.
+    CodeFailed
+        If an error remains.
+    TimedOut
+        If the wall time ends first.
     """
     if walltime_s is not None and walltime_s <= 0:
         raise TimedOut("the wall time of this worker is over")
@@ -179,7 +184,7 @@ def _corrections(custodian: Custodian) -> list[dict[str, Any]]:
 
 
 def _failure(custodian: Custodian, job: LabelJob, error: CustodianError) -> QMError:
-    """What ended custodian, as a sentence."""
+    """Return the error that ended custodian, as a sentence."""
     found = _corrections(custodian)
     if found:
         last = found[-1]["errors"]

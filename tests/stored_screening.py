@@ -170,7 +170,8 @@ def _rounds(store: Store, finished: bool) -> None:
     def potential(version: int, round_: int, stage: int, seconds: float) -> None:
         fitted = MomentTensorPotential.random(["Cu", "Pd"], 4, 4.0, seed=version)
         store.potentials.add(
-            NAME, version, kind="mtp", content=fitted.to_bytes(), active_set=b"", labels=store.labels.done(NAME)[:2],
+            NAME, version, kind="mtp", content=fitted.to_bytes(), active_set=b"",
+            labels=store.labels.done(NAME)[:2],
             errors={"energy_rmse_eV_per_atom": 0.01 / version, "force_rmse_eV_A": 0.1},
             round=round_, stage=stage, loss=1.0, seconds=seconds,
         )  # fmt: skip

@@ -93,7 +93,7 @@ def run_to_the_end(
     workers: int,
     alone: bool = False,
     on_progress: Callable[[], None] = lambda: None,
-) -> str:
+) -> CampaignState:
     """Run a campaign with local workers until it ends; returns its end state.
 
     Parameters
@@ -109,7 +109,7 @@ def run_to_the_end(
     """
     recover(store, launchpad, name, patience_s=0.0 if alone else LOCAL_PATIENCE_S)
     with _crew(launchpad, directory, ROLES, workers) as crew:
-        while (state := store.campaigns.get(name)["state"]) == CampaignState.RUNNING:
+        while (state := CampaignState(store.campaigns.get(name)["state"])) == CampaignState.RUNNING:
             on_progress()
             if crew.mind() and recover(store, launchpad, name, patience_s=LOCAL_PATIENCE_S):
                 crew.restart()

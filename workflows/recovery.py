@@ -1,7 +1,7 @@
-"""Recovery: what killed workers, lost nodes and restarted databases leave behind.
+"""Recovery from killed workers, lost nodes and restarted databases.
 
-The store knows what is done, so a round's workflow that cannot go on is set aside and built again from the
-store: finished work is not repeated, because every task looks in the store first.
+The store knows which work is done, so a round's workflow that cannot go on is set aside and built again from
+the store. Finished work is not repeated, because every task looks in the store first.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import time
 from datetime import UTC, datetime
 from typing import Any
 
-from bson import ObjectId
 from fireworks import LaunchPad
+from fireworks.utilities.fw_serializers import load_object
 
 from alflow.states import CampaignState
 from alflow.store import Store
@@ -30,13 +30,13 @@ HEALTHY = ENDED | {"WAITING", "READY"}  # a fizzled task has told the store, and
 
 
 def recover(store: Store, launchpad: LaunchPad, name: str, *, patience_s: float = CLUSTER_PATIENCE_S) -> bool:
-    """Make the present round of a campaign able to run again; whether its workflow had to be built anew.
+    """Make the present round of a campaign able to run again; returns whether its workflow was built anew.
 
     Parameters
     ----------
     patience_s
-        How long a state that belongs between two steps of a live worker may last: seconds if all workers are
-        local (their death is seen at once), beyond the lease if they are not; 0 if there are none.
+        How long a state between two steps of a live worker may last: seconds if all workers are local, as
+        their death is seen at once; more than a lease if some are not; 0 if there are no workers.
     """
     freed = sum(
         part.break_dead_leases(name)
@@ -66,9 +66,7 @@ def recover(store: Store, launchpad: LaunchPad, name: str, *, patience_s: float 
 def _is_broken(store: Store, launchpad: LaunchPad, name: str, round_: int, patience_s: float) -> bool:
     """Whether a round's workflow has come to a standstill that no worker will end."""
     workflows = list(launchpad.workflows.find({"metadata.campaign": name, "metadata.round": round_}))
-    fireworks = list(
-        launchpad.fireworks.find({"spec.campaign": name, "spec.round": round_}, {"spec._tasks": 0})
-    )
+    fireworks = list(launchpad.fireworks.find({"spec.campaign": name, "spec.round": round_}))
     if not workflows and not fireworks:
         return False  # not added yet, which is mended without setting anything aside
     if (datetime.now(UTC) - max(map(_changed, [*workflows, *fireworks]))).total_seconds() < patience_s:
@@ -83,32 +81,19 @@ def _is_broken(store: Store, launchpad: LaunchPad, name: str, round_: int, patie
 
 
 def _is_alive(store: Store, launchpad: LaunchPad, firework: dict[str, Any], patience_s: float) -> bool:
-    """Whether a worker stands behind a running firework; what waits in a cluster's queue is left alone."""
+    """Whether a worker stands behind a running firework. One that waits in a cluster's queue counts."""
     if firework["state"] in ("PAUSED", "DEFUSED", "ARCHIVED"):
         return True  # a person did that
     if firework["state"] == "RESERVED":
         return launchpad.launches.find_one({"launch_id": {"$in": firework["launches"]}}) is not None
-    work = _work(store, firework["spec"]) or {}
-    if lease := work.get("lease"):
-        return lease["until"].replace(tzinfo=UTC) > datetime.now(UTC)
+    document = load_object(firework["spec"]["_tasks"][0]).document(store) or {}
+    if lease := document.get("lease"):
+        return bool(lease["until"].replace(tzinfo=UTC) > datetime.now(UTC))
     # The work has just ended, and its worker is about to tell FireWorks.
-    ended = work.get("ended")
-    return ended is not None and (datetime.now(UTC) - ended.replace(tzinfo=UTC)).total_seconds() < patience_s
-
-
-def _work(store: Store, spec: dict[str, Any]) -> dict[str, Any] | None:
-    """What a firework works on: a document with a `lease` while it does, and the time when it `ended`.
-
-    Selection and training hold the campaign's lease, which here the caller of `recover` has.
-    """
-    if "label" in spec:
-        return store.labels.get(ObjectId(spec["label"]))
-    if "explorer" in spec:
-        return store.explorers.collection.find_one({"campaign": spec["campaign"], "index": spec["explorer"]})
-    if "chunk" in spec:
-        return store.chunks.get(spec["campaign"], spec["round"], spec["chunk"])
-    selected = store.events.get(spec["campaign"], f"selected-{spec['round']}")
-    return None if selected is None else {"ended": selected["time"]}
+    ended = document.get("ended")
+    if ended is None:
+        return False
+    return bool((datetime.now(UTC) - ended.replace(tzinfo=UTC)).total_seconds() < patience_s)
 
 
 def _changed(document: dict[str, Any]) -> datetime:

@@ -11,6 +11,7 @@ from alflow.cli.database_options import CampaignArgument, LaunchpadOption, UriOp
 from alflow.cli.output import JsonOption, print_json, print_note, print_table
 
 if TYPE_CHECKING:
+    from alflow.results import LabelRecord
     from alflow.store import Store
     from qm_interfaces.vasp import VaspInterface
 
@@ -33,13 +34,14 @@ def list_labels(
 ) -> None:
     """List all labels with their state, and the reason of failed and rejected ones."""
     from alflow.errors import InputError
+    from alflow.results.labels import read_labels
     from alflow.states import LabelState
 
     if state is not None and state not in list(LabelState):
         raise InputError(f"--state is {state!r}, but must be one of {', '.join(LabelState)}")
     with connected(campaign, uri, launchpad) as connection:
-        where = {} if state is None else {"state": state}
-        found = [_row(label) for label in connection.store.labels.find(connection.campaign, **where)]
+        labels, _ = read_labels(connection.store, connection.campaign)
+    found = [_row(label) for label in labels if state in (None, label.state)]
     if json:
         print_json(found)
     else:
@@ -55,11 +57,14 @@ def show(
     json: JsonOption = False,
 ) -> None:
     """Show one label: result, level of theory, origin, failures, where its files are."""
+    from alflow.results.labels import read_labels
+
     with connected(campaign, uri, launchpad) as connection:
         found = _find(connection.store, connection.campaign, label)
+        labels, _ = read_labels(connection.store, connection.campaign)
+        record = next(one for one in labels if one.name == label)
         configuration = connection.store.configurations.get(found["configuration"])
-        facts = _row(found) | {
-            "kind": found["kind"],
+        facts = _row(record) | {
             "formula": configuration["formula"],
             "source": configuration["source"],
             "failures": found["failures"],
@@ -233,9 +238,9 @@ def _number(label: dict[str, Any]) -> str:
     return f"{label['round']}.{label['number']}"
 
 
-def _row(label: dict[str, Any]) -> dict[str, Any]:
-    keys = ("state", "attempts", "wall_time_s", "energy_eV", "reason")
-    return {"label": _number(label)} | {key: label.get(key) for key in keys}
+def _row(label: LabelRecord) -> dict[str, Any]:
+    keys = ("kind", *COLUMNS[1:])
+    return {"label": label.name} | {key: getattr(label, key) for key in keys}
 
 
 def _find(store: Store, campaign: str, number: str) -> dict[str, Any]:

@@ -76,7 +76,9 @@ def make_calculator(
     return PotentialCalculator(model)
 
 
-def make_control(calculator: PotentialCalculator, gamma_save: float, gamma_break: float) -> GradeControl | None:
+def make_control(
+    calculator: PotentialCalculator, gamma_save: float, gamma_break: float
+) -> GradeControl | None:
     """Thresholds for a calculator with grades; None for one without."""
     from alflow.simulation import GradeControl
 

@@ -16,6 +16,7 @@ from alflow.potentials import PotentialCalculator
 from alflow.settings import Section
 from alflow.simulation.candidate_frames import CandidateFrames
 from alflow.simulation.path import ElasticBand, ImageCalculator, Interpolation, PathPaused, interpolated
+from alflow.simulation.rattled import rattled
 from alflow.simulation.relaxation import relax
 from alflow.simulation.settings import Guards, Relaxation
 
@@ -25,7 +26,7 @@ SAVED_EVERY_S = 5.0
 CLIMBS_BELOW_EV_A = 0.1
 """The highest image climbs once the forces are below this."""
 FRAMES_PER_CALL = 4
-"""Images that one call offers for labels: neighbors on a path teach much the same."""
+"""Images that one call offers for labels, and as many rattled ones: neighbors on a path teach the same."""
 
 
 class NebRunSettings(Section):
@@ -116,17 +117,17 @@ class PathRun:
             return self._paused(band, str(pause))
         converged = band.max_force_eV_A <= self.settings.max_force_eV_A
         self._record(band)
+        findings = self._results(band, converged)
         if band.grades.max() > self.host.control.gamma_save:
-            outcome = self._paused(
-                band,
+            reason = (
                 f"the extrapolation grade of the path is {band.grades.max():.3g}, "
-                f"above gamma_save = {self.host.control.gamma_save:g}",
+                f"above gamma_save = {self.host.control.gamma_save:g}"
             )
-            return replace(outcome, **self._results(band, converged))
+            return replace(self._paused(band, reason), **findings)
         if not converged:  # the next potential begins with a new path
             self.state = replace(self.state, positions=self.state.positions[[0, -1]], climbing=False)
         self._save()
-        return Outcome(OutcomeState.FINISHED, **self._results(band, converged))
+        return Outcome(OutcomeState.FINISHED, **findings)
 
     def _relax_ends(self) -> str:
         """Move both ends to minima; why that must wait, if so."""
@@ -215,8 +216,12 @@ class PathRun:
         self.history.append((self.state.total_steps, float(band.grades.max()), barrier, band.max_force_eV_A))
 
     def _keep(self, frames: Sequence[tuple[Atoms, float]]) -> None:
-        for frame, grade in frames:
+        for number, (frame, grade) in enumerate(frames):
             self.host.frames.keep(frame, self.state.total_steps, grade)
+            copy = rattled(frame, (self.host.version, number))
+            copy.calc = ImageCalculator(self.calculator)
+            copy.get_forces()
+            self.host.frames.keep(copy, self.state.total_steps, copy.calc.results["extrapolation_grade"])
 
     def _save(self) -> None:
         self._saved = time.monotonic()

@@ -21,9 +21,10 @@ from pydantic import Field, model_validator
 from alflow.errors import InputError
 from alflow.explorers.protocol import Column, ExplorerSettings, Host, Outcome, OutcomeState, Run
 from alflow.explorers.relaxed import Relaxed, State, judged
-from alflow.potentials import PotentialCalculator
+from alflow.potentials import FlatStructures, PotentialCalculator
 from alflow.settings import Name, Section
-from alflow.simulation import Guards, GradedPotential, Relaxation, relax_batch
+from alflow.simulation import BatchPotential, GradedPotential, Guards, Relaxation, relax_batch
+from alflow.simulation.rattled import rattled
 from alflow.structures.collections import named_structures
 
 PORTION = 20
@@ -135,8 +136,8 @@ class RelaxExplorer:
         start = [_with_fixed(*pair) for pair in zip(start, settings.fixed, strict=True)]
         stored = [Relaxed(**entry) for entry in (checkpoint or {"relaxed": []})["relaxed"]]
         relaxed = [entry for entry in stored if entry.version == host.version]
-        _save_frames(host, start, relaxed)
         potential = GradedPotential(calculator.potential, calculator.active_set, threads=calculator.threads)
+        _save_frames(host, potential, start, relaxed)
         saved = time.monotonic()
         known = {entry.place for entry in relaxed}
         stopped = False
@@ -159,7 +160,7 @@ class RelaxExplorer:
                 break
             results.sort(key=lambda result: result.index)
             new = [judged(places[r.index], r, host, settings.guards) for r in results]
-            _save_frames(host, start, new)
+            _save_frames(host, potential, start, new)
             relaxed += new
             if time.monotonic() - saved > SAVED_EVERY_S:
                 _save(host, relaxed)
@@ -188,11 +189,19 @@ def _with_fixed(atoms: Atoms, fixed: Sequence[int]) -> Atoms:
     return atoms
 
 
-def _save_frames(host: Host, start: Sequence[Atoms], relaxed: Iterable[Relaxed]) -> None:
-    """The configurations at which structures paused; those of a killed call come again."""
+def _save_frames(
+    host: Host, potential: BatchPotential, start: Sequence[Atoms], relaxed: Iterable[Relaxed]
+) -> None:
+    """The configurations at which structures paused, and rattled ones; those of a killed call come again."""
     for entry in relaxed:
-        if entry.state == State.PAUSED:
-            host.save_frame(entry.atoms(start[entry.place], ""), entry.extrapolation_grade, entry.place + 1)
+        if entry.state != State.PAUSED:
+            continue
+        frame = entry.atoms(start[entry.place], "")
+        host.save_frame(frame, entry.extrapolation_grade, 2 * entry.place)
+        copy = rattled(frame, (entry.version, entry.place))
+        grades = potential(FlatStructures.of([copy])).grades
+        if grades is not None and grades[0] > host.control.gamma_save:
+            host.save_frame(copy, float(grades[0]), 2 * entry.place + 1)
 
 
 def _save(host: Host, relaxed: Sequence[Relaxed]) -> None:

@@ -34,6 +34,8 @@ class LabelRecord:
     attempts
     wall_time_s, processor_s
         Wall time and processor time of all attempts, without waiting; None until it has ended.
+    energy_eV
+        Of the whole structure; None without a result.
     evaluations
         Energies with forces that the QM code computed; a relaxation takes many.
     """
@@ -52,7 +54,13 @@ class LabelRecord:
     attempts: int = 1
     wall_time_s: float | None = None
     processor_s: float | None = None
+    energy_eV: float | None = None
     evaluations: int = 1
+
+    @property
+    def name(self) -> str:
+        """As commands name it."""
+        return f"{self.round}.{self.number}"
 
 
 def computed(labels: Iterable[LabelRecord]) -> int:
@@ -103,5 +111,6 @@ def _record(document: Mapping[str, Any], campaign: str, origin: Mapping[str, Any
         attempts=document["attempts"],
         wall_time_s=document.get("wall_time_s"),
         processor_s=document.get("processor_s"),
+        energy_eV=document.get("energy_eV"),
         evaluations=(document.get("details") or {}).get("evaluations", 1),
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -104,9 +105,9 @@ def read_versions(store: Store, campaign: str) -> list[VersionRecord]:
     """All versions of a campaign's potential, oldest first; each predicts the labels that came after it."""
     history = store.potentials.history(campaign)
     labels = store.labels.find(campaign, state=LabelState.DONE)
-    ends = [version["round"] for version in history[1:]] + [math.inf]
     records = []
-    for version, end in zip(history, ends, strict=True):
+    for version, following in itertools.zip_longest(history, history[1:]):
+        end = math.inf if following is None else following["round"]
         fresh = [label["_id"] for label in labels if version["round"] < label["round"] <= end]
         records.append(
             VersionRecord(

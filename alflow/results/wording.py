@@ -24,6 +24,7 @@ UNITS = {
     "_s": "s",
 }
 """Ending of a name → unit; longer endings stand before those that they end with."""
+LISTED = 6  # values of a list, at most
 
 
 def spoken_name(name: str) -> tuple[str, str]:
@@ -51,13 +52,24 @@ def spoken_value(value: Any) -> str:
     if isinstance(value, Mapping):
         return f"({spoken_all(value)})"
     if isinstance(value, list | tuple):
-        return ", ".join(map(spoken_value, value))
+        shown = list(map(spoken_value, value[:LISTED]))
+        return ", ".join([*shown, f"… ({len(value)} in all)"] if len(value) > LISTED else shown)
     return str(value)
 
 
 def spoken_all(values: Mapping[str, Any]) -> str:
     """Settings or results in words, one after the other; those that are None are left out."""
     return ", ".join(spoken(name, value) for name, value in values.items() if value is not None)
+
+
+def spoken_pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Names, and values with their units, in words; those that are None are left out."""
+    found = []
+    for name, value in values.items():
+        if value is not None:
+            words, unit = spoken_name(name)
+            found.append((words, f"{spoken_value(value)} {unit}".rstrip()))
+    return found
 
 
 def shared_and_own(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from alflow.errors import InputError
 from alflow.potentials import FlatStructures, Potential, evaluate, evaluate_graded
-from alflow.selection import ActiveSet
+from alflow.potentials.grading import Grader
 
 
 @dataclass(frozen=True)
@@ -49,7 +49,7 @@ class GradedPotential:
     Parameters
     ----------
     potential : Potential
-    active_set : ActiveSet, optional
+    active_set : Grader, optional
     threads : int
 
     Raises
@@ -59,7 +59,7 @@ class GradedPotential:
     """
 
     def __init__(
-        self, potential: Potential, active_set: ActiveSet | None = None, *, threads: int = 1
+        self, potential: Potential, active_set: Grader | None = None, *, threads: int = 1
     ) -> None:
         if active_set is not None:
             active_set.check_belongs_to(potential)

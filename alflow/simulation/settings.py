@@ -119,8 +119,8 @@ class GradeControl(Section):
         default=200,
         ge=1,
         le=100_000,
-        description="candidates kept of one call; where there are more, the highest of each interval of steps, "
-        "by grade",
+        description="candidates kept of one call; where there are more, those with the highest grade of "
+        "each interval of steps",
     )
 
     @model_validator(mode="after")

@@ -50,7 +50,8 @@ class Configurations:
             return_document=ReturnDocument.AFTER,
         )
         assert document is not None  # an upsert
-        return document["_id"]
+        found: ObjectId = document["_id"]
+        return found
 
     def get(self, configuration: ObjectId) -> dict[str, Any]:
         """The document of a configuration."""

@@ -13,7 +13,8 @@ from pydantic import Field
 from alflow.campaign.kinds import CampaignSettings
 from alflow.potentials import FitSettings
 from alflow.potentials.registry import AnyPotential
-from alflow.results import common_overview
+from alflow.report import CampaignPage
+from alflow.results import read_campaign, read_overview, read_trained, read_versions
 from alflow.states import CampaignState, LabelKind
 from alflow.store import Store
 from alflow.structures.displaced import Displacements, displaced
@@ -55,17 +56,28 @@ class Procedure:
         starts = list(starting_structures(config.structures, config.species).values())
         seed = config.displacements.seed + round_
         structures = displaced(starts, config.displacements.model_copy(update={"seed": seed}))
-        labels = request_labels(store, config, round_, structures, kind=LabelKind.INITIAL)
+        labels = request_labels(store, config, round_, structures, LabelKind.INITIAL)
         return {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
 
     def conclude(self, store: Store, config: RandomSampling, round_: int) -> None:
-        refit(store, config, round_, form=config.potential, settings=config.fit, mode="neighborhood")
+        refit(
+            store,
+            config.name,
+            round_,
+            species=config.species,
+            form=config.potential,
+            settings=config.fit,
+            mode="neighborhood",
+        )
         if round_ + 1 == config.rounds:
             store.campaigns.end(config.name, CampaignState.FINISHED, f"{config.rounds} rounds are done")
         else:
             store.campaigns.advance(config.name, round_)
 
 
-KIND = CampaignKind(
-    Settings=RandomSampling, procedure=Procedure(), overview=common_overview, page=common_page
-)
+def page(store: Store, name: str) -> CampaignPage:
+    campaign = read_campaign(store, name, "random sampling")
+    return CampaignPage(campaign, read_versions(store, name), read_trained(store, name))
+
+
+KIND = CampaignKind(Settings=RandomSampling, procedure=Procedure(), overview=read_overview, page=page)

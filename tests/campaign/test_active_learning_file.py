@@ -41,7 +41,10 @@ def changed(path: str, value: Any) -> dict[str, Any]:
 
 
 @pytest.mark.parametrize("example", sorted((ROOT / "examples").glob("*.yaml")), ids=lambda path: path.name)
-def test_examples_are_valid_and_their_structures_exist(example: Path) -> None:
+def test_examples_are_valid_and_their_structures_exist(
+    example: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.syspath_prepend(ROOT / "examples" / "scripts")
     check(load_campaign(example))
 
 

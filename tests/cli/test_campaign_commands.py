@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import json
+import re
 import socket
 from collections.abc import Callable
 from pathlib import Path
@@ -15,11 +16,14 @@ from typer.testing import CliRunner, Result
 
 from alflow.campaign.file import parse_campaign
 from alflow.cli import app
+from alflow.states import LabelKind
 from alflow.store import Store
 from alflow.structures.files import read_structures
 from workflows.launchpad import open_launchpad, write_launchpad_file
 from workflows.submission import submit
 
+ROOT = Path(__file__).resolve().parents[2]
+HELP = ("run", "submit", "worker", "status", "watch", "report", "hull")
 CAMPAIGN = """
 name: cu
 species: [Cu]
@@ -48,7 +52,8 @@ def command(
 def _fill(store: Store) -> None:
     for number in range(1, 5):
         configuration = store.configurations.add(bulk("Cu", a=3.5 + number / 10), {"kind": "initial"})
-        label = store.labels.request(configuration, {"code": "x"}, campaign="cu", round_=0, number=number)
+        asked = {"campaign": "cu", "round_": 0, "number": number, "kind": LabelKind.INITIAL}
+        label = store.labels.request(configuration, {"code": "x"}, **asked)
         if number == 4:
             continue
         claimed = store.labels.claim(label)
@@ -67,8 +72,11 @@ def test_status(command: Callable[..., Result]) -> None:
     facts = json.loads(command("status", "cu", "--json").stdout)
     assert facts["labels"] == {"waiting": 1, "running": 0, "done": 1, "failed": 1, "rejected": 1}
     assert (facts["state"], facts["waits_for"]) == ("running", "selection")
+    assert (facts["kind"], facts["cpu_hours"]) == ("active-learning", 0)
+    assert [run["name"] for run in facts["explorers"]] == ["md"]
     text = command("status").stdout
-    assert "cu · running · round 0" in text
+    assert "cu · running · round 0 · 0 CPU h" in text
+    assert "0 of 0.01 ps" in text
     assert "1 waiting, 1 done, 1 failed, 1 rejected" in text
 
 
@@ -85,6 +93,7 @@ def test_labels_are_listed_with_their_reasons(command: Callable[..., Result]) ->
 
 def test_one_label_is_shown_whole(command: Callable[..., Result]) -> None:
     facts = json.loads(command("labels", "show", "cu", "0.1", "--json").stdout)
+    assert (facts["label"], facts["kind"], facts["wall_time_s"]) == ("0.1", "initial", 2.5)
     assert facts["level_of_theory"] == {"code": "x"}
     assert facts["source"] == {"kind": "initial"}
     assert facts["energy_eV"] == -1.0
@@ -140,6 +149,22 @@ def test_submit_is_idempotent(command: Callable[..., Result]) -> None:
     first = json.loads(command("submit", "cu.yaml", "--json").stdout)
     assert json.loads(command("submit", "cu.yaml", "--json").stdout) == first
     assert first["state"] == "running"
+
+
+def test_the_report(command: Callable[..., Result], tmp_path: Path) -> None:
+    result = command("report", "cu", "-o", "r.html")
+    assert result.exception is None, result.exception
+    assert result.stderr == "r.html: cu, running, round 0, 3 QM calls\n"
+    assert "the node has gone" in (tmp_path / "r.html").read_text()
+    summary = json.loads(command("report", "cu", "-o", "r.html", "--json").stdout)
+    assert summary["labels"] == {"waiting": 1, "done": 1, "failed": 1, "rejected": 1}
+
+
+def test_files_that_the_help_names_exist() -> None:
+    pages = [CliRunner().invoke(app, [*words, "--help"]).stdout for words in ([], *([name] for name in HELP))]
+    named = set(re.findall(r"examples/\w+\.yaml", "".join(pages)))
+    assert named
+    assert all((ROOT / file).is_file() for file in named)
 
 
 @pytest.mark.parametrize("name", ["status", "watch", "labels list", "worker", "dashboard"])

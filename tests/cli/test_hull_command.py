@@ -18,7 +18,7 @@ from workflows.launchpad import open_launchpad, write_launchpad_file
 
 pytest.importorskip("spglib", reason="needs spglib: pip install 'alflow[hull]'")
 
-DYNAMICS = """
+ACTIVE_LEARNING = """
 name: cu
 species: [Cu]
 structures: [{name: fcc, build: {element: Cu, crystal: fcc, a_A: 3.61}}]
@@ -73,10 +73,10 @@ def test_what_is_known_so_far_is_said_to_be_so(store: Store, command: Callable[.
 
 
 def test_mistakes_are_one_sentence(store: Store, command: Callable[..., Result], tmp_path: Path) -> None:
-    store.campaigns.create(parse_campaign(yaml.safe_load(DYNAMICS)))
+    store.campaigns.create(parse_campaign(yaml.safe_load(ACTIVE_LEARNING)))
     (tmp_path / "file").touch()
     for arguments, words in (
-        (("hull", "cu"), "campaign 'cu' is one of molecular dynamics, which has no hull"),
+        (("hull", "cu"), "campaign 'cu' is of kind active-learning, which has no hull"),
         (("hull", "nu"), "campaign 'nu' is not in this database"),
         (("hull", "cu", "-o", "file"), "--output is file, which is a file; give the name of a folder"),
     ):
@@ -96,5 +96,6 @@ def test_the_report_of_a_screening(store: Store, command: Callable[..., Result],
 def test_the_status_of_a_screening(store: Store, command: Callable[..., Result]) -> None:
     fill(store, finished=False)
     text = command("status").stdout
-    for words in ("cu-pd · running · learning, stage 2 · round 3", "waits for 2 chunks of candidates", "QM"):
+    head = "cu-pd · running · learning, stage 2 · round 3 · 0.0167 CPU h"
+    for words in (head, "waits for 2 chunks of candidates", "QM", "processor, s"):
         assert words in text

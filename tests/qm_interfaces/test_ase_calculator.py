@@ -35,7 +35,7 @@ def test_no_stress_without_a_periodic_cell_or_when_not_asked(tmp_path: Path) -> 
 @pytest.mark.parametrize(
     ("calculator", "allow", "error", "reason"),
     [
-        ("ase.calculators.emt.parameters", [], SettingsError, "no ASE calculator"),
+        ("ase.calculators.emt.parameters", [], SettingsError, "not an ASE calculator"),
         ("ase.calculators.emt.Nothing", [], SettingsError, "has no Nothing"),
         ("ase.calculators.nothing.Nothing", [], CodeMissing, "importing it fails"),
         ("ase.calculators.emt.np.ndarray", [], CodeMissing, "importing it fails"),
@@ -105,5 +105,5 @@ def test_functions_make_calculators_only_where_they_are_allowed(tmp_path: Path) 
     home = talking.__module__
     made = get_interface("ase", calculator=f"{home}.talking", allow=[home])
     assert made.compute(bulk("Ar"), tmp_path).energy_eV <= 0
-    with pytest.raises(SettingsError, match="no ASE calculator"):
+    with pytest.raises(SettingsError, match="not an ASE calculator"):
         get_interface("ase", calculator="ase.calculators.calculator.equal").compute(bulk("Ar"), tmp_path)

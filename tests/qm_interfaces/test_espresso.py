@@ -225,5 +225,5 @@ def test_structures_that_it_cannot_do(
     interface = get_interface("espresso", **options(pseudopotentials={"Al": "Al.UPF"}))
     with pytest.raises(CodeFailed, match="periodic"):
         interface.compute(Atoms("Al"), tmp_path)
-    with pytest.raises(SettingsError, match="none for Cu"):
+    with pytest.raises(SettingsError, match="no entry for Cu"):
         interface.compute(bulk("Cu"), tmp_path)

@@ -132,7 +132,7 @@ def test_structures_that_it_cannot_do(tmp_path: Path) -> None:
     with pytest.raises(CodeFailed, match="periodic") as caught:
         get_interface("orbital-free").compute(Atoms("Li"), tmp_path)
     assert not caught.value.retryable
-    with pytest.raises(SettingsError, match="none for Fe"):
+    with pytest.raises(SettingsError, match="no entry for Fe"):
         get_interface("orbital-free").compute(bulk("Fe"), tmp_path)
 
 

@@ -112,9 +112,9 @@ def test_runs_of_two_kinds_have_axes_of_their_own() -> None:
     for words in (
         "<td>barrier 0.6912 eV</td>",
         "paused: γ = 11 above γ_break = 10",
-        "All runs: ensemble nvt, timestep 1 fs.",
+        '<td class="k">timestep</td><td class="v">1 fs</td>',
         "<td>temperature 300 K, seed 0</td>",
-        "The run: images 7, spring 0.1 eV/Å².",
+        '<td class="k">spring</td><td class="v">0.1 eV/Å²</td>',
         "also 60 steps",
     ):
         assert words in text

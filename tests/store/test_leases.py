@@ -2,13 +2,14 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from datetime import timedelta
+from datetime import UTC, timedelta
 
+import pytest
 from ase.build import bulk
 
 from alflow.states import LabelKind
 from alflow.store import Store
-from alflow.store.leased_work import new_lease
+from alflow.store.leased_work import POLL_S, new_lease, wait_for
 from alflow.store.times import now
 from workflows.active_learning.schema import ActiveLearning
 
@@ -60,3 +61,46 @@ def test_a_label_whose_worker_always_dies_is_given_up(store: Store) -> None:
     assert claims == 5
     assert document["state"] == "failed"
     assert "the worker died" in document["reason"]
+
+
+def test_a_lease_is_renewed_while_the_work_lasts(store: Store, campaign: ActiveLearning) -> None:
+    store.campaigns.create(campaign)
+    claimed = store.campaigns.claim("cu")
+    assert claimed is not None
+    old = now() - timedelta(seconds=1)
+    store.campaigns.collection.update_one({}, {"$set": {"lease.until": old}})
+    with store.campaigns.work.held(claimed, seconds=0.01):
+        while store.campaigns.get("cu")["lease"]["until"].replace(tzinfo=UTC) <= now():
+            pass
+    assert store.campaigns.claim("cu") is None
+    store.campaigns.work.release(claimed)
+    assert store.campaigns.claim("cu") is not None
+
+
+def test_a_worker_that_lost_its_lease_cannot_write(store: Store, campaign: ActiveLearning) -> None:
+    store.campaigns.create(campaign)
+    work = store.campaigns.work
+    first = store.campaigns.claim("cu")
+    assert first is not None
+    store.campaigns.collection.update_one({}, {"$set": {"lease.until": now() - timedelta(seconds=1)}})
+    second = store.campaigns.claim("cu")
+    assert second is not None
+    token = first["lease"]["token"]
+    assert not work.update(first["_id"], token, {"$set": {"barren": 7}})
+    assert not work.finish(first["_id"], token, {"barren": 7})
+    work.release(first)
+    assert store.campaigns.claim("cu") is None
+    assert work.finish(second["_id"], second["lease"]["token"], {"barren": 2}, inc={"quiet": 1})
+    document = store.campaigns.get("cu")
+    assert (document["barren"], document["quiet"], document["lease"]) == (2, 1, None)
+
+
+def test_waiting_ends_with_the_claim_or_with_the_work(monkeypatch: pytest.MonkeyPatch) -> None:
+    pauses: list[float] = []
+    monkeypatch.setattr("alflow.store.leased_work.time.sleep", pauses.append)
+    claims = iter([None, None, "mine"])
+    assert wait_for(lambda: next(claims)) == "mine"
+    assert pauses == [POLL_S, POLL_S]
+    ends = iter([False, True])
+    assert wait_for(lambda: None, lambda: next(ends)) is None
+    assert pauses == [POLL_S] * 3

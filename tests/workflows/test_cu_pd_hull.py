@@ -12,8 +12,8 @@ import pytest
 from alflow.campaign.file import load_campaign
 from alflow.hull import hull_distances
 from alflow.simulation import Relaxation, relax_batch
-from workflows.hull_screening.gathering import documents
 from workflows.hull_screening.schema import Screening
+from workflows.hull_screening.sources import documents
 from workflows.submission import submit
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -7,8 +7,8 @@ import pytest
 
 from alflow.campaign.file import parse_campaign
 from alflow.store.candidates import Candidates
-from workflows.hull_screening.gathering import documents
 from workflows.hull_screening.schema import Screening
+from workflows.hull_screening.sources import documents
 from workflows.local import work
 from workflows.submission import submit
 

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import os
 import tarfile
 from collections.abc import Callable
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
+from alflow.states import Role
+from alflow.store.cost import Cost, costs_of
 from qm_interfaces import CodeFailed, NotConverged, QMResult, get_interface
+from qm_interfaces.mock import MockInterface
 from workflows.active_learning.schema import ActiveLearning
 from workflows.local import ROLES, _without_waiting, work
 from workflows.submission import submit
+from workflows.tasks.label import LabelTask
 
 Make = Callable[..., ActiveLearning]
 
@@ -115,8 +121,46 @@ def test_a_label_without_a_slot_does_not_hold_a_worker(
     assert not slots.all_taken("mock", 1)
 
 
+def test_a_label_that_waits_for_a_slot_is_not_at_work(
+    stage: Any, make_campaign: Make, limits_seen: list[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    slots = stage.store.slots
+    spent = {"processor_s": 0.0, "wall_s": 0.0}
+    times = SimpleNamespace(times=lambda: os.times_result((spent["processor_s"], 0, 0, 0, 0)))
+    monkeypatch.setattr("alflow.store.cost.os", times)
+    monkeypatch.setattr("alflow.store.cost.time", SimpleNamespace(monotonic=lambda: spent["wall_s"]))
+    submit(stage.store, stage.launchpad, make_campaign(qm={"concurrency": 1}, initial={"count": 1}))
+    launch(stage, 1)
+    (label,) = stage.store.labels.find("cu")
+    other = slots.take("mock", 1)
+
+    def half_an_hour_later(_: float) -> None:
+        spent["wall_s"] += 1800.0
+        slots.give_back(other)
+
+    monkeypatch.setattr("alflow.store.leased_work.time", SimpleNamespace(sleep=half_an_hour_later))
+    compute = MockInterface.compute
+
+    def takes_a_minute(*arguments: Any, **options: Any) -> QMResult:
+        spent["processor_s"] += 50.0
+        spent["wall_s"] += 60.0
+        return compute(*arguments, **options)
+
+    monkeypatch.setattr(MockInterface, "compute", takes_a_minute)
+    task = LabelTask(campaign="cu", round=0, label=str(label["_id"]))
+    task.launchpad = stage.launchpad
+    task.run_task({})
+    (label,) = stage.store.labels.find("cu")
+    assert (label["state"], label["attempts"]) == ("done", 2)
+    assert (label["wall_time_s"], label["processor_s"]) == (60.0, 50.0)
+    cost = costs_of(stage.store.campaigns.get("cu"))
+    assert cost[Role.LABEL] == Cost(processor_s=50.0, wall_s=60.0, waiting_s=1800.0)
+    assert cost[Role.EXPLORE] == Cost()
+
+
 def test_a_slot_is_given_back_whatever_happens(stage: Any) -> None:
-    with pytest.raises(CodeFailed), stage.store.slots.held("vasp", 1):
+    slot = stage.store.slots.take("vasp", 1)
+    with pytest.raises(CodeFailed), stage.store.slots.held(slot):
         assert stage.store.slots.all_taken("vasp", 1)
         raise CodeFailed("gone")
     assert not stage.store.slots.all_taken("vasp", 1)

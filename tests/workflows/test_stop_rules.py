@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from alflow.states import CampaignState, RunState
 from workflows.active_learning.schema import Stop
 from workflows.stop_rules import ExplorerProgress, why_stop
 
@@ -11,7 +12,7 @@ ONGOING = ExplorerProgress(
     round=3,
     labels=20,
     unfinished=1,
-    explorer_states=["finished", "paused"],
+    explorer_states=[RunState.FINISHED, RunState.PAUSED],
     force_rmse_eV_A=[0.5, 0.4, 0.3, 0.2],
     cpu_hours=1.0,
     barren=0,
@@ -27,34 +28,42 @@ def test_a_campaign_under_way_goes_on() -> None:
 @pytest.mark.parametrize(
     ("rules", "changes", "state", "words"),
     [
-        (Stop(), {"labels": 0, "round": 0, "last_failure": "no licence"}, "failed", "no licence"),
+        (Stop(), {"labels": 0, "round": 0, "last_failure": "no licence"}, CampaignState.FAILED, "no licence"),
         (
             Stop(),
-            {"unfinished": 0, "explorer_states": ["finished", "finished"]},
-            "finished",
+            {"unfinished": 0, "explorer_states": [RunState.FINISHED, RunState.FINISHED]},
+            CampaignState.FINISHED,
             "all explorers finished",
         ),
-        (Stop(), {"unfinished": 0, "explorer_states": ["finished", "failed"]}, "finished", "1, which failed"),
-        (Stop(), {"explorer_states": ["failed"]}, "failed", "every explorer failed"),
-        (Stop(barren_rounds=2), {"barren": 2}, "failed", "2 rounds in a row brought no label"),
-        (Stop(max_rounds=3), {}, "stopped", "max_rounds = 3"),
-        (Stop(max_labels=20), {}, "stopped", "max_labels = 20"),
-        (Stop(max_cpu_hours=0.5), {}, "stopped", "max_cpu_hours = 0.5"),
-        (Stop(force_rmse_change_eV_A=0.31), {}, "stopped", "less than 0.31 eV/Å"),
+        (
+            Stop(),
+            {"unfinished": 0, "explorer_states": [RunState.FINISHED, RunState.FAILED]},
+            CampaignState.FINISHED,
+            "1, which failed",
+        ),
+        (
+            Stop(),
+            {"unfinished": 0, "explorer_states": [RunState.FAILED]},
+            CampaignState.FAILED,
+            "every explorer failed",
+        ),
+        (Stop(barren_rounds=2), {"barren": 2}, CampaignState.FAILED, "2 rounds in a row brought no label"),
+        (Stop(max_rounds=3), {}, CampaignState.STOPPED, "max_rounds = 3"),
+        (Stop(max_labels=20), {}, CampaignState.STOPPED, "max_labels = 20"),
+        (Stop(max_cpu_hours=0.5), {}, CampaignState.STOPPED, "max_cpu_hours = 0.5"),
+        (Stop(force_rmse_change_eV_A=0.31), {}, CampaignState.STOPPED, "less than 0.31 eV/Å"),
     ],
 )
-def test_each_rule_stops_with_its_reason(rules: Stop, changes: dict, state: str, words: str) -> None:
+def test_each_rule_stops_with_its_reason(
+    rules: Stop, changes: dict, state: CampaignState, words: str
+) -> None:
     end = why_stop(rules, replace(ONGOING, **changes))
     assert end is not None
     assert end[0] == state
     assert words in end[1]
 
 
-def test_results_of_an_older_potential_are_brought_up_to_date_before_the_end() -> None:
-    assert why_stop(Stop(), replace(ONGOING, unfinished=1, explorer_states=["finished"])) is None
-
-
 def test_finished_explorers_are_repeated_until_it_is_quiet() -> None:
-    finished = replace(ONGOING, unfinished=0, explorer_states=["finished"])
+    finished = replace(ONGOING, unfinished=0, explorer_states=[RunState.FINISHED])
     assert why_stop(Stop(quiet_rounds=1), finished) is None
     assert why_stop(Stop(quiet_rounds=1), replace(finished, quiet=1)) is not None

@@ -64,7 +64,7 @@ def calls_figure(runs: Sequence[RunRecord], labels: Sequence[LabelRecord]) -> Fi
                 counts = counts + given
             along = [0.0, *places, max([run.progress, *places])]
             axes.step(along, counts, where="post", color=colour, label=run.name)
-        axes.set_ylim(bottom=0)
+        axes.set_ylim(0, max(axes.get_ylim()[1], 1))
         axes.yaxis.set_major_locator(MaxNLocator(integer=True))
     figure.axes[0].set_ylabel("QM calls")
     return figure
@@ -136,7 +136,8 @@ def _progress_label(unit: str) -> str:
 
 def _places(run: RunRecord, steps: Sequence[int]) -> list[float]:
     """Progress at these steps, which need not be in the history: between two entries, linear."""
-    return [float(value) for value in np.interp(steps, run.steps, run.along)]
+    order = np.argsort(run.steps, kind="stable")
+    return [float(value) for value in np.interp(steps, run.steps[order], run.along[order])]
 
 
 def _end(run: RunRecord) -> float:

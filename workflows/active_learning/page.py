@@ -10,7 +10,7 @@ from typing import Any
 
 from alflow.report import CampaignPage
 from alflow.results import RunRecord, read_campaign, read_runs, read_trained, read_versions
-from alflow.results.wording import shared_and_own, spoken_all
+from alflow.results.wording import shared_and_own, spoken_all, spoken_pairs
 from alflow.store import Store
 from workflows.active_learning.figures import by_kind, columns_name, draw_runs
 from workflows.active_learning.schema import ActiveLearning
@@ -99,7 +99,7 @@ class KindSection:
     figure
         Name of the figure of what they recorded.
     shared
-        Settings that they have in common, in words.
+        Settings that they have in common: names and values in words.
     aims
         Labels of the columns for which some run aims at a value.
     rows
@@ -107,7 +107,7 @@ class KindSection:
 
     name: str
     figure: str
-    shared: str
+    shared: Sequence[tuple[str, str]]
     aims: Sequence[str]
     rows: Sequence[RunRow]
 
@@ -120,7 +120,7 @@ class KindSection:
             RunRow(run, spoken_all(settings), spoken_all(run.results), [run.later(aim) for aim in aims])
             for run, settings in zip(runs, own, strict=True)
         ]
-        return cls(kind, columns_name(kind), spoken_all(shared), list(aims), rows)
+        return cls(kind, columns_name(kind), spoken_pairs(shared), list(aims), rows)
 
     @property
     def differs(self) -> bool:

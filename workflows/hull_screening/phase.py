@@ -86,7 +86,8 @@ def stage_version(store: Store, document: dict[str, Any]) -> int:
     newest = store.potentials.latest(document["name"], stage=document["stage"])
     if newest is None:
         raise RuntimeError(f"stage {document['stage'] + 1} has no potential yet")
-    return newest["version"]
+    version: int = newest["version"]
+    return version
 
 
 def enter_learning(config: Screening, stage: int) -> dict[str, Any]:

@@ -51,6 +51,15 @@ class CampaignTask(FiretaskBase):  # type: ignore[misc]
         """Do the task's work; idempotent."""
         raise NotImplementedError
 
+    def document(self, store: Store) -> dict[str, Any] | None:
+        """The document that the task works on: with a `lease` while it does, and the time when it `ended`.
+
+        By it, `workflows.recovery` knows whether a worker is alive. By default it is the choice of the round:
+        such a task holds the campaign's lease while it works, as `do_once` does.
+        """
+        selected = store.events.get(self["campaign"], f"selected-{self['round']}")
+        return None if selected is None else {"ended": selected["time"]}
+
     def wait_for(
         self, claim: Callable[[], Claimed | None], is_over: Callable[[], bool] = lambda: False
     ) -> Claimed | None:
@@ -91,8 +100,7 @@ def firework(
     title
         Its name within the round.
     **parameters
-        The task's other parameters. They are in the firework's spec, too, by which recovery finds the
-        document that the task works on.
+        The task's other parameters. They are in the firework's spec, too, where queries find them.
     """
     spec = {
         "_category": task.role.value,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 from fireworks import FWAction
 
@@ -10,9 +10,6 @@ from alflow.states import Role
 from alflow.store import Store
 from alflow.store.cost import Meter
 from workflows.tasks.base import CampaignTask
-
-if TYPE_CHECKING:
-    from workflows.hull_screening.schema import Screening
 
 
 class ChunkTask(CampaignTask):
@@ -33,6 +30,9 @@ class ChunkTask(CampaignTask):
             store.chunks.finish(chunk, seconds=cost.wall_s, processor_s=cost.processor_s, **facts)
         return FWAction(stored_data=facts)
 
-    def work_on(self, store: Store, config: Screening, chunk: dict[str, Any]) -> dict[str, int]:
-        """Do the task's work; returns what it came to, in numbers."""
+    def document(self, store: Store) -> dict[str, Any] | None:
+        return store.chunks.get(self["campaign"], self["round"], self["chunk"])
+
+    def work_on(self, store: Store, config: Any, chunk: dict[str, Any]) -> dict[str, int]:
+        """Do the task's work, for the campaign's settings; returns what it came to, in numbers."""
         raise NotImplementedError

@@ -54,6 +54,9 @@ class ExploreTask(CampaignTask):
         store.events.add(campaign, f"explored-{round_}-{run['index']}", "explored", round_, **facts)
         return FWAction(stored_data=facts)
 
+    def document(self, store: Store) -> dict[str, Any] | None:
+        return store.explorers.get(self["campaign"], self["explorer"])
+
     def on_error(self, store: Store, message: str) -> None:
         run = store.explorers.get(self["campaign"], self["explorer"])
         if run is not None and run["lease"] is not None:

@@ -54,6 +54,9 @@ class LabelTask(CampaignTask):
                 _obtain(store, qm, label, campaign, round_)
         return FWAction(stored_data=_summary(store, key))
 
+    def document(self, store: Store) -> dict[str, Any] | None:
+        return store.labels.get(ObjectId(self["label"]))
+
     @contextmanager
     def _slot(self, store: Store, qm: QM) -> Iterator[None]:
         """Wait for a slot of the interface and hold it; without a limit, no slot is needed."""

@@ -1,13 +1,17 @@
 """The compiled kernel: the build of it that suits this processor best.
 
 The same C++ source is compiled for several instruction sets. `ALFLOW_KERNEL` (`baseline`, `avx2` or `avx512`)
-forces one of them.
+forces one of them. `ALFLOW_KERNEL_FOLDER` is a folder with other builds of all of them, such as those of
+`make sanitize`, in place of those that were installed.
 """
 
 from __future__ import annotations
 
 import os
+import sys
 from importlib import import_module
+from importlib.machinery import PathFinder
+from importlib.util import module_from_spec
 from types import ModuleType
 
 __all__ = [
@@ -16,14 +20,36 @@ __all__ = [
     "build_name",
     "compiler",
     "evaluate",
+    "instrumented",
     "jacobian",
+    "load",
     "make_potential",
     "supports",
 ]
 
-_baseline = import_module("alflow.potentials.kernel._baseline")
-
 BUILDS = ("baseline", "avx2", "avx512")
+
+
+def load(build: str) -> ModuleType:
+    """The compiled module of a build.
+
+    Raises
+    ------
+    ImportError
+        If it is not there.
+    """
+    name, folder = f"{__name__}._{build}", os.environ.get("ALFLOW_KERNEL_FOLDER")
+    if not folder or name in sys.modules:
+        return import_module(name)
+    spec = PathFinder.find_spec(name, [folder])
+    if spec is None or spec.loader is None:
+        raise ImportError(f"ALFLOW_KERNEL_FOLDER is {folder!r}; it holds no build {build}")
+    module = sys.modules[name] = module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+_baseline = load("baseline")
 
 
 def supports(build: str) -> bool:
@@ -35,11 +61,13 @@ def _choose() -> tuple[str, ModuleType]:
     name = os.environ.get("ALFLOW_KERNEL") or _baseline.best_build()
     if name not in BUILDS:
         raise ImportError(f"ALFLOW_KERNEL is {name!r}; it must be one of {', '.join(BUILDS)}")
-    return name, import_module(f"alflow.potentials.kernel._{name}")
+    return name, load(name)
 
 
 build_name, _kernel = _choose()
 compiler: str = _kernel.compiler
+instrumented: bool = _kernel.instrumented
+"""Whether it checks its own memory accesses, as the builds of `make sanitize` do."""
 VerletList = _kernel.VerletList
 evaluate = _kernel.evaluate
 jacobian = _kernel.jacobian

@@ -6,11 +6,12 @@
 #include <memory>
 #include <optional>
 
-#include "evaluate.hpp"
-#include "jacobian.hpp"
+#include "mtp/evaluate.hpp"
+#include "mtp/jacobian.hpp"
 
 namespace nb = nanobind;
 using namespace nb::literals;
+using namespace alflow;
 
 template <class T, class Shape>
 using In = nb::ndarray<const T, Shape, nb::c_contig, nb::device::cpu>;
@@ -24,8 +25,8 @@ static Numpy owned(double* data, std::initializer_list<std::size_t> shape) {
 
 static Potential make_potential(double cutoff, double min_distance, double scaling, In<double, nb::ndim<4>> radial,
                                 In<double, nb::ndim<1>> species_energies, In<double, nb::ndim<1>> moment_coefficients,
-                                In<int32_t, nb::shape<-1, 4>> basic, In<int32_t, nb::shape<-1, 4>> times,
-                                In<int32_t, nb::ndim<1>> scalars, int moment_count) {
+                                In<int32_t, nb::shape<-1, 4>> basic, In<int32_t, nb::shape<-1, 4>> times, In<int32_t, nb::ndim<1>> scalars,
+                                int moment_count) {
   Potential p;
   p.species_count = int(radial.shape(0));
   p.radial_count = int(radial.shape(2));
@@ -48,9 +49,7 @@ struct StructureArrays {
   In<bool, nb::shape<-1, 3>> periodic;
   In<int64_t, nb::ndim<1>> offsets;
 
-  Structures view() const {
-    return {int(cells.shape(0)), offsets.data(), positions.data(), cells.data(), periodic.data(), types.data()};
-  }
+  Structures view() const { return {int(cells.shape(0)), offsets.data(), positions.data(), cells.data(), periodic.data(), types.data()}; }
 };
 
 NB_MODULE(KERNEL_MODULE, m) {
@@ -58,30 +57,35 @@ NB_MODULE(KERNEL_MODULE, m) {
   m.def("make_potential", &make_potential);
   nb::class_<VerletList>(m, "VerletList").def(nb::init<double>(), "skin_A"_a);
 
-  m.def("evaluate", [](const Potential& p, In<double, nb::shape<-1, 3>> positions, In<int32_t, nb::ndim<1>> types,
-                       In<double, nb::shape<-1, 3, 3>> cells, In<bool, nb::shape<-1, 3>> periodic, In<int64_t, nb::ndim<1>> offsets,
-                       bool forces, bool basis, bool gradients,
-                       std::optional<In<double, nb::ndim<2>>> grade_matrix, int threads, VerletList* verlet_list) {
-    const Structures s = StructureArrays{positions, types, cells, periodic, offsets}.view();
-    const std::size_t n = positions.shape(0), B = p.scalars.size(), P = p.parameter_count(), S = s.count;
-    if (grade_matrix && grade_matrix->shape(0) != P) throw std::invalid_argument("the grade matrix belongs to another potential");
-    std::unique_ptr<double[]> energies(zeros(n)), f(forces ? zeros(3 * n) : nullptr), v(forces ? zeros(9 * S) : nullptr),
-        b(basis ? new double[n * B] : nullptr), g(gradients ? new double[n * P] : nullptr), distances(zeros(S)),
-        grades(grade_matrix ? zeros(n) : nullptr);
-    const Output out{energies.get(), f.get(), v.get(), b.get(), g.get(), distances.get(),
-                     grade_matrix ? grade_matrix->data() : nullptr, grade_matrix ? int(grade_matrix->shape(1)) : 0, grades.get()};
-    {
-      nb::gil_scoped_release release;
-      evaluate(p, s, threads, verlet_list, out);
-    }
-    nb::object none = nb::none();
-    return nb::make_tuple(owned(energies.release(), {n}), forces ? nb::cast(owned(f.release(), {n, 3})) : none,
-                          forces ? nb::cast(owned(v.release(), {S, 3, 3})) : none,
-                          basis ? nb::cast(owned(b.release(), {n, B})) : none,
-                          gradients ? nb::cast(owned(g.release(), {n, P})) : none, owned(distances.release(), {S}),
-                          grade_matrix ? nb::cast(owned(grades.release(), {n})) : none);
-  }, "potential"_a, "positions"_a, "types"_a, "cells"_a, "periodic"_a, "offsets"_a, "forces"_a, "basis"_a, "gradients"_a,
-     "grade_matrix"_a.none(), "threads"_a, "verlet_list"_a.none() = nb::none());
+  m.def(
+      "evaluate",
+      [](const Potential& p, In<double, nb::shape<-1, 3>> positions, In<int32_t, nb::ndim<1>> types, In<double, nb::shape<-1, 3, 3>> cells,
+         In<bool, nb::shape<-1, 3>> periodic, In<int64_t, nb::ndim<1>> offsets, bool forces, bool basis, bool gradients,
+         std::optional<In<double, nb::ndim<2>>> grade_matrix, int threads, VerletList* verlet_list) {
+        const Structures s = StructureArrays{positions, types, cells, periodic, offsets}.view();
+        const std::size_t n = positions.shape(0), B = p.scalars.size(), P = p.parameter_count(), S = s.count;
+        if (grade_matrix && grade_matrix->shape(0) != P) throw std::invalid_argument("the grade matrix belongs to another potential");
+        std::unique_ptr<double[]> energies(zeros(n)), f(forces ? zeros(3 * n) : nullptr), v(forces ? zeros(9 * S) : nullptr),
+            b(basis ? new double[n * B] : nullptr), g(gradients ? new double[n * P] : nullptr), distances(zeros(S)),
+            grades(grade_matrix ? zeros(n) : nullptr);
+        Output out{.energies = energies.get(), .forces = f.get(), .virials = v.get(), .basis = b.get(), .gradients = g.get()};
+        if (grade_matrix) {
+          out.grade_matrix = grade_matrix->data();
+          out.rank = int(grade_matrix->shape(1));
+          out.grades = grades.get();
+        }
+        {
+          nb::gil_scoped_release release;
+          evaluate(p, s, threads, verlet_list, out, distances.get());
+        }
+        nb::object none = nb::none();
+        return nb::make_tuple(owned(energies.release(), {n}), forces ? nb::cast(owned(f.release(), {n, 3})) : none,
+                              forces ? nb::cast(owned(v.release(), {S, 3, 3})) : none, basis ? nb::cast(owned(b.release(), {n, B})) : none,
+                              gradients ? nb::cast(owned(g.release(), {n, P})) : none, owned(distances.release(), {S}),
+                              grade_matrix ? nb::cast(owned(grades.release(), {n})) : none);
+      },
+      "potential"_a, "positions"_a, "types"_a, "cells"_a, "periodic"_a, "offsets"_a, "forces"_a, "basis"_a, "gradients"_a,
+      "grade_matrix"_a.none(), "threads"_a, "verlet_list"_a.none() = nb::none());
 
   m.def("jacobian", [](const Potential& p, In<double, nb::shape<-1, 3>> positions, In<int32_t, nb::ndim<1>> types,
                        In<double, nb::shape<-1, 3, 3>> cells, In<bool, nb::shape<-1, 3>> periodic, In<int64_t, nb::ndim<1>> offsets) {
@@ -104,4 +108,9 @@ NB_MODULE(KERNEL_MODULE, m) {
   m.def("best_build", [] { return "baseline"; });
 #endif
   m.attr("compiler") = __VERSION__;
+#ifdef __SANITIZE_ADDRESS__
+  m.attr("instrumented") = true;
+#else
+  m.attr("instrumented") = false;
+#endif
 }

@@ -5,15 +5,19 @@
 // Horner's rule in y and z, so that no monomial is ever stored.
 #pragma once
 
-#include "potential.hpp"
-#include "simd.hpp"
+#include "local/simd.hpp"
+#include "mtp/potential.hpp"
+
+namespace alflow {
 
 namespace detail {
 
 constexpr int Q = 2;  // neighbours that share a load of a moment: their polynomials stay in registers
 using several = vec[Q];
 
-struct Pair { vec u[3], inverse_r, r; };
+struct Pair {
+  vec u[3], inverse_r, r;
+};
 
 class MomentPasses {
  public:
@@ -118,3 +122,5 @@ class MomentPasses {
 };
 
 }  // namespace detail
+
+}  // namespace alflow

@@ -12,22 +12,18 @@
 #include <stdexcept>
 #include <vector>
 
-#include "simd.hpp"
+#include "local/neighbor.hpp"
+#include "local/simd.hpp"
+
+namespace alflow {
 
 struct Structures {
   int count;
-  const int64_t* offsets;  // (count + 1) first atom of each structure
-  const double* positions; // (atoms, 3)
-  const double* cells;     // (count, 3, 3) rows are cell vectors; complete (no zero vector) even where not periodic
-  const bool* periodic;    // (count, 3)
-  const int32_t* types;    // (atoms)
-};
-
-struct Neighbor {
-  double x, y, z;  // r_j - r_i
-  int32_t atom, type;
-  Neighbor() {}  // a list that grows is not filled with zeros first
-  Neighbor(double x, double y, double z, int32_t atom, int32_t type) : x(x), y(y), z(z), atom(atom), type(type) {}
+  const int64_t* offsets;   // (count + 1) first atom of each structure
+  const double* positions;  // (atoms, 3)
+  const double* cells;      // (count, 3, 3) rows are cell vectors; complete (no zero vector) even where not periodic
+  const bool* periodic;     // (count, 3)
+  const int32_t* types;     // (atoms)
 };
 
 namespace detail {
@@ -69,7 +65,10 @@ class StructureSearch {
   void append(int64_t atom, std::vector<Neighbor>& out, double& closest2) { collect(atom - begin_, out, closest2); }
 
  private:
-  struct Point { double x, y, z; int32_t atom; };
+  struct Point {
+    double x, y, z;
+    int32_t atom;
+  };
   static constexpr std::size_t few_points = 256;  // testing so many costs less than sorting them into bins
 
   void wrap_and_replicate() {
@@ -95,7 +94,10 @@ class StructureSearch {
       for (int k = 0; k < 3; ++k) {
         fractional[k] = dot(reciprocal[k], r);
         if (!std::isfinite(fractional[k])) throw std::invalid_argument("a position is not a finite number");
-        if (periodic[k]) { shift[k] = std::floor(fractional[k]); fractional[k] -= shift[k]; }
+        if (periodic[k]) {
+          shift[k] = std::floor(fractional[k]);
+          fractional[k] -= shift[k];
+        }
       }
       points_.push_back({r[0] - shift[0] * a[0] - shift[1] * b[0] - shift[2] * d[0],
                          r[1] - shift[0] * a[1] - shift[1] * b[1] - shift[2] * d[1],
@@ -141,14 +143,20 @@ class StructureSearch {
     low_ = high = {points_[0].x, points_[0].y, points_[0].z};
     for (const Point& p : points_) {
       const Vec3 r{p.x, p.y, p.z};
-      for (int k = 0; k < 3; ++k) { low_[k] = std::min(low_[k], r[k]); high[k] = std::max(high[k], r[k]); }
+      for (int k = 0; k < 3; ++k) {
+        low_[k] = std::min(low_[k], r[k]);
+        high[k] = std::max(high[k], r[k]);
+      }
     }
     // Bins along z lie side by side in memory, so that narrow ones cost nothing. Wider where bins would be many more than points
     // (gas, clusters far apart).
     width_ = {cutoff_, cutoff_, cutoff_ / 3};
     for (;;) {
       double bins = 1;
-      for (int k = 0; k < 3; ++k) { bins_[k] = int64_t(std::min(1e6, (high[k] - low_[k]) / width_[k])) + 1; bins *= double(bins_[k]); }
+      for (int k = 0; k < 3; ++k) {
+        bins_[k] = int64_t(std::min(1e6, (high[k] - low_[k]) / width_[k])) + 1;
+        bins *= double(bins_[k]);
+      }
       if (bins <= 64.0 + 4.0 * double(points_.size())) break;
       for (double& width : width_) width *= 1.5;
     }
@@ -164,12 +172,8 @@ class StructureSearch {
     for (std::size_t i = 0; i < points_.size(); ++i) place(points_[i], next_[bin_[i]]++);
   }
 
-  int64_t bin_along(double x, int k) const {
-    return std::clamp<int64_t>(int64_t((x - low_[k]) / width_[k]), 0, bins_[k] - 1);
-  }
-  int64_t bin_of(const Point& p) const {
-    return (bin_along(p.x, 0) * bins_[1] + bin_along(p.y, 1)) * bins_[2] + bin_along(p.z, 2);
-  }
+  int64_t bin_along(double x, int k) const { return std::clamp<int64_t>(int64_t((x - low_[k]) / width_[k]), 0, bins_[k] - 1); }
+  int64_t bin_of(const Point& p) const { return (bin_along(p.x, 0) * bins_[1] + bin_along(p.y, 1)) * bins_[2] + bin_along(p.z, 2); }
 
   // Neighbours of one atom.
   void collect(int64_t i, std::vector<Neighbor>& out, double& closest2) {
@@ -232,3 +236,5 @@ class StructureSearch {
 };
 
 }  // namespace detail
+
+}  // namespace alflow

@@ -9,6 +9,8 @@
 #include <thread>
 #include <vector>
 
+namespace alflow {
+
 class ThreadCrew {
  public:
   // Calls work(0) … work(count - 1) at the same time and waits for all, of which none may throw. Each calling thread has its own crew.
@@ -72,3 +74,5 @@ class ThreadCrew {
   const std::function<void(int)>* work_ = nullptr;
   std::vector<std::unique_ptr<Member>> members_;
 };
+
+}  // namespace alflow

@@ -1,7 +1,9 @@
 // Radial basis Q_k(r) = T_k(x) (R_c - r)^2 with x in [-1, 1] over [R_min, R_c], and its derivative.
 #pragma once
 
-#include "potential.hpp"
+#include "mtp/potential.hpp"
+
+namespace alflow {
 
 template <class T>
 inline void radial_basis(const Potential& p, T r, T* q, T* dq) {
@@ -14,6 +16,11 @@ inline void radial_basis(const Potential& p, T r, T* q, T* dq) {
     q[k] = t0 * smooth;
     dq[k] = (k * stretch) * u0 * smooth + t0 * dsmooth;
     const T t2 = twice * t1 - t0, u2 = twice * u1 - u0;
-    t0 = t1; t1 = t2; u0 = u1; u1 = u2;
+    t0 = t1;
+    t1 = t2;
+    u0 = u1;
+    u1 = u2;
   }
 }
+
+}  // namespace alflow

@@ -10,6 +10,8 @@
 #include <immintrin.h>
 #endif
 
+namespace alflow {
+
 #if defined(__AVX512F__)
 constexpr int W = 8;
 #elif defined(__AVX__)
@@ -68,8 +70,12 @@ struct AlignedAllocator {
   T* allocate(std::size_t n) { return static_cast<T*>(::operator new(n * sizeof(T), std::align_val_t(64))); }
   void deallocate(T* p, std::size_t) { ::operator delete(p, std::align_val_t(64)); }
   template <class U>
-  bool operator==(const AlignedAllocator<U>&) const { return true; }
+  bool operator==(const AlignedAllocator<U>&) const {
+    return true;
+  }
 };
 
 template <class T>
 using aligned_vector = std::vector<T, AlignedAllocator<T>>;
+
+}  // namespace alflow

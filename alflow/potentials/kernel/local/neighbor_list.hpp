@@ -1,8 +1,11 @@
 // Neighbours of a range of atoms at a time, so that memory does not grow with the number of atoms.
 #pragma once
 
-#include "neighbors.hpp"
-#include "verlet.hpp"
+#include "local/neighbor.hpp"
+#include "local/neighbors.hpp"
+#include "local/verlet.hpp"
+
+namespace alflow {
 
 class NeighborList {
  public:
@@ -14,16 +17,20 @@ class NeighborList {
   void find(int64_t begin, int64_t end) {
     begin_ = begin;
     neighbors_.clear();
+    structures_.clear();
     first_.assign(1, 0);
     for (int64_t atom = begin; atom < end; ++atom) {
-      if (kept_) kept_->append(s_, atom, neighbors_, closest2_[0]);
+      if (kept_) kept_->append(s_, atom, neighbors_, closest2_[structure_ = 0]);
       else search(atom);
       first_.push_back(int64_t(neighbors_.size()));
+      structures_.push_back(structure_);
     }
   }
 
   const Neighbor* begin(int64_t atom) const { return neighbors_.data() + first_[atom - begin_]; }
   int count(int64_t atom) const { return int(first_[atom - begin_ + 1] - first_[atom - begin_]); }
+  int32_t type(int64_t atom) const { return s_.types[atom]; }
+  int structure(int64_t atom) const { return structures_[atom - begin_]; }
 
   // Shortest distance in a structure, as far as its atoms have been asked for.
   double min_distance(int structure) const { return std::sqrt(closest2_[structure]); }
@@ -44,5 +51,10 @@ class NeighborList {
   int structure_ = -1;
   int64_t begin_ = 0;
   std::vector<int64_t> first_;
+  std::vector<int> structures_;
   std::vector<Neighbor> neighbors_;
 };
+
+static_assert(NeighborSource<NeighborList>);
+
+}  // namespace alflow

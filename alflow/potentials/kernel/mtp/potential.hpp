@@ -8,6 +8,8 @@
 #include <tuple>
 #include <vector>
 
+namespace alflow {
+
 // The contraction table, m[out] += factor * m[left] * m[right], by runs of rows with the same `out`: it stays in registers.
 struct Product {
   int32_t left, right;
@@ -47,23 +49,25 @@ struct Potential {
   // Because u² = 1, a moment of rank ν is the sum of three of rank ν + 2 with the same μ. Only the two highest ranks of each radial
   // function, ν and ν - 1, are summed over neighbours. They are kept in lines of like y^b z^c: for c = 0 … ν, for b = 0 … ν - c
   // that with the larger power of x, x^(ν-b-c), then the other one, where there is one. Lower ranks follow, monomial by monomial.
-  struct Family { int rank, first; };  // the highest rank of a radial function, -1 if it has none, and its first moment
-  struct Sum { int32_t out, terms[3]; };
+  struct Family {
+    int rank, first;  // the highest rank of a radial function, -1 if it has none, and its first moment
+  };
+  struct Sum {
+    int32_t out, terms[3];
+  };
   int max_rank = -1, basic_count = 0, moment_count = 0;
   std::vector<Family> families;  // one for each μ
-  std::vector<Sum> sums;  // moments that are sums of three others, from the highest rank down
+  std::vector<Sum> sums;         // moments that are sums of three others, from the highest rank down
   std::vector<Product> products;
   std::vector<Contraction> contractions;
   std::vector<Adjoint> adjoints;
   std::vector<AdjointTerm> adjoint_terms;
 
-  int parameter_count() const {
-    return static_cast<int>(radial.size() + species_energies.size() + moment_coefficients.size());
-  }
+  int parameter_count() const { return static_cast<int>(radial.size() + species_energies.size() + moment_coefficients.size()); }
 
   // basic: rows (μ, a, b, c); times: rows (left, right, factor, out), as in .mtp files.
-  void set_tables(const int32_t* basic, int n_basic, const int32_t* times, int n_times, const int32_t* mapping,
-                  int n_scalars, int n_moments) {
+  void set_tables(const int32_t* basic, int n_basic, const int32_t* times, int n_times, const int32_t* mapping, int n_scalars,
+                  int n_moments) {
     if (n_moments < n_basic) throw std::invalid_argument("there are more basic moments than moments");
     families.assign(radial_count, {-1, 0});
     for (int i = 0; i < n_basic; ++i) {
@@ -87,7 +91,8 @@ struct Potential {
     for (int i = n_basic; i < n_moments; ++i) moved[i] = basic_count + i - n_basic;
     moment_count = basic_count + n_moments - n_basic;
     auto at = [&](int32_t index) {
-      if (index < 0 || index >= n_moments) throw std::invalid_argument("alpha_index_times or alpha_moment_mapping points outside the moments");
+      if (index < 0 || index >= n_moments)
+        throw std::invalid_argument("alpha_index_times or alpha_moment_mapping points outside the moments");
       return moved[index];
     };
     std::vector<bool> is_read(moment_count);
@@ -141,7 +146,11 @@ struct Potential {
 
   void transpose_contractions() {
     std::vector<int> written(moment_count, -1);  // the last contraction that writes a moment
-    struct Row { int32_t moment; double factor; AdjointTerm term; };
+    struct Row {
+      int32_t moment;
+      double factor;
+      AdjointTerm term;
+    };
     std::vector<Row> rows;
     for (std::size_t k = 0; k < contractions.size(); ++k) {
       const Contraction& c = contractions[k];
@@ -163,3 +172,5 @@ struct Potential {
     }
   }
 };
+
+}  // namespace alflow

@@ -1,4 +1,4 @@
-// Energies, forces, virials, basis values and parameter gradients of many structures. SIMD lanes are atoms:
+// Energies, forces, virials, basis values, parameter gradients and grades of a batch of atoms. SIMD lanes are atoms:
 // some with like numbers of neighbours are computed together, neighbour n of all of them at once.
 //
 // For a batch:  (1) radial functions f_μ(r), f'_μ(r) of every neighbour;  (2) the basic moments M, sums over neighbours;  (3) the
@@ -7,40 +7,44 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <cmath>
-#include <exception>
-#include <numeric>
+#include <cstdint>
+#include <limits>
+#include <vector>
 
-#include "contraction.hpp"
-#include "moments.hpp"
-#include "neighbor_list.hpp"
-#include "potential.hpp"
-#include "radial.hpp"
-#include "simd.hpp"
-#include "threads.hpp"
+#include "local/neighbor.hpp"
+#include "local/simd.hpp"
+#include "mtp/contraction.hpp"
+#include "mtp/moments.hpp"
+#include "mtp/potential.hpp"
+#include "mtp/radial.hpp"
 
+namespace alflow {
+
+// Where results go. Forces and virials are added to what is there, all else is written.
 struct Output {
-  double* energies;   // (atoms)
-  double* forces;     // (atoms, 3) or null
-  double* virials;    // (structures, 3, 3) sum of r_ij ⊗ ∂V_i/∂r_ij, or null; comes with forces
-  double* basis;      // (atoms, B) or null
-  double* gradients;  // (atoms, parameters) or null
-  double* min_distances;  // (structures)
-  const double* grade_matrix;  // (parameters, rank)
-  int rank;
-  double* grades;  // (atoms) largest magnitude in gradient · grade_matrix, infinite where that is no number; or null
+  double* energies;                      // (atoms)
+  double* forces = nullptr;              // (atoms and ghosts, 3) or null
+  double* virials = nullptr;             // (structures, 3, 3) sum of r_ij ⊗ ∂V_i/∂r_ij; comes with forces
+  double* basis = nullptr;               // (atoms, B) or null
+  double* gradients = nullptr;           // (atoms, parameters) or null
+  const double* grade_matrix = nullptr;  // (parameters, rank)
+  int rank = 0;
+  double* grades = nullptr;  // (atoms) largest magnitude in gradient · grade_matrix, infinite where that is no number; or null
 };
 
 namespace detail {
 
+template <NeighborSource Source>
 class BatchEvaluator {
  public:
-  BatchEvaluator(const Potential& p, const Structures& s, const NeighborList& list, const std::vector<int32_t>& structure_of)
-      : p_(p), s_(s), list_(list), structure_of_(structure_of), passes_(p), moments_(p.moment_count), adjoints_(p.moment_count),
-        dq_(p.chebyshev_count), row_(p.radial.size() / p.species_count + 1 + p.scalars.size()) {}
+  BatchEvaluator(const Potential& p, const Source& list)
+      : p_(p), list_(list), passes_(p), moments_(p.moment_count), adjoints_(p.moment_count), dq_(p.chebyshev_count),
+        row_(p.radial.size() / p.species_count + 1 + p.scalars.size()) {}
 
   // atoms: up to W atoms; unused lanes repeat the first one with no neighbours.
-  void run(const int32_t* atoms, int lanes, const Output& out, double* forces, double* virials) {
+  void run(const int32_t* atoms, int lanes, const Output& out) {
     atoms_ = atoms;
     lanes_ = lanes;
     with_rows_ = out.gradients || out.grades;
@@ -49,9 +53,9 @@ class BatchEvaluator {
     sum_moments();
     contract(p_, moments_.data());
     write_basis(out);
-    if (!forces && !with_rows_) return;
+    if (!out.forces && !with_rows_) return;
     contract_adjoint(p_, moments_.data(), adjoints_.data());
-    backward(forces, virials);
+    backward(out.forces, out.virials);
     if (!with_rows_) return;
     fill_rows();
     if (out.gradients) write_gradients(out.gradients);
@@ -100,13 +104,14 @@ class BatchEvaluator {
       const double* coefficients[W] = {};
       if (p_.species_count > 1)
         for (int l = 0; l < W; ++l)
-          coefficients[l] = p_.radial_of(s_.types[atoms_[l < lanes_ ? l : 0]], neighbor_type_[std::size_t(n) * W + l]);
+          coefficients[l] = p_.radial_of(list_.type(atoms_[l < lanes_ ? l : 0]), neighbor_type_[std::size_t(n) * W + l]);
       for (int mu = 0; mu < F; ++mu) {
         vec f{}, df{};
         for (int k = 0; k < K; ++k) {
           vec c;
           if (p_.species_count == 1) c = splat(p_.radial[mu * K + k]);
-          else for (int l = 0; l < W; ++l) c[l] = coefficients[l][mu * K + k];
+          else
+            for (int l = 0; l < W; ++l) c[l] = coefficients[l][mu * K + k];
           f += c * q[k];
           df += c * dq_[k];
         }
@@ -157,7 +162,7 @@ class BatchEvaluator {
     if (!forces) return;
     for (int l = 0; l < lanes_; ++l) {
       for (int i = 0; i < 3; ++i) forces[3 * atoms_[l] + i] += own[i][l];
-      for (int i = 0; i < 9; ++i) virials[9 * structure_of_[atoms_[l]] + i] += virial[i][l];
+      for (int i = 0; i < 9; ++i) virials[9 * list_.structure(atoms_[l]) + i] += virial[i][l];
     }
   }
 
@@ -195,7 +200,7 @@ class BatchEvaluator {
     vec energies{};
     for (std::size_t b = 0; b < B; ++b) energies += p_.moment_coefficients[b] * moments_[p_.scalars[b]];
     for (int l = 0; l < lanes_; ++l) {
-      out.energies[atoms_[l]] = p_.species_energies[s_.types[atoms_[l]]] + energies[l];
+      out.energies[atoms_[l]] = p_.species_energies[list_.type(atoms_[l])] + energies[l];
       if (out.basis)
         for (std::size_t b = 0; b < B; ++b) out.basis[std::size_t(atoms_[l]) * B + b] = moments_[p_.scalars[b]][l];
     }
@@ -209,7 +214,9 @@ class BatchEvaluator {
     for (int32_t scalar : p_.scalars) *next++ = moments_[scalar];
   }
 
-  struct Part { int parameter, count; };
+  struct Part {
+    int parameter, count;
+  };
   std::array<Part, 3> parts_of_row(int type) const {
     const int radial = int(p_.radial.size()), of_center = radial / p_.species_count;
     return {{{type * of_center, of_center}, {radial + type, 1}, {radial + p_.species_count, int(p_.scalars.size())}}};
@@ -220,7 +227,7 @@ class BatchEvaluator {
       double* row = gradients + std::size_t(atoms_[l]) * p_.parameter_count();
       std::fill(row, row + p_.radial.size() + p_.species_count, 0.0);
       const vec* value = row_.data();
-      for (const Part& part : parts_of_row(s_.types[atoms_[l]]))
+      for (const Part& part : parts_of_row(list_.type(atoms_[l])))
         for (int i = 0; i < part.count; ++i) row[part.parameter + i] = (*value++)[l];
     }
   }
@@ -228,12 +235,12 @@ class BatchEvaluator {
   void write_grades(const Output& out) {
     for (int type = 0; type < p_.species_count; ++type) {
       bool any = false;
-      for (int l = 0; l < lanes_; ++l) any = any || s_.types[atoms_[l]] == type;
+      for (int l = 0; l < lanes_; ++l) any = any || list_.type(atoms_[l]) == type;
       if (!any) continue;
       vec grade{}, sum{};
       for_runs<8>(out.rank, [&]<int J>(int column) { grade_columns<J>(type, out, column, grade, sum); });
       for (int l = 0; l < lanes_; ++l)
-        if (s_.types[atoms_[l]] == type)
+        if (list_.type(atoms_[l]) == type)
           out.grades[atoms_[l]] = std::isfinite(sum[l]) ? grade[l] : std::numeric_limits<double>::infinity();
     }
   }
@@ -255,9 +262,7 @@ class BatchEvaluator {
   }
 
   const Potential& p_;
-  const Structures& s_;
-  const NeighborList& list_;
-  const std::vector<int32_t>& structure_of_;
+  const Source& list_;
   const int32_t* atoms_ = nullptr;
   int lanes_ = 0, count_ = 0;
   bool with_rows_ = false;
@@ -269,60 +274,4 @@ class BatchEvaluator {
 
 }  // namespace detail
 
-// Fills `out`, whose arrays must be zero where sums are written (forces, virials). Threads take contiguous ranges of atoms, so that
-// the result is the same for the same number of threads. `kept`, if any, is the Verlet list of a single structure.
-inline void evaluate(const Potential& p, const Structures& s, int threads, VerletList* kept, const Output& out) {
-  constexpr int64_t block = 128;  // atoms whose neighbours are kept at a time: they fit into the second-level cache
-  const int64_t atoms = s.offsets[s.count];
-  std::vector<int32_t> structure_of(atoms);
-  for (int i = 0; i < s.count; ++i) std::fill(structure_of.begin() + s.offsets[i], structure_of.begin() + s.offsets[i + 1], i);
-
-  if (kept) kept->update(s, p.cutoff);
-  threads = int(std::max<int64_t>(1, std::min<int64_t>(threads, atoms / block)));
-  const auto share = [&](int t) { return t == threads ? atoms : atoms * t / threads / W * W; };  // where a thread begins
-  std::vector<std::vector<double>> forces(threads), virials(threads), distances(threads);
-  std::vector<std::exception_ptr> errors(threads);
-  const auto work = [&](int t) {
-    try {
-      double* f = out.forces;
-      double* v = out.virials;
-      if (t > 0 && out.forces) {
-        forces[t].assign(3 * atoms, 0.0);
-        virials[t].assign(9 * s.count, 0.0);
-        f = forces[t].data();
-        v = virials[t].data();
-      }
-      NeighborList list(s, p.cutoff, kept);
-      detail::BatchEvaluator evaluator(p, s, list, structure_of);
-      std::vector<int32_t> order;
-      for (int64_t begin = share(t), end; begin < share(t + 1); begin = end) {
-        end = std::min(begin + block, share(t + 1));
-        list.find(begin, end);
-        // Atoms with like numbers of neighbours share a batch.
-        order.resize(end - begin);
-        std::iota(order.begin(), order.end(), int32_t(begin));
-        std::stable_sort(order.begin(), order.end(), [&](int32_t i, int32_t j) {
-          if (out.grades && s.types[i] != s.types[j]) return s.types[i] < s.types[j];  // grades are computed species by species
-          return list.count(i) < list.count(j);
-        });
-        for (int64_t i = 0; i < end - begin; i += W)
-          evaluator.run(order.data() + i, int(std::min<int64_t>(W, end - begin - i)), out, f, v);
-      }
-      for (int i = 0; i < s.count; ++i) distances[t].push_back(list.min_distance(i));
-    } catch (...) {
-      errors[t] = std::current_exception();
-    }
-  };
-  if (threads == 1) work(0);
-  else ThreadCrew::run(threads, work);
-  for (auto& error : errors)
-    if (error) std::rethrow_exception(error);
-  for (int t = 1; t < threads && out.forces; ++t) {
-    for (int64_t i = 0; i < 3 * atoms; ++i) out.forces[i] += forces[t][i];
-    for (int64_t i = 0; i < 9 * s.count; ++i) out.virials[i] += virials[t][i];
-  }
-  for (int i = 0; i < s.count; ++i) {
-    out.min_distances[i] = distances[0][i];
-    for (int t = 1; t < threads; ++t) out.min_distances[i] = std::min(out.min_distances[i], distances[t][i]);
-  }
-}
+}  // namespace alflow

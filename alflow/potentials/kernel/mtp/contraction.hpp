@@ -1,7 +1,9 @@
 // The contraction table, m[out] += factor * m[left] * m[right], and its adjoint; for vectors of atoms and for one atom.
 #pragma once
 
-#include "potential.hpp"
+#include "mtp/potential.hpp"
+
+namespace alflow {
 
 // Moments behind the basic ones must be zero.
 template <class T>
@@ -28,3 +30,5 @@ inline void contract_adjoint(const Potential& p, const T* m, T* a) {
   }
   p.spread_sums(a, [](T& to, const T& from) { to += from; });
 }
+
+}  // namespace alflow

@@ -9,7 +9,9 @@
 #include <utility>
 #include <vector>
 
-#include "neighbors.hpp"
+#include "local/neighbors.hpp"
+
+namespace alflow {
 
 class VerletList {
  public:
@@ -51,7 +53,9 @@ class VerletList {
 
  private:
   using Image = std::array<int32_t, 3>;  // how many cell vectors away
-  struct Candidate { int32_t atom, image; };
+  struct Candidate {
+    int32_t atom, image;
+  };
 
   // A pair at r was at r₀ = (r - δ_j + δ_i) F⁻¹, where F carries the old cell into the new one and δ are the moves beyond that. With
   // |r F⁻¹| ≤ |r| / (1 - |F - I|) it was among the candidates if r₀ cannot have been beyond cutoff + skin.
@@ -128,3 +132,5 @@ class VerletList {
   std::vector<Image> images_;
   std::vector<detail::Vec3> shifts_;  // of the images, by the present cell
 };
+
+}  // namespace alflow

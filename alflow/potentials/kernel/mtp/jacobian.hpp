@@ -16,11 +16,13 @@
 #include <array>
 #include <cmath>
 
-#include "contraction.hpp"
-#include "neighbor_list.hpp"
-#include "potential.hpp"
-#include "radial.hpp"
-#include "simd.hpp"
+#include "local/neighbor_list.hpp"
+#include "local/simd.hpp"
+#include "mtp/contraction.hpp"
+#include "mtp/potential.hpp"
+#include "mtp/radial.hpp"
+
+namespace alflow {
 
 namespace detail {
 
@@ -38,7 +40,9 @@ inline double sum_of_lanes(vec v) {
 inline int registers(int count) { return (count + FW - 1) / FW; }
 
 template <class T>
-float* floats(T& x) { return reinterpret_cast<float*>(&x); }
+float* floats(T& x) {
+  return reinterpret_cast<float*>(&x);
+}
 
 // Calls body with the number of registers as a compile-time constant.
 template <class Body>
@@ -103,7 +107,10 @@ class NeighborhoodJacobian {
   }
 
  private:
-  struct Summed { int monomial, mu, basic; };  // a moment that is summed over neighbours
+  // A moment that is summed over neighbours.
+  struct Summed {
+    int monomial, mu, basic;
+  };
 
   fvec* radial_row(int64_t row, int pair) {
     return &radial_rows_[(std::size_t(row) * p_.species_count * p_.species_count + pair) * width_];
@@ -153,14 +160,18 @@ class NeighborhoodJacobian {
         for (int k = 0; k < K; ++k) {
           vec c{};
           if (p_.species_count == 1) c = splat(p_.radial[mu * K + k]);
-          else for (int l = 0; l < W; ++l) c[l] = p_.radial_of(type, type_of(b * W + l))[mu * K + k];
+          else
+            for (int l = 0; l < W; ++l) c[l] = p_.radial_of(type, type_of(b * W + l))[mu * K + k];
           f += c * q[k];
           df += c * dq[k];
         }
         f_[b * F + mu] = f;
         df_[b * F + mu] = df;
       }
-      for (int k = 0; k < K; ++k) { q[k] *= p_.scaling; dq[k] *= p_.scaling; }  // now ∂f/∂c and its slope
+      for (int k = 0; k < K; ++k) {  // now ∂f/∂c and its slope
+        q[k] *= p_.scaling;
+        dq[k] *= p_.scaling;
+      }
       for (int i = 0; i < X; ++i) monomial(u, inverse, i, &monomials_[std::size_t(b) * X], &gradients_[std::size_t(b) * X * 3]);
     }
   }
@@ -227,7 +238,7 @@ class NeighborhoodJacobian {
 
   void contract() {
     std::fill(moments_.begin() + p_.basic_count, moments_.end(), 0.0);
-    ::contract(p_, moments_.data());
+    alflow::contract(p_, moments_.data());
     contract_adjoint(p_, moments_.data(), adjoints_.data());
     std::copy(moments_.begin(), moments_.end(), float_moments_.begin());
   }
@@ -365,7 +376,8 @@ class NeighborhoodJacobian {
       for (int mu = 0; mu < p_.radial_count; ++mu) {
         if (a + b + c > p_.families[mu].rank) continue;
         const int from = std::max(begin * FW, mu * K), to = std::min((begin + R) * FW, (mu + 1) * K);
-        if (from < to) std::copy(moments + from - mu * K, moments + to - mu * K, floats(tangent_[p_.moment(mu, a, b, c)]) + from - begin * FW);
+        if (from < to)
+          std::copy(moments + from - mu * K, moments + to - mu * K, floats(tangent_[p_.moment(mu, a, b, c)]) + from - begin * FW);
       }
     }
     contract_tangents<R>();
@@ -458,3 +470,5 @@ inline void jacobian(const Potential& p, const Structures& s, double* out) {
     column += 7 + 3 * atoms;
   }
 }
+
+}  // namespace alflow
