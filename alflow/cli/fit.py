@@ -44,11 +44,13 @@ def fit(
     Example: alflow fit train.extxyz --level 16 --cutoff 5.2 --test test.extxyz -o pot.mtp
     """
     from alflow.potentials import FitSettings, evaluate_errors, write_potential
+    from alflow.potentials.files import check_suffix
     from alflow.potentials.mtp import MTPSettings, read_mtp
     from alflow.potentials.mtp import fit as fit_potential
     from alflow.structures.files import read_structures
 
     check_writable(output)
+    check_suffix(output, "mtp")
     symbols = parse_species(species)
     initial = read_mtp(start, symbols) if start else None
     symbols = list(initial.species) if initial else symbols

@@ -43,15 +43,25 @@ def write_potential(path: str | Path, potential: Potential) -> None:
         If the ending of the name is not that of the potential's kind, or the file cannot be written.
     """
     path = Path(path)
-    suffixes = POTENTIALS.get(potential.kind).suffixes
-    if path.suffix not in suffixes:
-        raise InputError(f"{path}: a potential of kind {potential.kind!r} is written to a {suffixes[0]} file")
+    check_suffix(path, potential.kind)
     beside = path.with_name(f".{path.name}.{os.getpid()}")
     try:
         beside.write_bytes(potential.to_bytes())
         beside.replace(path)
     except OSError as error:
         raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+
+
+def check_suffix(path: Path, kind: str) -> None:
+    """Refuse a name that a potential of this kind is not written to, before the work is done.
+
+    Raises
+    ------
+    InputError
+    """
+    suffixes = POTENTIALS.get(kind).suffixes
+    if path.suffix not in suffixes:
+        raise InputError(f"{path}: a potential of kind {kind!r} is written to a {suffixes[0]} file")
 
 
 def _kind_by_suffix(path: Path) -> PotentialKind:

@@ -253,6 +253,7 @@ WRONG_COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "odd level": (("fit", "good.extxyz", "-o", "{out}", "--level", "7"), ("level", "7")),
     "no element": ((*FIT, "good.extxyz", "--species", "Cu,Qx"), ("--species", "Qx")),
     "no folder": (("fit", "good.extxyz", "-o", "no/pot.mtp"), ("no/pot.mtp", "does not exist")),
+    "potential of another name": (("fit", "good.extxyz", "-o", "{out}"), ("is written to a .mtp file",)),
     "no such potential": (("evaluate", "no.mtp", "good.extxyz"), ("no.mtp",)),
     "potential cut off": (("evaluate", "cut.mtp", "good.extxyz"), ("cut.mtp",)),
     "empty potential": (("evaluate", "empty.mtp", "good.extxyz"), ("empty.mtp",)),
