@@ -46,7 +46,7 @@ INSTRUCTIONS = {
 }
 """Of the builds, as in CMakeLists.txt."""
 CHAINS = 14
-"""Sums that do not wait for each other; with the factor they fill the sixteen registers that every build has."""
+"""Independent sums; with the factor they fill the sixteen registers that every build has."""
 PEAK_LOOP = """
 typedef double vec __attribute__((vector_size(LANES * sizeof(double))));
 double loop(long count) {

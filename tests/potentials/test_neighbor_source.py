@@ -1,4 +1,4 @@
-"""Neighbors that come from another program, with ghosts, as LAMMPS has them, give what the own search gives."""
+"""Neighbors that come from another program, with ghosts as in LAMMPS, give what the own search gives."""
 
 from __future__ import annotations
 
