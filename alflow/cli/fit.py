@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -57,7 +57,7 @@ def fit(
     structures = read_structures(train, labelled=True, species=symbols)
     symbols = symbols or sorted({symbol for atoms in structures for symbol in atoms.symbols})
     tests = read_structures(test, labelled=True, species=symbols) if test else []
-    given = {
+    given: dict[str, Any] = {
         "energy_weight": energy_weight,
         "force_weight": force_weight,
         "stress_weight": stress_weight,
