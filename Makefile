@@ -1,9 +1,9 @@
 # Needs Python 3.11 to 3.13, a C++ compiler and make; everything else goes into .venv.
 PYTHON ?= python3
 BIN := .venv/bin
-SOURCES := pyproject.toml CMakeLists.txt $(wildcard alflow/potentials/kernel/*.cpp alflow/potentials/kernel/*.hpp)
+SOURCES := pyproject.toml CMakeLists.txt $(wildcard alflow/potentials/kernel/*.cpp alflow/potentials/kernel/*/*.hpp)
 
-.PHONY: install install-dev demo test lint docs
+.PHONY: install install-dev demo test lint docs sanitize
 
 install: .venv/installed
 install-dev: .venv/installed-dev
@@ -31,3 +31,17 @@ lint: install-dev
 
 docs: install-dev
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet
+
+# The kernel's tests with builds of it that check their own memory accesses and arithmetic.
+SANITIZE := build/sanitize
+SANITIZED := kernel kernel_fuzz neighbor_source reference_vectors calculator
+sanitize: install-dev
+	test -x $(SANITIZE)/venv/bin/cmake || $(PYTHON) -m venv $(SANITIZE)/venv
+	$(SANITIZE)/venv/bin/pip install --quiet --disable-pip-version-check nanobind cmake
+	$(SANITIZE)/venv/bin/cmake -S . -B $(SANITIZE)/kernel -DSANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
+	  -DCMAKE_CXX_COMPILER=$(CXX) \
+	  -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python -Dnanobind_DIR=$$($(SANITIZE)/venv/bin/python -m nanobind --cmake_dir)
+	$(SANITIZE)/venv/bin/cmake --build $(SANITIZE)/kernel --parallel 2
+	ALFLOW_KERNEL_FOLDER=$(CURDIR)/$(SANITIZE)/kernel ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
+	  LD_PRELOAD="$$($(CXX) -print-file-name=libasan.so) $$($(CXX) -print-file-name=libstdc++.so)" \
+	  $(BIN)/python -m pytest -q -p no:cacheprovider $(addprefix tests/potentials/test_,$(addsuffix .py,$(SANITIZED)))

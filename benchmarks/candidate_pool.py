@@ -24,11 +24,11 @@ import psutil
 from database import disk_MB, memory_MB, server_process
 
 from alflow.campaign.file import parse_campaign
+from alflow.states import CandidateState
 from alflow.store import Store
-from alflow.store.candidates import RELAXED, WAITING
 from alflow.store.embedded import EmbeddedDatabase
-from workflows.hull_screening.gathering import documents
 from workflows.hull_screening.schema import Screening
+from workflows.hull_screening.sources import documents
 from workflows.launchpad import open_launchpad
 from workflows.local import work
 from workflows.recovery import recover
@@ -124,9 +124,9 @@ def _divide(store: Store, config: Screening, size: int, watch: Stopwatch) -> Non
     sample = config.screen.first_sample
     with watch("sample of 500 that wait, per candidate of it", REPEATS * sample):
         for _ in range(REPEATS):
-            assert len(store.candidates.ids(NAME, 0, WAITING, limit=sample)) == sample
+            assert len(store.candidates.ids(NAME, 0, CandidateState.WAITING, limit=sample)) == sample
     with watch("all that wait", size):
-        members = store.candidates.ids(NAME, 0, WAITING)
+        members = store.candidates.ids(NAME, 0, CandidateState.WAITING)
     with watch("make chunks", size):
         count = -(-len(members) // config.screen.chunk)
         store.chunks.create(NAME, size, [members[number::count] for number in range(count)])
@@ -134,10 +134,16 @@ def _divide(store: Store, config: Screening, size: int, watch: Stopwatch) -> Non
 
 def _relax(store: Store, config: Screening, watch: Stopwatch) -> None:
     """What a worker of a round does but for the relaxation, with one chunk."""
-    members = store.candidates.ids(NAME, 0, WAITING, limit=config.screen.chunk)
+    members = store.candidates.ids(NAME, 0, CandidateState.WAITING, limit=config.screen.chunk)
     with watch("read a chunk", len(members)):
         candidates = store.candidates.get(members)
-    facts = {"state": RELAXED, "version": 1, "round": 1, "extrapolation_grade": 1.5, "energies.0": -3.0}
+    facts = {
+        "state": CandidateState.RELAXED,
+        "version": 1,
+        "round": 1,
+        "extrapolation_grade": 1.5,
+        "energies.0": -3.0,
+    }
     with watch("write its results", len(members)):
         store.candidates.write(
             (candidate["_id"], facts | {"atoms": candidate["atoms"]}) for candidate in candidates
@@ -147,9 +153,9 @@ def _relax(store: Store, config: Screening, watch: Stopwatch) -> None:
 def _look(store: Store, size: int, watch: Stopwatch) -> None:
     with watch("count stages and states", size):
         assert sum(store.candidates.counts(NAME)[0].values()) == size
-    relaxed = store.candidates.counts(NAME)[0][RELAXED]
+    relaxed = store.candidates.counts(NAME)[0][CandidateState.RELAXED]
     with watch("outdated ones, per relaxed candidate", relaxed):
-        assert len(store.candidates.ids(NAME, 0, RELAXED, version={"$lt": 2})) == relaxed
+        assert len(store.candidates.ids(NAME, 0, CandidateState.RELAXED, version={"$lt": 2})) == relaxed
     with watch("energies of a stage", size):
         assert len(store.candidates.energies(NAME, 0)[0]) == relaxed
 

@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 import yaml
 
+from alflow.states import CandidateState
 from alflow.store import Store
-from alflow.store.candidates import FINAL
 from alflow.store.embedded import EmbeddedDatabase
 from workflows.launchpad import open_launchpad
 
@@ -52,7 +52,7 @@ def number_of(candidate: dict[str, Any]) -> int:
 def hull_report(store: Store, true: dict[str, np.ndarray]) -> Iterator[str]:
     """Whether the hulls are the same: compositions, energies, and crystals among those of the true hull."""
     last = len(store.campaigns.config("screening").stages)
-    stable = list(store.candidates.find("screening", state=FINAL, above_hull=0))
+    stable = list(store.candidates.find("screening", state=CandidateState.FINAL, above_hull=0))
     own = {tuple(np.round(c["fractions"], 9)): c for c in stable}
     on_hull = np.flatnonzero(true["distances"] < SAME_EV / 100)
     compositions = {tuple(np.round(row, 9)) for row in true["compositions"][on_hull]}

@@ -39,16 +39,24 @@ from alflow.simulation.settings import Ensemble
 ELEMENTS = ["Mo", "Nb", "Ta"]
 ENSEMBLES: list[Ensemble] = ["nve", "nvt", "npt"]
 MODES: list[Mode] = ["neighborhood", "configuration"]
-FMA_LOOP = """
-typedef double vec __attribute__((vector_size(64)));
+INSTRUCTIONS = {
+    "baseline": [],
+    "avx2": ["-mavx2", "-mfma"],
+    "avx512": ["-mavx512f", "-mfma", "-mprefer-vector-width=512"],
+}
+"""Of the builds, as in CMakeLists.txt."""
+CHAINS = 14
+"""Independent sums; with the factor they fill the sixteen registers that every build has."""
+PEAK_LOOP = """
+typedef double vec __attribute__((vector_size(LANES * sizeof(double))));
 double loop(long count) {
-  vec x[12], y = {};
+  vec x[CHAINS], y = {};
   y += 1e-9;
-  for (int j = 0; j < 12; ++j) x[j] = y + j;
+  for (int j = 0; j < CHAINS; ++j) x[j] = y + j;
   for (long i = 0; i < count; ++i)
-    for (int j = 0; j < 12; ++j) x[j] = x[j] * y + y;
+    for (int j = 0; j < CHAINS; ++j) x[j] = x[j] * y + y;
   double sum = 0;
-  for (int j = 0; j < 12; ++j) sum += x[j][0];
+  for (int j = 0; j < CHAINS; ++j) sum += x[j][0];
   return sum;
 }
 """
@@ -102,7 +110,7 @@ def with_motep(potential: MomentTensorPotential, atoms: Atoms) -> Callable[[], o
 
 
 def operations(potential: MomentTensorPotential, atoms: Atoms) -> float:
-    """Floating-point operations an atom for energy, forces and stress, as the tables ask for them.
+    """Floating-point operations per atom for energy, forces and stress, as the tables ask for them.
 
     Neighbour list, loads, lanes without a neighbour and moments that the tables do not name count as nothing.
     """
@@ -118,21 +126,27 @@ def operations(potential: MomentTensorPotential, atoms: Atoms) -> float:
 
 
 def peak_rate() -> float:
-    """Multiplications and additions a second that this core can do, by a loop of nothing else, flop/s."""
+    """Multiplications and additions per second by a loop of nothing else, flop/s.
+
+    The loop has the instructions and the vector length of the kernel's build, so that this is the peak of the
+    core as far as the build can use it.
+    """
     with TemporaryDirectory() as folder:
         source, library = Path(folder) / "peak.c", Path(folder) / "peak.so"
-        source.write_text(FMA_LOOP)
-        subprocess.run(["cc", "-O3", "-march=native", "-shared", "-fPIC", source, "-o", library], check=True)
+        source.write_text(PEAK_LOOP)
+        flags = ["-O3", "-ffp-contract=fast", *INSTRUCTIONS[kernel.build_name]]
+        flags += [f"-DLANES={kernel.lanes}", f"-DCHAINS={CHAINS}", "-shared", "-fPIC"]
+        subprocess.run(["cc", *flags, source, "-o", library], check=True)
         loop = ctypes.CDLL(str(library)).loop
     loop.restype = ctypes.c_double
     count = 5_000_000
-    return 2 * 8 * 12 * count / min(seconds([lambda: loop(ctypes.c_long(count))] * 5, 1))
+    return 2 * kernel.lanes * CHAINS * count / min(seconds([lambda: loop(ctypes.c_long(count))] * 5, 1))
 
 
 def peers(runs: int) -> None:
-    """Large cells of one to three species; of one, also the part of the core's peak."""
+    """Large cells of one to three species, and the share of the core's peak."""
     peak = peak_rate()
-    print(f"peak of the core {peak / 1e9:.1f} Gflop/s\n")
+    print(f"peak of the core by {kernel.build_name} instructions {peak / 1e9:.1f} Gflop/s\n")
     print("| species | level | alflow, µs per atom | motep, µs per atom | ratio | of the peak |")
     print("|---|---|---|---|---|---|")
     cases = [(1, level) for level in (8, 12, 16, 20, 24)] + [(2, 16), (3, 16)]
@@ -206,13 +220,13 @@ def dynamics(runs: int) -> None:
     }
     works |= {f"run_md, {ensemble}": partial(run, ensemble) for ensemble in ENSEMBLES}
     times = seconds(list(works.values()), runs)
-    print("\n| 128 atoms, level 16, with grades | µs a step | ratio |\n|---|---|---|")
+    print("\n| 128 atoms, level 16, with grades | µs per step | ratio |\n|---|---|---|")
     for name, time_s in zip(works, times, strict=True):
         print(f"| {name} | {time_s / steps * 1e6:.0f} | {time_s / times[0]:.2f} |")
 
 
 def sizes() -> None:
-    """Time and memory an atom from a thousand to a million atoms."""
+    """Time and memory per atom from a thousand to a million atoms."""
     potential = random_potential()
     print("\n| atoms | µs per atom | kB per atom, beyond the structure |\n|---|---|---|")
     for repeat in (8, 17, 37, 80):

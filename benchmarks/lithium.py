@@ -35,14 +35,16 @@ from alflow.campaign.file import load_campaign
 from alflow.cli.database_options import campaign_folder, connected
 from alflow.potentials import PotentialCalculator
 from alflow.potentials.errors import Errors, evaluate_errors
-from alflow.potentials.mtp import KIND, MomentTensorPotential, mtp_from_text
-from alflow.report import ReportData, gather
+from alflow.potentials.mtp import KIND
+from alflow.potentials.protocol import Potential
+from alflow.results import CampaignRecord, read_campaign
 from alflow.simulation import MDSettings, run_md
 from alflow.simulation.trajectory import cut_trajectory
 from alflow.structures.starting import starting_structures
 from qm_interfaces import get_interface
 from workflows.active_learning.schema import ActiveLearning
 from workflows.tasks.explore import calculator
+from workflows.training import read_potential
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "li_300K.yaml"
 NVT = MDSettings(temperature_K=300.0, steps=40_000)
@@ -59,9 +61,9 @@ class Finished:
     """A campaign that ran to its end: the last potential with its active set; all by number of labels."""
 
     config: ActiveLearning
-    data: ReportData
+    data: CampaignRecord
     calculator: PotentialCalculator
-    potentials: dict[int, MomentTensorPotential]
+    potentials: dict[int, Potential]
 
 
 def campaign(
@@ -91,12 +93,10 @@ def campaign(
         subprocess.run([*command, "--workers", str(threads())], check=True, stdout=subprocess.DEVNULL)
     with connected(str(file), None, None) as connection:
         store, config = connection.store, load_campaign(file)
-        data = gather(store, config.name)
+        data = read_campaign(store, config.name, "active learning")
         potentials = {
-            version.labels: mtp_from_text(
-                store.potentials.mtp(config.name, version.version), config.species, ""
-            )
-            for version in data.versions
+            version["label_count"]: read_potential(store, config.name, config.species, version["version"])
+            for version in store.potentials.history(config.name)
         }
         return Finished(config, data, calculator(store, config), potentials)
 
@@ -159,9 +159,7 @@ def threads() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def fit_to(
-    frames: Sequence[Atoms], config: ActiveLearning, start: MomentTensorPotential | None
-) -> MomentTensorPotential:
+def fit_to(frames: Sequence[Atoms], config: ActiveLearning, start: Potential | None) -> Potential:
     """A potential of the campaign's form, fitted and refitted as the campaign does."""
     return KIND.fit(
         frames,
@@ -173,7 +171,7 @@ def fit_to(
     ).potential
 
 
-def steps_of_calls(data: ReportData) -> list[int]:
+def steps_of_calls(data: CampaignRecord) -> list[int]:
     """The MD step at which each QM call was made, failed ones too; the displaced crystals count as step 0."""
     return sorted(label.step or 0 for label in data.labels)
 
@@ -240,7 +238,7 @@ def show_calls(folder: Path) -> None:
         [" | ".join(str(np.sum(steps <= 1000 * end)) for end in (0, *ends_ps))],
     )
     seconds = (data.ended - data.began).total_seconds() if data.ended else np.nan
-    pauses = sum(1 for version in data.versions) - 1
+    pauses = len(shipped.potentials) - 1
     print(f"\n{data.state}: {data.reason}; {data.rounds} rounds, {pauses} refits, {seconds:.0f} s")
     check = check_frames(folder)
     table(f"potential | {ERRORS_HEAD}", [f"final | {errors_row(errors_of(shipped, check))}"])

@@ -39,29 +39,32 @@ def default(field: FieldInfo) -> str:
     return f"`{yaml.safe_dump(field.default, default_flow_style=True).removesuffix('...' + chr(10)).strip()}`"
 
 
-def tables(model: type[BaseModel], path: str, kind: str = "") -> list[str]:
-    """The table of a section, then those of the sections in it; of several kinds, one of each."""
-    title = f"`{path}`" if path else "Top level"
-    lines = [
-        "",
-        f"## {title}" + (f" of kind `{kind}`" if kind else ""),
-        "",
-        (model.__doc__ or "").strip(),
-        "",
-    ]
+def tables(
+    model: type[BaseModel], path: str, kind: str = "", shown: dict[type[BaseModel], str] | None = None
+) -> list[str]:
+    """The table of a section, then those of the sections in it; of several kinds, one of each.
+
+    A section that several others have is shown once.
+    """
+    shown = {} if shown is None else shown
+    title = (f"`{path}`" if path else "Top level") + (f" of kind `{kind}`" if kind else "")
+    shown[model] = title
+    lines = ["", f"## {title}", "", (model.__doc__ or "").strip(), ""]
     lines += ["| key | default | bounds | meaning |", "|---|---|---|---|"]
     inner: list[str] = []
     for name, field in model.model_fields.items():
-        shown = field.alias or name
-        lines.append(f"| `{shown}` | {default(field)} | {bounds(field)} | {field.description} |")
+        key = field.alias or name
+        lines.append(f"| `{key}` | {default(field)} | {bounds(field)} | {field.description} |")
         many = "[]" if str(field.annotation).startswith("list") else ""
-        place = f"{path}.{shown}{many}" if path else f"{shown}{many}"
+        place = f"{path}.{key}{many}" if path else f"{key}{many}"
         by_kind = kinds_of(field)
         if by_kind is not None:
             for one, section in by_kind.schemas().items():
-                inner += tables(section, place, one)
-        elif (section_type := section_of(field)) is not None:
-            inner += tables(section_type, place)
+                inner += tables(section, place, one, shown)
+        elif (section_type := section_of(field)) in shown:
+            lines[-1] = f"{lines[-1].removesuffix(' |')}; see {shown[section_type]} |"
+        elif section_type is not None:
+            inner += tables(section_type, place, shown=shown)
     return lines + inner
 
 

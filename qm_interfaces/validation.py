@@ -19,7 +19,7 @@ VOLUME_SCALE_FLOOR = 0.1  # of its logarithm; campaigns explore, and young train
 class LabelLimits(BaseModel):
     """Limits beyond which a converged label is rejected, and not trained on.
 
-    They are wide on purpose, since extrapolative configurations are what is labelled. A periodic or isolated
+    They are wide on purpose, because campaigns label extrapolative configurations. A periodic or isolated
     system cannot push itself, so a net force is an error of the code.
     """
 

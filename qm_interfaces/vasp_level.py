@@ -168,7 +168,7 @@ def level_changes(requested: VaspInputs, used: VaspInputs) -> list[str]:
 
 
 def restore(requested: VaspInputs, folder: Path) -> None:
-    """Write the requested level again. Harmless corrections stay; VASP starts from the last orbitals or density."""
+    """Write the requested level again. Harmless corrections, last orbitals and density stay."""
     from pymatgen.io.vasp.inputs import Incar
 
     used = VaspInputs.read(folder)

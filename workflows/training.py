@@ -24,7 +24,7 @@ def refit(
     species: Sequence[str],
     form: PotentialSettings,
     settings: FitSettings,
-    mode: Mode,
+    mode: Mode = "neighborhood",
     stage: int = 0,
 ) -> bool:
     """Fit a new version to all finished labels, from the stage's last one; False if there is nothing new."""

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 EV_A3_IN_GPA = 160.21766208
+SHORT = 16  # characters of a cell that is not wrapped
 
 
 def print_json(data: Any) -> None:
@@ -51,7 +52,9 @@ def terminal_table(
     for index, column in enumerate(columns):
         values = [row[index] for row in rows]
         numeric = bool(values) and all(isinstance(value, int | float | None) for value in values)
-        table.add_column(column, justify="right" if numeric else "left")
+        words = [*column.split(), *(text for text in map(_text, values) if len(text) <= SHORT)]
+        widest = max(map(len, words), default=0)
+        table.add_column(column, justify="right" if numeric else "left", min_width=widest)
     for row in rows:
         texts = [_text(value) for value in row]
         # A reason may hold [brackets]: no markup.

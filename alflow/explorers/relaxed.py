@@ -13,6 +13,8 @@ from alflow.explorers.protocol import Host
 from alflow.simulation import BatchResult, Guards
 from alflow.simulation.distances import least_distance
 
+UNSHOWN = ("place", "positions", "cell")
+
 
 class State(StrEnum):
     """How the relaxation of a structure ended."""
@@ -54,13 +56,11 @@ class Relaxed:
     steps: int
 
     def atoms(self, start: Atoms, name: str) -> Atoms:
-        """The structure, with what is known of it in ``info``."""
+        """The structure, with what is known of it in ``info``; extended XYZ cannot hold an empty reason."""
         atoms: Atoms = start.copy()
         atoms.set_cell(self.cell)
         atoms.set_positions(self.positions, apply_constraint=False)
-        facts = {
-            key: value for key, value in asdict(self).items() if key not in ("positions", "cell", "place")
-        }
+        facts = {key: value for key, value in asdict(self).items() if key not in UNSHOWN and value != ""}
         atoms.info = {"name": name, **facts}
         return atoms
 

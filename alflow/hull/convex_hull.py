@@ -28,9 +28,8 @@ def formation_energies(fractions: ArrayLike, energies_eV: ArrayLike, references_
     references_eV : (species,)
         Per atom, of the elements.
     """
-    return np.asarray(energies_eV, dtype=float) - np.asarray(fractions, dtype=float) @ np.asarray(
-        references_eV
-    )
+    mixed_eV: NDArray[np.float64] = np.asarray(fractions, dtype=float) @ np.asarray(references_eV)
+    return np.asarray(energies_eV, dtype=float) - mixed_eV
 
 
 def element_energies(fractions: ArrayLike, energies_eV: ArrayLike) -> Array:
@@ -48,7 +47,7 @@ def element_energies(fractions: ArrayLike, energies_eV: ArrayLike) -> Array:
         raise InputError(
             f"species {missing[0] + 1} has no pure structure; the hull needs the energy of every element"
         )
-    return np.where(pure, energies_eV[:, None], np.inf).min(axis=0)
+    return np.asarray(np.where(pure, energies_eV[:, None], np.inf).min(axis=0))
 
 
 def hull_distances(fractions: ArrayLike, energies_eV: ArrayLike) -> Array:

@@ -76,7 +76,7 @@ class SeenCrystals:
         unit.set_cell(atoms.cell * (len(atoms) / atoms.cell.volume) ** (1 / 3), scale_atoms=True)
         basis = basis_functions(self._potential, [unit])
         phases = self._phases[self._potential.types_of(atoms.numbers)]
-        return np.sin(np.arcsinh(basis) @ self._projection + phases).mean(axis=0)
+        return np.asarray(np.sin(np.arcsinh(basis) @ self._projection + phases).mean(axis=0))
 
 
 def _near_cells(bins: NDArray[np.float64]) -> Iterator[tuple[int, ...]]:

@@ -37,7 +37,7 @@ def atomic_volumes_A3(
 def at_vegard_volume(atoms: Atoms, volumes_A3: Mapping[str, float], factor: float = 1.0) -> Atoms:
     """A copy with the volume that is the sum of its elements' (Vegard's law), times a factor."""
     volume_A3 = factor * sum(volumes_A3[symbol] for symbol in atoms.symbols)
-    scaled = atoms.copy()
+    scaled: Atoms = atoms.copy()
     scaled.set_cell(atoms.cell * (volume_A3 / atoms.cell.volume) ** (1 / 3), scale_atoms=True)
     return scaled
 

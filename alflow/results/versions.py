@@ -85,7 +85,7 @@ class VersionRecord:
     energy_rmse_eV_per_atom: float
     force_rmse_eV_A: float
     fit_s: float
-    kind: str = "mtp"
+    kind: str
     stage: int = 0
     unseen: ParitySet = field(default_factory=ParitySet.empty)
 

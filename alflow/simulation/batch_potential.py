@@ -58,9 +58,7 @@ class GradedPotential:
         If the active set belongs to another potential.
     """
 
-    def __init__(
-        self, potential: Potential, active_set: Grader | None = None, *, threads: int = 1
-    ) -> None:
+    def __init__(self, potential: Potential, active_set: Grader | None = None, *, threads: int = 1) -> None:
         if active_set is not None:
             active_set.check_belongs_to(potential)
         self.potential = potential

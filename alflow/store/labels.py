@@ -174,7 +174,7 @@ class Labels:
         self, label: ObjectId, token: str, reason: str, *, wall_time_s: float = 0.0, processor_s: float = 0.0
     ) -> bool:
         """Record a failed attempt of a running label, before the next; False if the lease was lost."""
-        _log.info("an attempt at label %s failed: %s", label, reason)
+        _log.warning("an attempt at label %s failed: %s", label, reason)
         spent = {"wall_time_s": wall_time_s, "processor_s": processor_s}
         return self.work.update(label, token, {"$push": {"failures": reason}, "$inc": {**ONE_MORE, **spent}})
 

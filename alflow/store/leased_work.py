@@ -161,6 +161,11 @@ def leased() -> Document:
     return {"lease.until": {"$gte": now()}}
 
 
+def is_own(lease: Mapping[str, Any] | None) -> bool:
+    """Whether this process took the lease."""
+    return lease is not None and (lease["host"], lease["pid"]) == (socket.gethostname(), os.getpid())
+
+
 def holder_is_gone(lease: Mapping[str, Any]) -> bool:
     """Whether the lease was taken on this host by a process that no longer exists."""
     if lease["host"] != socket.gethostname():

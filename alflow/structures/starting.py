@@ -85,7 +85,7 @@ def starting_structures(entries: Sequence[Structure], species: Sequence[str]) ->
 def _build(name: str, build: Build) -> Atoms:
     symbol = build.element + (build.second_element or "")
     try:
-        atoms = bulk(symbol, build.crystal, a=build.a_A, c=build.c_A, cubic=build.cubic)
+        atoms: Atoms = bulk(symbol, build.crystal, a=build.a_A, c=build.c_A, cubic=build.cubic)
     except (ValueError, KeyError, RuntimeError) as error:
         raise InputError(f"structure {name!r} cannot be built: {error}") from None
     atoms = atoms.repeat(build.repeat)

@@ -60,15 +60,8 @@ class Procedure:
         return {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
 
     def conclude(self, store: Store, config: RandomSampling, round_: int) -> None:
-        refit(
-            store,
-            config.name,
-            round_,
-            species=config.species,
-            form=config.potential,
-            settings=config.fit,
-            mode="neighborhood",
-        )
+        form, settings = config.potential, config.fit
+        refit(store, config.name, round_, species=config.species, form=form, settings=settings)
         if round_ + 1 == config.rounds:
             store.campaigns.end(config.name, CampaignState.FINISHED, f"{config.rounds} rounds are done")
         else:

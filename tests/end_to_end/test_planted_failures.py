@@ -21,8 +21,8 @@ from test_gaussian import OPTIONS, g16
 from test_vasp import FAKE, settings, worker
 
 from alflow.campaign.file import parse_campaign
+from alflow.states import LabelState
 from alflow.store import Store
-from alflow.store.labels import DONE, FAILED, REJECTED
 from qm_interfaces import QMResult, get_interface
 from workflows.launchpad import open_launchpad
 from workflows.local import ROLES, work
@@ -35,31 +35,31 @@ TIMES = 2  # each mode
 HANG_LIMIT_S = "2"
 
 VASP_ENDS = {
-    "right": DONE,
-    "zbrent": DONE,  # about moving atoms: nothing moves
-    "truncated-xml": DONE,
-    "edddav": DONE,
-    "unconverged-once": DONE,
-    "symmetry": DONE,
-    "shift": DONE,
-    "unconverged": FAILED,
-    "edddav-always": FAILED,
-    "crash": FAILED,
-    "silent": FAILED,
-    "truncated": FAILED,
-    "hang": FAILED,
-    "wrong-order": REJECTED,
-    "edit-incar": REJECTED,
-    "symmetry-always": REJECTED,
+    "right": LabelState.DONE,
+    "zbrent": LabelState.DONE,  # about moving atoms: nothing moves
+    "truncated-xml": LabelState.DONE,
+    "edddav": LabelState.DONE,
+    "unconverged-once": LabelState.DONE,
+    "symmetry": LabelState.DONE,
+    "shift": LabelState.DONE,
+    "unconverged": LabelState.FAILED,
+    "edddav-always": LabelState.FAILED,
+    "crash": LabelState.FAILED,
+    "silent": LabelState.FAILED,
+    "truncated": LabelState.FAILED,
+    "hang": LabelState.FAILED,
+    "wrong-order": LabelState.REJECTED,
+    "edit-incar": LabelState.REJECTED,
+    "symmetry-always": LabelState.REJECTED,
 }
 GAUSSIAN_ENDS = {
-    "right": DONE,
-    "unconverged-once": DONE,
-    "unconverged": FAILED,
-    "crash": FAILED,
-    "nothing": FAILED,
-    "truncated": FAILED,
-    "reordered": REJECTED,
+    "right": LabelState.DONE,
+    "unconverged-once": LabelState.DONE,
+    "unconverged": LabelState.FAILED,
+    "crash": LabelState.FAILED,
+    "nothing": LabelState.FAILED,
+    "truncated": LabelState.FAILED,
+    "reordered": LabelState.REJECTED,
 }
 
 
@@ -108,14 +108,14 @@ class Stage:
         assert [entry for entry in found if entry[1] != ends[entry[0]]] == []
         counts = Counter(mode for mode, _, _ in found)
         assert all(counts[mode] == TIMES for mode in ends if mode != "right")
-        assert all((label["reason"] is None) == (label["state"] == DONE) for label in labels)
+        assert all((label["reason"] is None) == (label["state"] == LabelState.DONE) for label in labels)
 
     def check_training_set(self, truth: Callable[[Atoms], tuple[float, np.ndarray]]) -> None:
         """All labels that are done were learned, and each has the energy and forces that are true."""
         latest = self.store.potentials.latest("c")
         assert latest is not None
         trained = self.store.potentials.label_ids(latest)
-        assert set(trained) == {label["_id"] for label in self.store.labels.find("c", state=DONE)}
+        assert set(trained) == {label["_id"] for label in self.store.labels.find("c", state=LabelState.DONE)}
         for atoms in self.store.labels.structures(trained):
             energy_eV, forces_eV_A = truth(atoms.copy())
             assert atoms.get_potential_energy() == pytest.approx(energy_eV, abs=1e-5)

@@ -41,8 +41,10 @@ COPPER: dict[str, Any] = {
     "qm": {"interface": "mock"},
 }
 MD = {"name": "warm", "structure": "fcc", "temperature_K": 300, "steps": 100, "timestep_fs": 2.0}
+RATTLE = {"name": "shake", "kind": "rattle", "structure": "fcc", "count": 30}
 CAMPAIGNS: dict[str, dict[str, Any]] = {
-    "explorer": COPPER | {"explorers": [{"name": "shake", "kind": "rattle", "structure": "fcc", "count": 30}]},
+    "explorer": COPPER
+    | {"explorers": [{"name": "shake", "kind": "rattle", "structure": "fcc", "count": 30}]},
     "potential": COPPER | {"potential": {"kind": "pair", "cutoff_A": 4.5}, "explorers": [MD]},
     "campaign": COPPER | {"kind": "random-sampling", "rounds": 2, "displacements": {"count": 3}},
     "qm": COPPER
@@ -53,7 +55,7 @@ pytest.importorskip("secantus", reason="needs the embedded database: pip install
 
 @pytest.fixture(scope="module")
 def environment(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """The environment of a Python where the plug-ins are installed: modules and their metadata on the path."""
+    """The environment of a Python where the plug-ins are installed: modules and metadata on the path."""
     folder = tmp_path_factory.mktemp("site-packages")
     for module in PLUGINS.glob("*.py"):
         shutil.copy(module, folder)

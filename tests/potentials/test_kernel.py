@@ -195,6 +195,20 @@ def test_old_and_new_verlet_lists_refuse_the_same():
             evaluate(potential(8), [atoms], neighbors=verlet_list)
 
 
+def test_a_folder_of_builds_is_the_one_that_is_used():
+    """The tests under sanitizers, which preload their library, would else pass with the ordinary builds."""
+    assert kernel.instrumented == ("libasan" in os.environ.get("LD_PRELOAD", ""))
+    for build in (b for b in kernel.BUILDS if kernel.supports(b)):
+        assert kernel.load(build).instrumented == kernel.instrumented
+
+
+def test_a_folder_without_builds_is_refused(tmp_path):
+    environment = {**os.environ, "ALFLOW_KERNEL_FOLDER": str(tmp_path)}
+    command = [sys.executable, "-c", "from alflow.potentials import kernel"]
+    result = subprocess.run(command, env=environment, capture_output=True, text=True, check=False)
+    assert f"ALFLOW_KERNEL_FOLDER is {str(tmp_path)!r}; it holds no build baseline" in result.stderr
+
+
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_threads_work_after_a_fork():
     code = (

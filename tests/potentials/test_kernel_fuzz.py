@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib import import_module
 
 import numpy as np
 import pytest
@@ -22,7 +21,7 @@ STEP = 1e-5
 
 @pytest.fixture(params=[build for build in kernel.BUILDS if kernel.supports(build)], scope="module")
 def build(request: pytest.FixtureRequest) -> Iterator[str]:
-    module = import_module(f"alflow.potentials.kernel._{request.param}")
+    module = kernel.load(request.param)
     with pytest.MonkeyPatch.context() as patch:
         for name in ("make_potential", "evaluate", "VerletList"):
             patch.setattr(kernel, name, getattr(module, name))

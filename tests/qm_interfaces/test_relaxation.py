@@ -17,6 +17,7 @@ from ase.optimize import LBFGS
 
 from alflow.potentials import FitSettings, PotentialCalculator
 from alflow.potentials.mtp import fit, write_mtp
+from alflow.potentials.mtp.settings import MTPSettings
 from qm_interfaces import (
     CodeFailed,
     LabelLimits,
@@ -110,7 +111,8 @@ def test_an_mtp_relaxes_as_by_ase(tmp_path: Path) -> None:
         atoms.calc = EMT()
         atoms.get_stress()
         structures.append(atoms)
-    fitted = fit(structures, species=["Cu"], level=4, cutoff_A=4.5, settings=FitSettings(max_iterations=20))
+    form = MTPSettings(level=4, cutoff_A=4.5)
+    fitted = fit(structures, species=["Cu"], form=form, settings=FitSettings(max_iterations=20))
     write_mtp(tmp_path / "cu.mtp", fitted.potential)
     options = {
         "calculator": "alflow.potentials.calculator.PotentialCalculator",

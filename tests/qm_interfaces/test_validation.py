@@ -97,7 +97,7 @@ def test_energy_outlier() -> None:
 def test_volume_outlier(scale: float, good_label: bool) -> None:
     atoms = ATOMS.copy()
     atoms.set_cell(atoms.cell.array * scale, scale_atoms=True)
-    limits = replace(LIMITS, min_distance_A=0.1)
+    limits = LIMITS.model_copy(update={"min_distance_A": 0.1})
     reasons = validate(atoms, good(atoms), limits, references(50))
     assert reasons == [] if good_label else "volume" in reasons[0]
     atoms.pbc = False

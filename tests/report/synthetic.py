@@ -118,6 +118,7 @@ def synthetic_report(runs: int = 1) -> ActiveLearningPage:
                 energy_rmse_eV_per_atom=0.0002 + 0.0001 * round_**0.5,
                 force_rmse_eV_A=0.008 + 0.002 * round_**0.5,
                 fit_s=3.0,
+                kind="mtp",
                 unseen=synthetic_parity(runs, error, round_),
             )
         )

@@ -12,12 +12,12 @@ from ase.build import bulk
 from alflow.hull import hull_distances
 from alflow.results import CampaignRecord, Cost
 from alflow.states import CampaignState, Dropped, LabelKind, Role
+from workflows.hull_screening.compounds import Compound
 from workflows.hull_screening.phase import Phase
 from workflows.hull_screening.results import (
     FINAL,
     POTENTIALS,
     TRAINING,
-    Compound,
     DropRecord,
     EnergySet,
     FinalRecord,

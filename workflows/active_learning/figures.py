@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import MaxNLocator
+from matplotlib.ticker import LogLocator, MaxNLocator
 
 from alflow.report.figures import BLUE, CYCLE, INK, PAPER, STYLE, new_figure, peaks, svg, thinned
 from alflow.results import LabelRecord, RunRecord
@@ -90,7 +90,9 @@ def grade_figure(runs: Sequence[RunRecord], gamma_save: float, gamma_break: floa
                 fontsize=8.5,
                 bbox={"facecolor": PAPER, "edgecolor": "none", "alpha": 0.75, "pad": 1},
             )
+        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
+        axes.yaxis.set_minor_formatter("")
     figure.axes[0].set_ylabel("extrapolation grade γ")
     return figure
 

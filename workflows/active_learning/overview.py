@@ -50,7 +50,8 @@ def _exploring(runs: Sequence[RunRecord], round_: int) -> str | None:
 
 def _row(run: RunRecord) -> list[Cell]:
     of = "" if run.whole is None else f" of {run.whole:.4g}"
-    remarks = [spoken_all(run.results), run.reason or ""]
+    single = {name: value for name, value in run.results.items() if not isinstance(value, list | dict)}
+    remarks = [spoken_all(single), run.reason or ""]
     return [
         run.name,
         str(run.state),

@@ -9,7 +9,7 @@ from math import gcd
 from ase import Atoms
 
 from alflow.errors import InputError
-from workflows.hull_screening.results import Compound
+from workflows.hull_screening.compounds import Compound
 
 SAME_ENERGY_EV = 1e-4
 """Per atom: relaxations of one crystal that begin in different cells may end so far apart."""

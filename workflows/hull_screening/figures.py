@@ -29,7 +29,8 @@ from alflow.report.figures import (
     svg,
 )
 from alflow.report.filters import with_subscripts
-from workflows.hull_screening.results import Compound, EnergySet, HullData, StageRecord
+from workflows.hull_screening.compounds import Compound
+from workflows.hull_screening.results import EnergySet, HullData, StageRecord
 
 DISTANCES = "viridis"
 SCATTERED = 20_000  # more points than that look the same and only make the file large

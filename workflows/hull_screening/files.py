@@ -13,8 +13,9 @@ from ase import Atoms
 from ase.build import sort
 
 from alflow.structures.files import write_structures
+from workflows.hull_screening.compounds import Compound
 from workflows.hull_screening.figures import hull_figure
-from workflows.hull_screening.results import Compound, HullData
+from workflows.hull_screening.results import HullData
 
 PNG_DPI = 200
 

@@ -16,6 +16,7 @@ from alflow.results import LabelRecord, read_campaign
 from alflow.results.wording import shared_and_own
 from alflow.states import CandidateState, ChunkTask, Dropped, LabelKind
 from alflow.store import Store
+from workflows.hull_screening.compounds import Compound
 from workflows.hull_screening.crystals import SYMMETRY_TOLERANCE_A, distinct, reduced_formula, space_group
 from workflows.hull_screening.phase import Phase
 from workflows.hull_screening.results import (
@@ -23,7 +24,6 @@ from workflows.hull_screening.results import (
     POTENTIALS,
     QM,
     TRAINING,
-    Compound,
     DropRecord,
     EnergySet,
     FinalRecord,

@@ -12,6 +12,7 @@ from alflow.explorers.registry import EXPLORERS
 from alflow.potentials import PotentialCalculator
 from alflow.states import Role, RunState
 from alflow.store import Store
+from alflow.store.leased_work import is_own
 from workflows.explorer_host import StoreHost
 from workflows.tasks.base import CampaignTask
 from workflows.training import read_active_set, read_potential
@@ -59,7 +60,7 @@ class ExploreTask(CampaignTask):
 
     def on_error(self, store: Store, message: str) -> None:
         run = store.explorers.get(self["campaign"], self["explorer"])
-        if run is not None and run["lease"] is not None:
+        if run is not None and is_own(run["lease"]):
             store.explorers.complete(run, self["round"], RunState.FAILED, message)
 
 

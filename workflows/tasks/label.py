@@ -19,6 +19,7 @@ from alflow.campaign.sections import QM
 from alflow.states import LabelState, Role
 from alflow.store import Store
 from alflow.store.cost import Meter
+from alflow.store.leased_work import is_own
 from alflow.store.retries import Tries
 from qm_interfaces import (
     CodeFailed,
@@ -71,7 +72,7 @@ class LabelTask(CampaignTask):
 
     def on_error(self, store: Store, message: str) -> None:
         label = store.labels.get(ObjectId(self["label"]))
-        if label["lease"] is not None:
+        if is_own(label["lease"]):
             store.labels.fail(label["_id"], label["lease"]["token"], message)
 
 

@@ -22,6 +22,7 @@ __all__ = [
     "evaluate",
     "instrumented",
     "jacobian",
+    "lanes",
     "load",
     "make_potential",
     "supports",
@@ -71,4 +72,6 @@ instrumented: bool = _kernel.instrumented
 VerletList = _kernel.VerletList
 evaluate = _kernel.evaluate
 jacobian = _kernel.jacobian
+lanes: int = _kernel.lanes
+"""Double-precision numbers of a register."""
 make_potential = _kernel.make_potential

@@ -108,6 +108,7 @@ NB_MODULE(KERNEL_MODULE, m) {
   m.def("best_build", [] { return "baseline"; });
 #endif
   m.attr("compiler") = __VERSION__;
+  m.attr("lanes") = W;
 #ifdef __SANITIZE_ADDRESS__
   m.attr("instrumented") = true;
 #else
