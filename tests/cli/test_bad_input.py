@@ -232,7 +232,7 @@ def test_a_campaign_that_the_database_has_not(server: str, tmp_path: Path) -> No
 
 # --- data files and options -----------------------------------------------------------------------------
 
-FIT = ("fit", "--level", "4", "--cutoff", "4.5", "--max-iterations", "1", "-o", "{out}")
+FIT = ("fit", "--level", "4", "--cutoff", "4.5", "--max-iterations", "1", "-o", "{out}.mtp")
 WRONG_COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "no such data": ((*FIT, "no.extxyz"), ("no.extxyz", "no such file")),
     "empty data": ((*FIT, "empty.extxyz"), ("empty.extxyz", "is empty")),
@@ -249,8 +249,8 @@ WRONG_COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "duplicate ids": ((*FIT, "sameid.extxyz"), ("frames 1 and 2", "same id '0'")),
     "no energy": ((*FIT, "noenergy.extxyz"), ("frame 2 of 3", "no energy")),
     "test set of gold": ((*FIT, "good.extxyz", "--test", "gold.extxyz"), ("Au", "the species are Cu")),
-    "negative cutoff": (("fit", "good.extxyz", "-o", "{out}", "--cutoff", "-4.5"), ("cutoff", "-4.5")),
-    "odd level": (("fit", "good.extxyz", "-o", "{out}", "--level", "7"), ("level", "7")),
+    "negative cutoff": (("fit", "good.extxyz", "-o", "{out}.mtp", "--cutoff", "-4.5"), ("cutoff", "-4.5")),
+    "odd level": (("fit", "good.extxyz", "-o", "{out}.mtp", "--level", "7"), ("level", "7")),
     "no element": ((*FIT, "good.extxyz", "--species", "Cu,Qx"), ("--species", "Qx")),
     "no folder": (("fit", "good.extxyz", "-o", "no/pot.mtp"), ("no/pot.mtp", "does not exist")),
     "potential of another name": (("fit", "good.extxyz", "-o", "{out}"), ("is written to a .mtp file",)),
