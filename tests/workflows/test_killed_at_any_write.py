@@ -17,6 +17,8 @@ from workflows.submission import submit
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "examples" / "scripts"
 HOT = {"name": "hot", "structure": "fcc", "temperature_K": 1500, "steps": 80, "timestep_fs": 2.0}
+FCC = {"element": "Cu", "crystal": "fcc", "a_A": 3.61, "cubic": True, "repeat": [2, 2, 2]}
+SUPERCELL = {"name": "fcc", "build": FCC}
 EXPLORERS: dict[str, dict[str, Any]] = {
     "md": HOT,
     "relax": {"name": "rest", "kind": "relax", "structures": ["fcc"]},
@@ -50,7 +52,10 @@ def test_killed_again_and_again(
     seed: int,
 ) -> None:
     monkeypatch.syspath_prepend(SCRIPTS)
-    campaign = make_campaign(explorers=[EXPLORERS[kind]], initial={"count": 2})
+    sections: dict[str, Any] = {"explorers": [EXPLORERS[kind]], "initial": {"count": 2}}
+    if kind == "neb":
+        sections["structures"] = [SUPERCELL]
+    campaign = make_campaign(**sections)
     submit(stage.store, stage.launchpad, campaign)
     submit(undisturbed.store, undisturbed.launchpad, campaign)
     moments = random.Random(seed)
