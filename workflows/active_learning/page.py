@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+
+from ase import Atoms
 
 from alflow.report import CampaignPage
 from alflow.results import RunRecord, read_campaign, read_runs, read_trained, read_versions
 from alflow.results.wording import shared_and_own, spoken_all, spoken_pairs
 from alflow.store import Store
+from alflow.structures.files import write_structures
 from workflows.active_learning.figures import by_kind, columns_name, draw_runs
 from workflows.active_learning.schema import ActiveLearning
 
@@ -30,12 +33,15 @@ class ActiveLearningPage:
         Thresholds of the extrapolation grade.
     runs
         With their histories.
+    structures
+        What runs have come to, such as relaxed structures, by the name of the run.
     """
 
     common: CampaignPage
     gamma_save: float
     gamma_break: float
     runs: Sequence[RunRecord]
+    structures: Mapping[str, Sequence[Atoms]] = field(default_factory=dict)
 
     @property
     def headline(self) -> str:
@@ -75,8 +81,12 @@ class ActiveLearningPage:
         )
 
     def write_files(self, folder: Path) -> list[Path]:
-        """None: the newest potential is written for campaigns of all kinds."""
-        return []
+        """Write the structures that runs have come to, one extended XYZ file per run."""
+        written = []
+        for name, structures in self.structures.items():
+            written.append(folder / f"{name}.extxyz")
+            write_structures(written[-1], structures)
+        return written
 
 
 @dataclass(frozen=True)
@@ -144,9 +154,14 @@ def page(store: Store, name: str) -> ActiveLearningPage:
     campaign = read_campaign(store, name, "active learning")
     config = store.campaigns.config(name)
     assert isinstance(config, ActiveLearning)
+    runs = read_runs(store, name, history=True)
+    structures = {run.name: store.explorers.structures(name, run.index) for run in runs}
     return ActiveLearningPage(
         common=CampaignPage(campaign, read_versions(store, name), read_trained(store, name)),
         gamma_save=config.selection.gamma_save,
         gamma_break=config.selection.gamma_break,
-        runs=read_runs(store, name, history=True),
+        runs=runs,
+        structures={
+            run.name: found for run in runs if (found := store.explorers.structures(name, run.index))
+        },
     )
