@@ -141,10 +141,14 @@ def hexagonal(elastic: Array) -> Array:
     return constants
 
 
-def table(title: str, names: list[str], series: Array, expected: Array, factor: float) -> None:
-    """Means of series beside what is expected of them."""
+def table(
+    title: str, names: list[str], series: Array, expected: Array, factor: float, inexact: Array | float = 0.0
+) -> None:
+    """Means of series beside what is expected of them; errors include those of the expectation, `inexact`."""
     print(f"\n{title}\n{'':>8} {'run':>10} {'error':>8} {'reference':>10} {'difference/error':>17}")
-    for name, value, error, right in zip(names, *mean(series), expected, strict=True):
+    values, errors = mean(series)
+    errors = np.sqrt(errors**2 + np.square(inexact))
+    for name, value, error, right in zip(names, values, errors, expected, strict=True):
         off = (value - right) / error
         print(f"{name:>8} {factor * value:10.4f} {factor * error:8.4f} {factor * right:10.4f} {off:17.1f}")
 
@@ -233,33 +237,39 @@ class Strain(Variables):
 
 def mean_of(
     q: Variables, crystal: Atoms, elastic: Array, calculator: PotentialCalculator, picoseconds: float
-) -> tuple[Array, Array]:
-    """Mean of q in a cell that fluctuates, and its covariance, from NVT runs.
+) -> tuple[Array, Array, Array]:
+    """Mean of q in a cell that fluctuates, its error, and the covariance, from NVT runs.
 
     Anharmonic crystals of some hundred atoms have another mean cell when it fluctuates: by 1e-4. To second
     order in q, ⟨q⟩ is where the mean slope vanishes over the 2k points ±√k times the columns of the root of
     the covariance.
     """
-    stiffness = crystal.cell.volume * q.change.T @ elastic @ q.change
-    covariance = KT_EV * np.linalg.inv(stiffness)
-    slopes = []
-    for column in np.linalg.cholesky(covariance).T * np.sqrt(len(covariance)):
+    compliance = np.linalg.inv(crystal.cell.volume * q.change.T @ elastic @ q.change)
+    slopes, errors = [], []
+    for column in np.linalg.cholesky(KT_EV * compliance).T * np.sqrt(len(compliance)):
         for point in (column, -column):
             deformed = crystal.copy()
             deformed.set_cell(q.to_cell(point), scale_atoms=True)
-            stress = full(Sample(deformed, calculator, picoseconds).stresses.mean(axis=0))
-            slopes.append(q.slope(deformed.cell.array, stress))
-    return -np.linalg.solve(stiffness, np.mean(slopes, axis=0)), covariance
+            cell = deformed.cell.array
+            stress, error = (full(s) for s in mean(Sample(deformed, calculator, picoseconds).stresses))
+            slopes.append(q.slope(cell, stress))
+            errors.append(q.slope(cell, error) - q.slope(cell, 0 * error))
+    error_of_slopes = np.sqrt(np.square(errors).sum(axis=0)) / len(errors)
+    return -compliance @ np.mean(slopes, axis=0), np.abs(compliance) @ error_of_slopes, KT_EV * compliance
 
 
-def compare(q: Variables, cells: Array, mean_q: Array, covariance: Array) -> None:
-    """Mean and covariances of the variables beside those of the reference."""
-    series = q.of(cells)
-    table("mean, 1e-4", q.names, series, mean_q, 1e4)
+def compare(q: Variables, run: Sample, mean_q: Array, error: Array, covariance: Array) -> None:
+    """Stress, mean and covariances of the variables beside those of the reference."""
+    still = q.slope(q.cell, np.zeros((3, 3)))
+    work = np.array([q.slope(q.cell, full(stress)) - still for stress in run.stresses])
+    least = KT_EV * q.change[:3].sum(axis=0)  # ⟨V (stress + pressure)⟩ is k_B T, not zero
+    volume = np.linalg.det(q.cell) * units.GPa
+    table("stress along the variables, GPa", q.names, work / volume, least / volume, 1)
+    series = q.of(run.cells)
+    table("mean, 1e-4", q.names, series, mean_q, 1e4, error)
     off = series - series.mean(axis=0)
-    pairs = [
-        (i, j) for i in range(len(mean_q)) for j in range(i, len(mean_q)) if abs(covariance[i, j]) > 2e-7
-    ]
+    size = len(mean_q)
+    pairs = [(i, j) for i in range(size) for j in range(i, size) if abs(covariance[i, j]) > 2e-7]
     products = np.array([off[:, i] * off[:, j] for i, j in pairs]).T
     of_pairs = [f"{q.names[i]} {q.names[j]}" for i, j in pairs]
     table("covariances, 1e-6", of_pairs, products, np.array([covariance[p] for p in pairs]), 1e6)
@@ -273,10 +283,8 @@ def main() -> None:
     crystal, elastic, error = reference(calculator, picoseconds / 8)
     a_A, c_A = crystal.cell.lengths()[0] / REPEATS[0], crystal.cell.lengths()[2] / REPEATS[2]
     print(f"NVT without stress: a = {a_A:.4f} Å, c = {c_A:.4f} Å, c/a = {c_A / a_A:.4f}")
-    print("error of its strains, 1e-4:", np.round(error * 1e4, 2))
+    print("errors of its strain, 1e-4:", np.round(error * 1e4, 2))
     print("elastic constants, GPa:\n", np.round(elastic / units.GPa, 1))
-    least_stress = KT_EV / crystal.cell.volume / units.GPa
-    print(f"⟨V (stress + pressure)⟩ = k_B T in directions in which the cell moves: {least_stress:.4f} GPa")
     kinds: list[tuple[NptCell, type[Variables]]] = [("isotropic", Length), ("axes", Axes), ("free", Strain)]
     for npt_cell, variables in kinds:
         q = variables(crystal)
@@ -285,10 +293,7 @@ def main() -> None:
         )
         print(f"\n=== {npt_cell}: {len(crystal)} atoms, {picoseconds:g} ps")
         table("temperature of the piston, K", [""], run.warmth[:, None], np.array([TEMPERATURE_K]), 1)
-        table(
-            "stress, GPa", Strain.names, run.stresses / units.GPa, np.array([least_stress] * 3 + [0.0] * 3), 1
-        )
-        compare(q, run.cells, *mean_of(q, crystal, elastic, calculator, picoseconds / 8))
+        compare(q, run, *mean_of(q, crystal, elastic, calculator, picoseconds / 8))
         u, _, v = np.linalg.svd(np.linalg.solve(run.cells[0], run.cells[-1]))
         print(f"\nturned by {np.degrees(np.arccos(min(1.0, (np.trace(u @ v) - 1) / 2))):.2f}°")
 
