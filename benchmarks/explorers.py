@@ -181,7 +181,8 @@ def benchmark_relax(arguments: argparse.Namespace) -> None:
         return
     explorers = []
     for name, found in sets.items():
-        write(folder / f"{name}.extxyz", found)
+        bare = [Atoms(a.numbers, positions=a.positions, cell=a.cell, pbc=a.pbc) for a in found]
+        write(folder / f"{name}.extxyz", bare)
         relaxation = {"max_force_eV_A": MAX_FORCE_EV_A, "max_stress_GPa": MAX_STRESS_GPA}
         explorers.append(
             {

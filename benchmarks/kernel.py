@@ -46,7 +46,7 @@ INSTRUCTIONS = {
 }
 """Of the builds, as in CMakeLists.txt."""
 CHAINS = 14
-"""Independent sums; with the factor they fill the sixteen registers that every build has."""
+"""Sums that do not wait for each other; they and the factor fit into the sixteen registers of every build."""
 PEAK_LOOP = """
 typedef double vec __attribute__((vector_size(LANES * sizeof(double))));
 double loop(long count) {

@@ -52,7 +52,9 @@ class Budget(Section):
 
     max_rounds: int = Field(default=200, ge=1, le=100_000, description="rounds")
     max_labels: int = Field(default=10_000, ge=1, le=10_000_000, description="finished labels")
-    max_cpu_hours: float | None = Field(default=None, gt=0, le=1e8, description="time spent by all tasks, h")
+    max_cpu_hours: float | None = Field(
+        default=None, gt=0, le=1e8, description="processor time of the work, h"
+    )
     barren_rounds: int = Field(
         default=3, ge=1, le=100, description="give up after so many rounds without a label"
     )

@@ -11,6 +11,7 @@ from ase.build import bulk
 
 from alflow.errors import InputError
 from alflow.hull.candidates import Candidate, Derivative, Files, Prototypes, RandomCrystals, candidates
+from alflow.states import Dropped
 
 SPECIES = ["Cu", "Pd"]
 
@@ -53,6 +54,10 @@ def test_bad_files_of_a_folder_are_set_aside(tmp_path: Path) -> None:
     found = list(candidates([Files(tmp_path)], SPECIES))
     assert [each.source for each in found if each.reason is None] == ["1.cif frame 1", "2.vasp frame 1"]
     reasons = {each.source: str(each.reason) for each in found if each.reason}
+    duplicates = [each.source for each in found if each.dropped == Dropped.DUPLICATE]
+    assert duplicates == ["4.extxyz frame 5"]
+    assert {each.dropped for each in found if each.source not in duplicates} == {None, Dropped.UNUSABLE}
+    assert all((each.dropped is None) == (each.reason is None) for each in found)
     assert "3.cif: " in reasons["3.cif"]
     assert "they overlap" in reasons["4.extxyz frame 1"]
     assert "volume must not be zero" in reasons["4.extxyz frame 2"]

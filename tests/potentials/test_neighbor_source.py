@@ -1,4 +1,4 @@
-"""Neighbors that come from another program, with ghosts as in LAMMPS, give what the own search gives."""
+"""Neighbors and ghosts of another program, as LAMMPS has them, give the same as the kernel's own search."""
 
 from __future__ import annotations
 

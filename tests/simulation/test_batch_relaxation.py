@@ -11,7 +11,7 @@ from ase.calculators.emt import EMT
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 from ase.filters import FrechetCellFilter
-from ase.optimize import FIRE, LBFGS
+from ase.optimize import LBFGS
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
@@ -194,27 +194,6 @@ def test_bad_structures_are_set_aside_and_the_others_go_on(potential: MomentTens
     for text, group in bad.items():
         for _ in group:
             assert text in next(reasons)
-
-
-def test_fixed_cells_hold_any_periodicity_and_fixed_atoms(potential: MomentTensorPotential) -> None:
-    """Each comes to the minimum that ASE finds with the same potential."""
-    slab, cluster, tied = (crystals()[5] for _ in range(3))
-    slab.pbc = (True, True, False)
-    slab.cell[2] *= 2
-    cluster.pbc, cluster.cell = False, np.zeros((3, 3))
-    tied.set_constraint(FixAtoms([0, 3]))
-    starts = [slab, cluster, tied, crystals()[0]]
-    results = relaxed(starts, GradedPotential(potential), settings=TIGHT, cell=False)
-    assert [result.state for result in results] == ["converged"] * 4
-    for start, result in zip(starts, results, strict=True):
-        peer = start.copy()
-        peer.calc = PotentialCalculator(potential)
-        # ASE's LBFGS has no line search, and does not converge for the cluster
-        assert FIRE(peer, logfile=None).run(fmax=1e-4, steps=1000)
-        np.testing.assert_array_equal(result.atoms.cell.array, start.cell.array)
-        assert result.energy_eV == pytest.approx(peer.get_potential_energy(), abs=1e-5)
-        assert result.max_stress_GPa == 0
-    np.testing.assert_array_equal(results[2].atoms.positions[[0, 3]], tied.positions[[0, 3]])
 
 
 def test_an_explosion_is_guarded(potential: MomentTensorPotential) -> None:

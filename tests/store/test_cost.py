@@ -45,7 +45,7 @@ def test_processor_time_of_ended_children_counts() -> None:
     subprocess.run([sys.executable, "-c", "sum(range(10**6))"], check=True)
     spent_s = os.times().children_user - before.children_user
     assert spent_s > 0
-    assert meter.cost().processor_s >= spent_s
+    assert meter.cost().processor_s >= spent_s - 1e-6  # rounding
 
 
 def test_costs_of_a_campaign_add_up_by_role(store: Store, campaign: CampaignSettings) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 from collections import Counter
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,17 +15,47 @@ from alflow.store import Store
 from workflows.active_learning.schema import ActiveLearning
 from workflows.submission import submit
 
+SCRIPTS = Path(__file__).resolve().parents[2] / "examples" / "scripts"
+HOT = {"name": "hot", "structure": "fcc", "temperature_K": 1500, "steps": 80, "timestep_fs": 2.0}
+FCC = {"element": "Cu", "crystal": "fcc", "a_A": 3.61, "cubic": True, "repeat": [2, 2, 2]}
+SUPERCELL = {"name": "fcc", "build": FCC}
+EXPLORERS: dict[str, dict[str, Any]] = {
+    "md": HOT,
+    "relax": {"name": "rest", "kind": "relax", "structures": ["fcc"]},
+    "neb": {
+        "name": "hop",
+        "kind": "neb",
+        "vacancy": {"structure": "fcc"},
+        "images": 1,
+        "steps": 20,
+        "max_force_eV_A": 0.2,
+    },
+    "script": {
+        "name": "hmc",
+        "kind": "script",
+        "structure": "fcc",
+        "function": "hybrid_monte_carlo:sample",
+        "allow": ["hybrid_monte_carlo"],
+        "parameters": {"temperature_K": 600, "moves": 6, "steps": 5, "timestep_fs": 5.0},
+    },
+}
 
-@pytest.mark.parametrize("seed", [1, 3])
+
+@pytest.mark.parametrize(("kind", "seed"), [("md", 1), ("md", 3), ("relax", 1), ("neb", 1), ("script", 1)])
 def test_killed_again_and_again(
     stage: Any,
     undisturbed: Any,
     make_campaign: Callable[..., ActiveLearning],
     labels_in_process: list[str],
+    monkeypatch: pytest.MonkeyPatch,
+    kind: str,
     seed: int,
 ) -> None:
-    hot = {"name": "hot", "structure": "fcc", "temperature_K": 1500, "steps": 80, "timestep_fs": 2.0}
-    campaign = make_campaign(explorers=[hot], initial={"count": 2})
+    monkeypatch.syspath_prepend(SCRIPTS)
+    sections: dict[str, Any] = {"explorers": [EXPLORERS[kind]], "initial": {"count": 2}}
+    if kind == "neb":
+        sections["structures"] = [SUPERCELL]
+    campaign = make_campaign(**sections)
     submit(stage.store, stage.launchpad, campaign)
     submit(undisturbed.store, undisturbed.launchpad, campaign)
     moments = random.Random(seed)
@@ -58,5 +89,6 @@ def _story(store: Store) -> list[Any]:
         for event in store.events.find("cu", "selected")
     ]
     energies = [(label["state"], label.get("energy_eV")) for label in store.labels.find("cu")]
+    runs = [(run["state"], run["step"], run["results"]) for run in store.explorers.all("cu")]
     potentials = [store.potentials.content("cu", p["version"]) for p in store.potentials.history("cu")]
-    return [rounds, energies, potentials]
+    return [rounds, energies, runs, potentials]
