@@ -161,7 +161,5 @@ def page(store: Store, name: str) -> ActiveLearningPage:
         gamma_save=config.selection.gamma_save,
         gamma_break=config.selection.gamma_break,
         runs=runs,
-        structures={
-            run.name: found for run in runs if (found := store.explorers.structures(name, run.index))
-        },
+        structures={name: found for name, found in structures.items() if found},
     )
