@@ -34,6 +34,7 @@ from alflow.store import Store
 from alflow.store.embedded import EmbeddedDatabase
 from workflows.launchpad import open_launchpad
 
+ALFLOW = (sys.executable, "-c", "from alflow.cli import main; main()")
 SCRIPTS = Path(__file__).resolve().parents[1] / "examples" / "scripts"
 MAX_FORCE_EV_A, MAX_STRESS_GPA = 0.005, 0.05
 LATTICE_A = {"Al": 4.0, "Cu": 3.6, "Ag": 4.06, "Au": 4.06, "Ni": 3.49, "Pd": 3.88, "Pt": 3.92}
@@ -97,7 +98,7 @@ def run(
     paths = os.pathsep.join([str(SCRIPTS), *filter(None, [os.environ.get("PYTHONPATH")])])
     began = time.perf_counter()
     done = subprocess.run(
-        ["alflow", "run", file, "-n", str(workers), "--json"],
+        [*ALFLOW, "run", file, "-n", str(workers), "--json"],
         env=os.environ | {"PYTHONPATH": paths},
         check=True,
         stdout=subprocess.PIPE,
