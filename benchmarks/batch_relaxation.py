@@ -36,13 +36,13 @@ from alflow.hull.volumes import at_vegard_volume
 from alflow.potentials import FlatStructures, PotentialCalculator
 from alflow.potentials.mtp import MTPSettings, fit, read_mtp, write_mtp
 from alflow.selection import ActiveSet
-from alflow.simulation import BatchSettings, GradedPotential, relax_batch
+from alflow.simulation import GradedPotential, Relaxation, relax_batch
 
 SPECIES = ["Cu", "Pd"]
 VOLUMES_A3 = {"Cu": 11.6, "Pd": 14.6}
 FMAX_EV_A = 0.01
 SMALLEST_VOLUME_A3 = 15.0  # per atom: above every volume here
-SETTINGS = BatchSettings(fmax_eV_A=FMAX_EV_A, max_stress_GPa=FMAX_EV_A / SMALLEST_VOLUME_A3 / units.GPa)
+SETTINGS = Relaxation(max_force_eV_A=FMAX_EV_A, max_stress_GPa=FMAX_EV_A / SMALLEST_VOLUME_A3 / units.GPa)
 
 
 def cells(first: int, count: int) -> Iterator[Atoms]:

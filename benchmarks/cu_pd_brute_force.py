@@ -32,11 +32,11 @@ from numpy.typing import NDArray
 from alflow.hull.convex_hull import hull_distances
 from alflow.hull.derivative import derivative_structures, parent_lattice
 from alflow.hull.volumes import at_vegard_volume
-from alflow.simulation import BatchResult, BatchSettings, Guards, relax_batch
+from alflow.simulation import BatchResult, Guards, Relaxation, relax_batch
 
 LATTICES = ("fcc", "bcc", "hcp")
 FMAX_EV_A = 0.002
-SETTINGS = BatchSettings(fmax_eV_A=FMAX_EV_A, max_stress_GPa=0.02, steps=2000)
+SETTINGS = Relaxation(max_force_eV_A=FMAX_EV_A, max_stress_GPa=0.02, steps=2000)
 ASE_STEPS = 300
 MARGINS_EV = (0.001, 0.002, 0.005, 0.010, 0.020, 0.030)
 NEAR_EV = 0.005

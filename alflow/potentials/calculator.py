@@ -145,8 +145,12 @@ class PotentialCalculator:
         return self._flat
 
     def calculation_required(self, atoms: Atoms, properties: Sequence[str]) -> bool:
-        """Whether `atoms` differs from the structure of the results."""
-        return self._positions != atoms.positions.tobytes() or self._crystal != _crystal(atoms)
+        """Whether `atoms` differs from the structure of the results, or they lack a grade that is wanted."""
+        lacks_grade = (
+            self.active_set is not None and self.grades_wanted and "extrapolation_grade" not in self.results
+        )
+        changed = self._positions != atoms.positions.tobytes() or self._crystal != _crystal(atoms)
+        return changed or lacks_grade
 
     def get_potential_energy(self, atoms: Atoms | None = None, force_consistent: bool = False) -> float:
         """Energy, eV."""

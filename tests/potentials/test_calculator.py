@@ -199,3 +199,12 @@ def test_grades_that_are_not_wanted_are_left_out(mode):
     for name, value in atoms.calc.results.items():
         np.testing.assert_allclose(value, graded[name], rtol=1e-12, atol=1e-13)
     np.testing.assert_allclose(atoms.calc.results["forces"], graded["forces"], rtol=1e-12, atol=1e-13)
+
+
+def test_a_grade_that_is_wanted_again_is_computed_for_the_same_structure():
+    atoms = graded_slab()
+    grade = atoms.calc.results["extrapolation_grade"]
+    atoms.calc.grades_wanted = False
+    atoms.calc.calculate(atoms)
+    atoms.calc.grades_wanted = True
+    assert atoms.calc.get_property("extrapolation_grade", atoms) == grade
