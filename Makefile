@@ -38,8 +38,7 @@ SANITIZED := kernel kernel_fuzz neighbor_source reference_vectors calculator
 sanitize: install-dev
 	test -x $(SANITIZE)/venv/bin/cmake || $(PYTHON) -m venv $(SANITIZE)/venv
 	$(SANITIZE)/venv/bin/pip install --quiet --disable-pip-version-check nanobind cmake
-	$(SANITIZE)/venv/bin/cmake -S . -B $(SANITIZE)/kernel -DSANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
-	  -DCMAKE_CXX_COMPILER=$(CXX) \
+	CXX=$(CXX) $(SANITIZE)/venv/bin/cmake -S . -B $(SANITIZE)/kernel -DSANITIZE=ON -DCMAKE_BUILD_TYPE=RelWithDebInfo \
 	  -DPython_EXECUTABLE=$(CURDIR)/$(BIN)/python -Dnanobind_DIR=$$($(SANITIZE)/venv/bin/python -m nanobind --cmake_dir)
 	$(SANITIZE)/venv/bin/cmake --build $(SANITIZE)/kernel --parallel 2
 	ALFLOW_KERNEL_FOLDER=$(CURDIR)/$(SANITIZE)/kernel ASAN_OPTIONS=detect_leaks=0 UBSAN_OPTIONS=print_stacktrace=1 \
