@@ -217,11 +217,11 @@ def benchmark_relax(arguments: argparse.Namespace) -> None:
         ]
         off = np.array([deviation_meV(atoms, energy) for atoms, energy in pairs])
         # A minimiser may fall to either side of a saddle point: is it a minimum of EMT at all?
-        elsewhere = [atoms for (atoms, _), far in zip(pairs, off, strict=True) if far >= 1]
-        minima = [deviation_meV(atoms, relaxed_directly(atoms, kind == "crystals")) for atoms in elsewhere]
+        far = [atoms for (atoms, _), deviation in zip(pairs, off, strict=True) if deviation >= 1]
+        minima = [deviation_meV(atoms, relaxed_directly(atoms, kind == "crystals")) for atoms in far]
         print(
             f"{kind}: {len(off)} of {len(known)} converged, {np.count_nonzero(off < 1)} within 1 meV/atom "
-            f"of EMT from the same start, {np.count_nonzero(np.array(minima) < 1)} more of another minimum of "
+            f"of EMT, {np.count_nonzero(np.array(minima) < 1)} more in another minimum of "
             f"EMT; median {np.median(off):.3f}, largest {off.max():.2f} meV/atom"
         )
 
