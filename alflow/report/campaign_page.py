@@ -7,7 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alflow.report.figures import draw_shared
 from alflow.report.page import render_template
 from alflow.results import CampaignRecord, ParitySet, VersionRecord
 from alflow.results.versions import all_unseen, newest_unseen
@@ -49,6 +48,8 @@ class CampaignPage:
 
     def figures(self) -> dict[str, str]:
         """SVG text by name."""
+        from alflow.report.figures import draw_shared  # Matplotlib loads slowly, and workers do not draw.
+
         return draw_shared(self.versions, self.trained, self.campaign.cost)
 
     def render(
