@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
 from qm_interfaces.interface import (
     CodeFailed,
     CodeMissing,
@@ -17,7 +20,9 @@ from qm_interfaces.level_of_theory import level_differences
 from qm_interfaces.registry import get_interface, interface_names
 from qm_interfaces.relaxation import relaxation_level
 from qm_interfaces.runner import run_label, run_relaxation
-from qm_interfaces.validation import LabelLimits, Reference, validate
+
+if TYPE_CHECKING:
+    from qm_interfaces.validation import LabelLimits, Reference, validate
 
 __all__ = [
     "CodeFailed",
@@ -39,3 +44,12 @@ __all__ = [
     "run_relaxation",
     "validate",
 ]
+
+_VALIDATION = ("LabelLimits", "Reference", "validate")
+
+
+def __getattr__(name: str) -> Any:
+    """Import the validation when it is asked for: the process of each label does without its pydantic."""
+    if name in _VALIDATION:
+        return getattr(import_module("qm_interfaces.validation"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
