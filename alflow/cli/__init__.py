@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 
 class CommandGroup(TyperGroup):
-    """Say bad input in one sentence on stderr and leave with exit code 2; let everything else through."""
+    """Print an `InputError` as one sentence on stderr and exit with code 2; other errors pass through."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -65,7 +65,7 @@ app = typer.Typer(
 def _about(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave."),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     """Interatomic potentials that learn from quantum mechanics while the simulation runs.
