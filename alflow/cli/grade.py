@@ -32,7 +32,8 @@ def grade(
     """Grade structures by how far they lie outside the training set.
 
     γ is the D-optimality extrapolation grade. It is dimensionless; up to γ = 1 the potential interpolates.
-    The output holds extrapolation_grade per structure and, in mode neighborhood, extrapolation_grades per atom.
+    The output holds extrapolation_grade per structure; in mode neighborhood also extrapolation_grades per
+    atom.
 
     Example: alflow grade pot.mtp --train train.extxyz md.extxyz -o graded.extxyz
     """

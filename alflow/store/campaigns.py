@@ -154,5 +154,5 @@ class Campaigns:
             yield True
 
     def break_dead_leases(self, name: str) -> int:
-        """Free the campaign if a vanished process of this host held it; return the number of freed campaigns."""
+        """Free the campaign if a vanished process of this host held it; return the number freed (0 or 1)."""
         return self.work.break_dead({"name": name})

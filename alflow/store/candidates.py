@@ -114,7 +114,7 @@ class Candidates:
         return map(_decoded, cursor)
 
     def energies(self, campaign: str, stage: int) -> tuple[list[ObjectId], np.ndarray, np.ndarray]:
-        """Ids, fractions (n, species) and energies (n,), eV per atom, of all candidates that a stage relaxed."""
+        """Ids, fractions (n, species) and energies (n,), eV per atom, of a stage's relaxed candidates."""
         field = f"energies.{stage}"
         found = list(
             self.collection.find(

@@ -110,8 +110,8 @@ class EmbeddedDatabase:
         Raises
         ------
         InputError
-            If the folder cannot be created, or the server is not installed, runs on another machine, or does not
-            answer (with the end of its log).
+            If the folder cannot be created, or the server is not installed, runs on another machine, or does
+            not answer (the message ends with the end of its log).
         """
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ class EmbeddedDatabase:
         return self.uri
 
     def stop(self) -> None:
-        """End this use of the server; the server ends with its last user, unless it was started with `keep`."""
+        """End this use of the server; the server ends with its last user, unless started with `keep`."""
         if self._use is None:
             return
         with self._changing_state():

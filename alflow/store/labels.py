@@ -69,8 +69,8 @@ class Labels:
         round_, number
             Together they are the name of the label in its campaign.
         kind
-            Purpose of the label. Training leaves out labels of a held-out kind, until the campaign requests the
-            same label again with another kind.
+            Purpose of the label. Training leaves out labels of a held-out kind, until the campaign requests
+            the same label again with another kind.
         stage
             Stage of a screening, from 0.
         relaxation
