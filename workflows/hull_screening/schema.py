@@ -1,4 +1,4 @@
-"""The campaign file of a convex-hull screening: which candidates, through which stages, to which hull."""
+"""The campaign file of a convex-hull screening: candidates, stages, final relaxations."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ class Source(Section):
 
     @property
     def path(self) -> str | None:
-        """The file or folder that it names, if it does."""
+        """The file or folder that the source names, if any."""
         return self.files if self.lattice in (None, *PARENTS) else self.lattice
 
     @property
@@ -66,7 +66,7 @@ class Source(Section):
         return "lattice" if self.files is None else "files"
 
     def resolved(self, folder: Path) -> Source:
-        """The same with its path taken from this folder."""
+        """A copy whose relative path is resolved against this folder."""
         return self if self.path is None else self.model_copy(update={self.path_key: str(folder / self.path)})
 
 
@@ -162,11 +162,11 @@ class Screening(CampaignSettings):
         return self
 
     def resolved(self, folder: Path) -> Screening:
-        """The same with all paths taken from this folder."""
+        """A copy in which relative paths are resolved against this folder."""
         return self.model_copy(update={"candidates": [source.resolved(folder) for source in self.candidates]})
 
     def files(self) -> list[tuple[str, str]]:
-        """The files that it names, each after the field that names it."""
+        """Pairs of a field and the file that it names."""
         return [
             (f"candidates[{i}].{source.path_key}", source.path)
             for i, source in enumerate(self.candidates)
