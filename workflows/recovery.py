@@ -74,7 +74,7 @@ def _is_broken(store: Store, launchpad: LaunchPad, name: str, round_: int, patie
     noted = {int(key): state for workflow in workflows for key, state in workflow["fw_states"].items()}
     states = {firework["fw_id"]: firework["state"] for firework in fireworks}
     if states != noted or any(workflow.get("locked") for workflow in workflows):
-        return True  # killed amid FireWorks' bookkeeping; a stray firework would hold up whoever takes it
+        return True  # killed amid FireWorks' bookkeeping; a stray firework would block its worker
     if set(states.values()) <= ENDED:
         return True  # the round ended without beginning the next one
     return not all(f["state"] in HEALTHY or _is_alive(store, launchpad, f, patience_s) for f in fireworks)
@@ -83,7 +83,7 @@ def _is_broken(store: Store, launchpad: LaunchPad, name: str, round_: int, patie
 def _is_alive(store: Store, launchpad: LaunchPad, firework: dict[str, Any], patience_s: float) -> bool:
     """Whether a running firework has a live worker. A worker that waits in a cluster's queue counts."""
     if firework["state"] in ("PAUSED", "DEFUSED", "ARCHIVED"):
-        return True  # a person did that
+        return True  # a person has set this state
     if firework["state"] == "RESERVED":
         return launchpad.launches.find_one({"launch_id": {"$in": firework["launches"]}}) is not None
     document = load_object(firework["spec"]["_tasks"][0]).document(store) or {}
@@ -97,7 +97,7 @@ def _is_alive(store: Store, launchpad: LaunchPad, firework: dict[str, Any], pati
 
 
 def _changed(document: dict[str, Any]) -> datetime:
-    """When FireWorks last touched a document; it stores times as text or as dates."""
+    """Time of FireWorks' last change of a document; it stores times as text or as dates."""
     value = document.get("updated_on") or document["created_on"]
     time = datetime.fromisoformat(value) if isinstance(value, str) else value
     return time if time.tzinfo else time.replace(tzinfo=UTC)

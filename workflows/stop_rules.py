@@ -46,7 +46,7 @@ class ExplorerProgress(Progress):
     Attributes
     ----------
     unfinished : int
-        Runs that have not ended, or that must be repeated with the newest potential.
+        Runs that have not ended, or that must continue with the newest potential.
     explorer_states : sequence of RunState
     force_rmse_eV_A : sequence of float
         Training error of each version of the potential, oldest first.

@@ -97,7 +97,7 @@ def choose(store: Store, config: Screening, round_: int) -> dict[str, Any]:
 
 
 def conclude(store: Store, config: Screening, round_: int) -> None:
-    """Learn, sift, or store final energies; then begin the next round, phase or stage, or end the campaign."""
+    """Learn, sift, or store final energies; begin the next round, phase or stage, or end the campaign."""
     name = config.name
     document = store.campaigns.get(name)
     following = PHASES[_phase(document)].conclude(store, config, document)

@@ -54,8 +54,8 @@ class CampaignTask(FiretaskBase):  # type: ignore[misc]
     def document(self, store: Store) -> dict[str, Any] | None:
         """The document that the task works on: with a `lease` while it does, and the time when it `ended`.
 
-        `workflows.recovery` uses it to know whether a worker is alive. The default is the choice of the round:
-        such a task holds the campaign's lease while it works, as `do_once` does.
+        `workflows.recovery` uses it to know whether a worker is alive. The default is the choice of the
+        round: such a task holds the campaign's lease while it works, as `do_once` does.
         """
         selected = store.events.get(self["campaign"], f"selected-{self['round']}")
         return None if selected is None else {"ended": selected["time"]}

@@ -78,7 +78,7 @@ def outcome(result: BatchResult, stage: int, version: int, gamma_break: float) -
     """The changes in the document of a candidate after its relaxation.
 
     If the potential was extrapolating, an exceeded guard says nothing about the candidate: the candidate
-    pauses at its last reliable structure.
+    pauses with the structure that it had before.
     """
     facts = {"extrapolation_grade": result.extrapolation_grade, "reason": result.reason or None}
     if result.state == "converged":
