@@ -141,7 +141,7 @@ class Final(Section):
 
 
 class Screening(CampaignSettings):
-    """A screening: candidate crystals, the stages that sift them, and the QM code of the final relaxations."""
+    """A screening: candidate crystals, the stages that sift them, and the final relaxations by QM."""
 
     kind: Literal["hull-screening"] = Field(
         default="hull-screening", description="the convex hull of very many candidate crystals"
@@ -149,7 +149,7 @@ class Screening(CampaignSettings):
     candidates: list[Source] = Field(min_length=1, description="sources of the candidates")
     volumes_A3: dict[Symbol, Volume] | None = Field(
         default=None,
-        description="volume per atom of each element, Å³, which Vegard's law mixes for lattices and "
+        description="volume per atom of each element, Å³, mixed by Vegard's law for lattices and "
         "prototypes; default: volumes of ASE's reference states",
     )
     volume_factors: list[Annotated[float, Field(ge=0.2, le=5)]] = Field(
