@@ -26,7 +26,7 @@ CLUSTER_PATIENCE_S = 1.5 * LEASE_SECONDS
 _log = logging.getLogger(__name__)
 
 ENDED = {"COMPLETED", "FIZZLED"}
-HEALTHY = ENDED | {"WAITING", "READY"}  # a fizzled task has told the store, and its children go on
+HEALTHY = ENDED | {"WAITING", "READY"}  # a fizzled task has reported to the store, and its children continue
 
 
 def recover(store: Store, launchpad: LaunchPad, name: str, *, patience_s: float = CLUSTER_PATIENCE_S) -> bool:

@@ -37,7 +37,7 @@ def add_round(store: Store, launchpad: LaunchPad, name: str) -> bool:
 
 
 def _build_round(store: Store, name: str, round_: int) -> Workflow:
-    from workflows.tasks.select import SelectTask  # they begin the next round, with this module
+    from workflows.tasks.select import SelectTask  # these modules import this one to begin the next round
     from workflows.tasks.train import TrainTask
 
     # FireWorks numbers fireworks from the last created one to the first.

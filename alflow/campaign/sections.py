@@ -61,5 +61,8 @@ class Budget(Section):
         default=None, gt=0, le=1e8, description="largest processor time of the work, h"
     )
     barren_rounds: int = Field(
-        default=3, ge=1, le=100, description="the campaign fails after this number of rounds without a label"
+        default=3,
+        ge=1,
+        le=100,
+        description="the campaign fails after this number of rounds in a row without a label",
     )

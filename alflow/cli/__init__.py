@@ -1,6 +1,6 @@
 """The `alflow` command: one module per noun, in this package.
 
-A module takes part by an entry in `COMMANDS`. It offers a function of its own name (one command) or `app`, a
+An entry in `COMMANDS` adds a module. The module has a function of its own name (one command) or `app`, a
 `typer.Typer` (a group such as `alflow labels list`). Heavy imports belong inside the functions, so that
 `alflow --help` answers at once.
 """

@@ -15,7 +15,7 @@ SHOWN = 10
 def grade(
     potential: Annotated[Path, typer.Argument(help="The potential, an MLIP .mtp file.")],
     data: Annotated[Path, typer.Argument(help="Structures to grade.")],
-    train: Annotated[Path, typer.Option(help="Structures that the potential was trained on.")],
+    train: Annotated[Path, typer.Option(help="Training set of the potential.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Graded structures to write (.extxyz or .cfg).")
     ] = None,

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN_EVERY_S = 0.5
 ROUNDS_SHOWN = 8
-SHARE_OF_LOOKING = 0.05  # of the time, where counting many candidates takes long
+SHARE_OF_LOOKING = 0.05  # largest share of the time for status updates: counting many candidates is slow
 
 
 def run(

@@ -13,7 +13,7 @@ from alflow.cli.output import JsonOption, check_writable, parse_species, print_j
 def select(
     potential: Annotated[Path, typer.Argument(help="The potential, an MLIP .mtp file.")],
     candidates: Annotated[Path, typer.Argument(help="Structures to choose from.")],
-    train: Annotated[Path, typer.Option(help="Structures that the potential was trained on.")],
+    train: Annotated[Path, typer.Option(help="Training set of the potential.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Chosen structures to write.")] = Path(
         "chosen.extxyz"
     ),

@@ -25,10 +25,10 @@ SpeciesOption = Annotated[
     str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
 ]
 TrainOption = Annotated[
-    Path | None, typer.Option(help="Structures that the potential was trained on: turns grade control on.")
+    Path | None, typer.Option(help="Training set of the potential; it turns grade control on.")
 ]
 ActiveSetOption = Annotated[
-    Path | None, typer.Option(help="Active set of the potential (.npz): turns grade control on.")
+    Path | None, typer.Option(help="Active set of the potential (.npz); it turns grade control on.")
 ]
 ModeOption = Annotated[
     Literal["neighborhood", "configuration"],

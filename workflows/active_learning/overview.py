@@ -43,7 +43,7 @@ def overview(store: Store, document: Mapping[str, Any]) -> Overview:
 
 
 def _exploring(runs: Sequence[RunRecord], round_: int) -> str | None:
-    """The runs for which the round waits; None if there are none."""
+    """The runs for which the round waits, in words; None if there are none."""
     behind = [run.name for run in runs if run.state.is_open and run.round < round_]
     return f"explorers {', '.join(behind)}" if behind else None
 

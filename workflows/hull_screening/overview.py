@@ -133,7 +133,7 @@ def _stages(store: Store, name: str) -> list[StageCounts]:
 
 
 def _exploring(store: Store, name: str, round_: int, phase: Phase) -> str | None:
-    """The chunks for which the round waits; None if there are none."""
+    """The chunks for which the round waits, in words; None if there are none."""
     unfinished = len(store.chunks.unfinished(name, round_))
     if phase == Phase.GATHERING:
         divided = store.events.get(name, f"divided-{round_}") is not None
