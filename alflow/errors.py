@@ -1,7 +1,7 @@
-"""What a person did wrong, said in one sentence."""
+"""The error for wrong input of a user, in one sentence."""
 
 from __future__ import annotations
 
 
 class InputError(ValueError):
-    """Bad input: the message names the field or file, the value, and what would be right."""
+    """Bad input: the message names the field or file, the value, and a correct value."""

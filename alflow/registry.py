@@ -1,4 +1,4 @@
-"""Doors: things of one kind by name, those of alflow and those of other installed packages."""
+"""Doors: objects of one kind by name, from alflow and from other installed packages."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Thing = TypeVar("Thing")
 
 
 class Registry(Generic[Thing]):
-    """Objects by name. Another package adds one by an entry point, without a change here.
+    """Objects by name. Another package adds an object by an entry point, without a change in alflow.
 
     Parameters
     ----------
@@ -27,7 +27,7 @@ class Registry(Generic[Thing]):
     group
         Entry point group that other packages add to; the entry point's name is the object's name.
     own
-        Name → ``module:object`` of those that alflow brings; they are imported when they are asked for.
+        Name → ``module:object`` of alflow's own objects; each is imported on its first use.
     """
 
     def __init__(self, what: str, group: str, own: Mapping[str, str]) -> None:
@@ -36,16 +36,16 @@ class Registry(Generic[Thing]):
         self._own = {name: EntryPoint(name, value, group) for name, value in own.items()}
 
     def names(self) -> list[str]:
-        """All names, those of alflow first."""
+        """All names, alflow's own first."""
         return list(self._points())
 
     def get(self, name: str) -> Thing:
-        """The object of a name.
+        """The object with a name.
 
         Raises
         ------
         InputError
-            If there is none of this name, or the package that offers it cannot be imported.
+            If there is no object with this name, or the package that offers it cannot be imported.
         """
         point = self._points().get(name)
         if point is None:
@@ -68,14 +68,14 @@ def _entry_points(group: str) -> tuple[EntryPoint, ...]:
 
 @dataclass(frozen=True)
 class ByKind:
-    """Annotation of a field whose schema is that of its ``kind``: the `Settings` of what a registry has.
+    """Annotation of a field whose ``kind`` chooses its schema: the `Settings` of a registry's object.
 
     Parameters
     ----------
     registry
-        Of objects with a class `Settings`.
+        A registry of objects with a class `Settings`.
     default
-        The kind where none is given.
+        The kind of a field without `kind`.
     """
 
     registry: Registry[Any]
@@ -87,7 +87,7 @@ class ByKind:
         Raises
         ------
         InputError
-            If its `kind` is unknown.
+            If the `kind` among them is unknown.
         """
         kind = value.get("kind", self.default)
         if not isinstance(kind, str):
@@ -95,7 +95,7 @@ class ByKind:
         return self.registry.get(kind).Settings  # type: ignore[no-any-return]
 
     def schemas(self) -> dict[str, type[Section]]:
-        """The settings class of every kind."""
+        """The settings class of each kind."""
         return {name: self.registry.get(name).Settings for name in self.registry.names()}
 
     def __get_pydantic_core_schema__(self, source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:

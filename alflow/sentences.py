@@ -1,4 +1,4 @@
-"""Errors of settings, each said in one sentence."""
+"""Errors of settings, each in one sentence."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ Location = tuple[int | str, ...]
 
 
 def sentence(error: ValidationError, model: type[BaseModel], data: Any) -> str:
-    """The first of a validation's errors as one sentence: field, value, what would be right.
+    """The first error of a validation as one sentence: field, value, correct values.
 
     Parameters
     ----------
     model
-        The schema that refused.
+        The schema that raised the error.
     data
-        What it refused, for schemas that depend on a `kind`.
+        The refused data, for schemas that depend on a `kind`.
     """
     details = min(error.errors(), key=_rank)
     steps = list(_steps(details["loc"], model, data))
@@ -47,7 +47,7 @@ def sentence(error: ValidationError, model: type[BaseModel], data: Any) -> str:
 
 
 def _rank(details: ErrorDetails) -> tuple[int, int]:
-    """Unknown keys first: they explain missing ones. Of a union, the branch that says most of the value."""
+    """Unknown keys first: they explain missing ones. Of a union, the branch that fits the value's type."""
     order = {"extra_forbidden": 0, "missing": 2}
     wrong_branch = details["type"].endswith("_type")
     return (order.get(details["type"], 1), int(wrong_branch))
@@ -77,7 +77,7 @@ def fields_by_key(model: type[BaseModel]) -> dict[str, FieldInfo]:
 def _steps(location: Location, model: type[BaseModel], data: Any) -> Iterator[_Step]:
     """The way to a location, without the names of union branches that pydantic puts between the keys."""
     owner: type[BaseModel] = model
-    inside: FieldInfo | None = None  # whose values the next index or key chooses from
+    inside: FieldInfo | None = None  # the next index or key chooses one of its values
     for part in location:
         known = isinstance(part, str) and part in fields_by_key(owner)
         if isinstance(part, str) and not known and not (isinstance(data, Mapping) and part in data):
@@ -104,7 +104,7 @@ def _branch(field: FieldInfo, name: str) -> type[BaseModel] | None:
 
 
 def section_of(field: FieldInfo, value: Any = None) -> type[BaseModel] | None:
-    """The schema class of a field's value, or of each of its items; None if that is no set of keys."""
+    """The schema class of a field's value, or of each of its items; None if it is not a set of keys."""
     by_kind = kinds_of(field)
     if by_kind is None:
         return next(_sections(field.annotation), None)

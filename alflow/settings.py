@@ -1,7 +1,7 @@
 """The base of every settings class: strict, frozen, with the documentation in the fields.
 
 A settings class is declared once, beside the code that it configures. Campaign files are made of the same
-classes, and the pages of the documentation are made from them. Units are part of the names, and every number
+classes, and the pages of the documentation are made from them. Names include units, and every number
 has bounds that a mistake by a factor of 100 exceeds.
 """
 
@@ -22,7 +22,7 @@ class Section(BaseModel):
     Raises
     ------
     InputError
-        If a value that the constructor is given is wrong: one sentence that names the field and the value.
+        If an argument of the constructor is wrong: one sentence that names the field and the value.
     """
 
     model_config = ConfigDict(extra="forbid", strict=True, allow_inf_nan=False, frozen=True)
@@ -33,8 +33,8 @@ class Section(BaseModel):
         except ValidationError as error:
             raise InputError(sentence(error, type(self), values)) from None
 
-    # pydantic takes an overridden constructor for one that validates by itself, and would call it for
-    # sections inside of others, where its own errors know the way to the field.
+    # pydantic assumes that an overridden constructor validates by itself, and would call it for sections
+    # inside other sections, where pydantic's own errors know the path to the field.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
 
 

@@ -1,4 +1,4 @@
-"""States of everything that the store keeps, and what labels are asked for. Stored by their values."""
+"""States of all objects in the store, and purposes of labels. The store holds their values."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class CampaignState(StrEnum):
 
 
 class RunState(StrEnum):
-    """Of an explorer's run: ready → paused ⇄ … → finished | failed."""
+    """State of an explorer's run: ready → paused ⇄ … → finished | failed."""
 
     READY = "ready"
     PAUSED = "paused"
@@ -24,7 +24,7 @@ class RunState(StrEnum):
 
     @property
     def is_open(self) -> bool:
-        """Whether the run has further to go."""
+        """Whether the run has not ended."""
         return self in (RunState.READY, RunState.PAUSED)
 
 
@@ -39,12 +39,12 @@ class LabelState(StrEnum):
 
     @property
     def is_ended(self) -> bool:
-        """Whether nobody works on the label any more."""
+        """Whether the work on the label is over."""
         return self in (LabelState.DONE, LabelState.FAILED, LabelState.REJECTED)
 
 
 class LabelKind(StrEnum):
-    """What a label was asked for."""
+    """Purpose of a label."""
 
     INITIAL = "initial"
     IMPORTED = "imported"
@@ -54,12 +54,12 @@ class LabelKind(StrEnum):
 
     @property
     def is_held_out(self) -> bool:
-        """Whether the label judges potentials, or has the last word, and is not trained on."""
+        """Whether the label is for validation or for final results, and is left out of training."""
         return self in (LabelKind.VALIDATION, LabelKind.FINAL)
 
 
 class CandidateState(StrEnum):
-    """Of a candidate crystal in a stage: waiting → (paused →) relaxed; then the next stage, or dropped."""
+    """State of a candidate in a stage: waiting → (paused →) relaxed; then the next stage, or dropped."""
 
     WAITING = "waiting"
     PAUSED = "paused"
@@ -69,7 +69,7 @@ class CandidateState(StrEnum):
 
 
 class Dropped(StrEnum):
-    """Why a candidate crystal was put aside; the sentence beside it tells the details."""
+    """Reason why a candidate crystal was dropped; a sentence beside it gives the details."""
 
     UNUSABLE = "unusable"
     DUPLICATE = "duplicate"
@@ -80,21 +80,21 @@ class Dropped(StrEnum):
 
 
 class ChunkState(StrEnum):
-    """Of a portion of a screening's work."""
+    """State of a portion of a screening's work."""
 
     READY = "ready"
     FINISHED = "finished"
 
 
 class ChunkTask(StrEnum):
-    """What is done with a portion of a screening's work."""
+    """Kind of work on a portion of a screening's work."""
 
     GATHER = "gather"
     RELAX = "relax"
 
 
 class Role(StrEnum):
-    """What a task needs of the worker that runs it; the category of its firework."""
+    """Requirement of a task on its worker; the category of its firework."""
 
     EXPLORE = "explore"
     LABEL = "label"

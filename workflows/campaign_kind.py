@@ -1,4 +1,4 @@
-"""What a kind of campaign offers. A round is the same for all kinds: explore → select → label → train."""
+"""Interface of a kind of campaign. A round of any kind is explore → select → label → train."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alflow.store import Store
 
 
 class Procedure(Protocol):
-    """What a kind of campaign does in a round.
+    """The steps of a kind of campaign in a round.
 
     From `explorations` on, the caller holds the campaign's lease and repeats interrupted calls, so functions
     must be idempotent.
@@ -27,35 +27,35 @@ class Procedure(Protocol):
         ...
 
     def check(self, config: Any) -> None:
-        """Read the campaign's files and find everything that can be wrong before it begins.
+        """Read and check the campaign's files before it begins.
 
         Raises
         ------
         InputError
-            If something is wrong.
+            If a file or a setting is invalid.
         """
         ...
 
     def check_additions(self, store: Store, old: Any, config: Any) -> None:
-        """Compare keys that can only be added to with the old configuration.
+        """Compare keys that only accept additions with the old configuration.
 
         Raises
         ------
         InputError
-            If they have changed otherwise.
+            If they have changed in another way.
         """
         ...
 
     def begin(self, store: Store, config: Any) -> None:
-        """Store what the campaign starts from."""
+        """Store the data with which the campaign starts."""
         ...
 
     def explorations(self, store: Store, config: Any, round_: int) -> list[Firework]:
-        """The fireworks that a round begins with."""
+        """The first fireworks of a round."""
         ...
 
     def choose(self, store: Store, config: Any, round_: int) -> dict[str, Any]:
-        """Ask for the labels of a round; the facts of the event that makes the choice final."""
+        """Request the labels of a round; return the facts of the event that makes the choice final."""
         ...
 
     def conclude(self, store: Store, config: Any, round_: int) -> None:
@@ -63,7 +63,7 @@ class Procedure(Protocol):
         ...
 
     def retry_failed(self, store: Store, name: str) -> None:
-        """Set whatever broke going again, when a person asks for it."""
+        """Restart the broken parts of a campaign, at the request of a person."""
         ...
 
 
@@ -76,13 +76,13 @@ class CampaignKind:
     Settings
         The campaign file.
     procedure
-        What it does in a round; a module with these functions will do.
+        The steps in a round; a module with these functions is sufficient.
     overview
-        Where a campaign stands, from the store and the campaign's document.
+        Function that returns the present state, given the store and the campaign's document.
     page
-        The campaign's report, from the store and the campaign's name.
+        Function that returns the report, given the store and the campaign's name.
     old_keys
-        Keys that tell a file of this kind that has no `kind`.
+        Keys that identify a file of this kind without `kind`.
     """
 
     Settings: type[CampaignSettings]

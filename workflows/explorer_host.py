@@ -1,4 +1,4 @@
-"""The host of an explorer's run: what it needs of the store while it runs."""
+"""The host of an explorer's run: the connection to the store while it runs."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ ASKED_EVERY_S = 5.0
 
 
 class StoreHost:
-    """Keeps what a claimed run has found and come to in the store.
+    """Stores the candidates and the progress of a claimed run.
 
     Parameters
     ----------
     run
         The document of the claimed run.
     round_
-        The round that it was claimed for.
+        The round of the claim.
     version
-        Version of the potential that it runs with.
+        Version of the potential that the run uses.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class StoreHost:
         self._is_over = False
 
     def save_frame(self, atoms: Atoms, extrapolation_grade: float, step: int) -> None:
-        """Keep a frame as a candidate for a label."""
+        """Save a frame as a candidate for a label."""
         self.frames.offer(atoms, step, extrapolation_grade)
 
     def save_progress(
@@ -63,7 +63,7 @@ class StoreHost:
         )
 
     def show_progress(self, step: int) -> None:
-        """Show how far the run is, once a second at most."""
+        """Store the progress for display, at most once per second."""
         if time.monotonic() - self._shown > SHOWN_EVERY_S:
             self._shown = time.monotonic()
             self._store.explorers.report_step(self._run, step)

@@ -1,4 +1,4 @@
-"""Ask for labels: configuration × level of theory, at most once."""
+"""Request labels: one per configuration and level of theory."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from qm_interfaces import get_interface, relaxation_level
 
 
 def level_of_theory(qm: QM) -> dict[str, Any]:
-    """What identifies labels of these settings, beside the configuration.
+    """The level of theory, which identifies a label together with its configuration.
 
     Raises
     ------
     qm_interfaces.SettingsError
-        If the interface refuses its options.
+        If the interface rejects its options.
     """
     return get_interface(qm.interface, **qm.options).level_of_theory()
 
@@ -37,18 +37,18 @@ def request_labels(
     relaxation: Mapping[str, Any] | None = None,
     timeout_s: float | None = None,
 ) -> list[ObjectId]:
-    """Store configurations and ask for their labels, which are numbered in this order.
+    """Store configurations and request their labels, numbered in this order.
 
     Parameters
     ----------
     structures
-        Their `info` is kept as the origin of the configurations.
+        Their `info` is stored as the origin of the configurations.
     kind
-        What the labels are asked for; it decides whether they are trained on.
+        Purpose of the labels; it decides whether they are training data.
     stage
         Stage of a screening, from 0.
     relaxation
-        Settings of `qm_interfaces.run_relaxation`: the labels are those of the relaxed structures.
+        Settings of `qm_interfaces.run_relaxation`: the labels describe the relaxed structures.
     timeout_s
         Time limit of the first attempt, instead of the campaign's.
     """
@@ -75,7 +75,7 @@ def request_labels(
 
 
 def last_failure(store: Store, name: str, round_: int) -> str:
-    """Why the latest label of a round failed or was rejected; empty if none was."""
+    """The reason of the latest failed or rejected label of a round; empty if there is none."""
     unsuccessful = (LabelState.FAILED, LabelState.REJECTED)
     failed = [label for label in store.labels.find(name) if label["state"] in unsuccessful]
     recent = [label["reason"] for label in failed if label["round"] == round_]

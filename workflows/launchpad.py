@@ -1,4 +1,4 @@
-"""The LaunchPad: FireWorks' database, the same as the store's."""
+"""The LaunchPad: FireWorks' database, which is also the store's database."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _log = logging.getLogger(__name__)
 
 
 def open_launchpad(uri: str, database_name: str = DATABASE_NAME) -> LaunchPad:
-    """The LaunchPad in a database of a MongoDB server; set up if it is new.
+    """Open the LaunchPad in a database of a MongoDB server, and set it up if it is new.
 
     Raises
     ------
@@ -33,12 +33,12 @@ def open_launchpad(uri: str, database_name: str = DATABASE_NAME) -> LaunchPad:
 
 
 def launchpad_from_file(path: str | Path) -> LaunchPad:
-    """The LaunchPad of a `my_launchpad.yaml`; set up if it is new.
+    """Open the LaunchPad of a `my_launchpad.yaml`, and set it up if it is new.
 
     Raises
     ------
     InputError
-        If the file does not exist, is no LaunchPad file, or no server answers at its address.
+        If the file does not exist or is not a LaunchPad file, or no server answers at its address.
     """
     try:
         settings = yaml.safe_load(Path(path).read_text())
@@ -53,7 +53,7 @@ def launchpad_from_file(path: str | Path) -> LaunchPad:
 def configured_launchpad(
     uri: str | None = None, file: str | Path | None = None, *, use_fireworks_configuration: bool = True
 ) -> LaunchPad | None:
-    """The LaunchPad that options, `ALFLOW_MONGO_URI` or FireWorks' configuration name; None if none does."""
+    """The LaunchPad named by options, `ALFLOW_MONGO_URI` or FireWorks' configuration; None without a name."""
     if uri is None and file is None:
         uri = os.environ.get(URI_VARIABLE)
     if uri is not None:
@@ -74,7 +74,7 @@ def write_launchpad_file(launchpad: LaunchPad, path: Path) -> None:
 def archive(launchpad: LaunchPad, query: dict[str, Any]) -> None:
     """Move workflows, with their fireworks and launches, out of the collections that workers search.
 
-    Copies come before deletions, so that being killed on the way loses nothing; running it again ends it.
+    Copies come before deletions, so a killed move loses nothing, and a second call completes it.
     """
     for workflow in list(launchpad.workflows.find(query)):
         fireworks = {"fw_id": {"$in": workflow["nodes"]}}
@@ -84,9 +84,9 @@ def archive(launchpad: LaunchPad, query: dict[str, Any]) -> None:
 
 
 def set_aside(launchpad: LaunchPad, campaign: str, round_: int) -> None:
-    """Take a round's fireworks out of reach of workers: the workflow is archived, strays are removed.
+    """Hide a round's fireworks from workers: archive the workflow, and remove stray fireworks.
 
-    A worker that still runs one of them can end it: its launch is marked, not removed.
+    A worker that still runs one of them can finish it, because its launch is marked and not removed.
     """
     _log.info("the workflow of round %d of campaign %s is set aside", round_, campaign)
     fireworks = {"spec.campaign": campaign, "spec.round": round_}

@@ -1,4 +1,4 @@
-"""Local workers: processes that run fireworks one after the other, without a start-up for each."""
+"""Local workers: processes that run fireworks one after the other, with one start-up per process."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ LOG_LEVEL_VARIABLE = "ALFLOW_LOG_LEVEL"
 IDLE_S = (0.02, 0.5)  # first and longest pause of a worker that finds nothing to do
 WATCH_S = 0.25
 CHECK_EVERY_S = 5.0
-MAX_DEATHS = 50  # of workers in one run: more means that the machine, not the campaign, is ill
+MAX_DEATHS = 50  # deaths of workers in one run: more of them mean a fault of the machine, not of the campaign
 _log = logging.getLogger(__name__)
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
 def work(launchpad: LaunchPad, roles: Sequence[str], *, keep_going: Callable[[], bool]) -> int:
-    """Run fireworks of these roles in this process and directory; returns how many were run.
+    """Run fireworks of these roles in this process and directory; return their number.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def run_to_the_end(
     workers
         Number of processes.
     alone
-        Nobody else works on this database, so work that looks unfinished was abandoned.
+        No other process works on this database, so unfinished work was abandoned.
     on_progress
         Called a few times a second.
     """
@@ -158,12 +158,12 @@ class _Crew:
         assert process.stdin is not None
         process.stdin.write(
             self.order + "\n"
-        )  # not the command line, which everybody on the machine can read
+        )  # not on the command line, which all users of the machine can read
         process.stdin.flush()
         return process
 
     def mind(self) -> bool:
-        """Wait a moment and replace workers that died; returns whether it is time for recovery."""
+        """Wait a moment and replace dead workers; return whether it is time for recovery."""
         time.sleep(WATCH_S)
         dead = [i for i, process in enumerate(self.processes) if process.poll() is not None]
         for index in dead:
@@ -180,7 +180,7 @@ class _Crew:
         return True
 
     def restart(self) -> None:
-        """Start all workers anew: after a workflow was set aside, one may wait minutes for its lock."""
+        """Restart all workers: after a workflow was set aside, a worker may wait minutes for its lock."""
         self.end()
         self.processes = [self.start_one(number + 1) for number in range(len(self.processes))]
 
@@ -205,7 +205,7 @@ def _crew(launchpad: LaunchPad, directory: Path, roles: Sequence[str], workers: 
 
 
 def main() -> None:
-    """Run a worker process. Its orders come on stdin, and it ends when their sender has gone."""
+    """Run a worker process. It reads its orders from stdin, and ends when their sender has ended."""
     order = json.loads(sys.stdin.readline())
     parent = os.getppid()
     _configure_logging()
@@ -215,7 +215,7 @@ def main() -> None:
 def _configure_logging() -> None:
     """Write a worker's log to stderr, at the level that `ALFLOW_LOG_LEVEL` names.
 
-    Other packages log warnings only: at lower levels, some would write down what passes over the network.
+    Other packages log warnings only: at lower levels, some would log network traffic.
     """
     logging.basicConfig(format="%(asctime)s %(levelname)s %(name)s: %(message)s", level=logging.WARNING)
     level = logging.getLevelNamesMapping().get(os.environ.get(LOG_LEVEL_VARIABLE, "INFO").upper())

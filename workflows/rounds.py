@@ -1,7 +1,7 @@
 """The workflow of a round: explore → select → labels (detours of select) → train.
 
-The store says which work there is, and FireWorks runs it; a round's workflow can be set aside and built again
-from the store at any time.
+The store defines the work, and FireWorks runs it; a round's workflow can be set aside and built again from
+the store at any time.
 """
 
 from __future__ import annotations
@@ -16,16 +16,16 @@ from workflows.tasks.base import firework
 
 
 def ensure_round(store: Store, launchpad: LaunchPad, name: str) -> bool:
-    """Add the workflow of a running campaign's present round unless it exists; whether it was added.
+    """Add the workflow of a running campaign's present round unless it exists; return whether it was added.
 
-    Does nothing while another process holds the campaign, as that process adds it.
+    The function does nothing while another process holds the campaign, because that process adds it.
     """
     with store.campaigns.leased(name) as mine:
         return mine and add_round(store, launchpad, name)
 
 
 def add_round(store: Store, launchpad: LaunchPad, name: str) -> bool:
-    """Do as `ensure_round` does, for a caller that holds the campaign's lease."""
+    """As `ensure_round`, for a caller that holds the campaign's lease."""
     document = store.campaigns.get(name)
     round_ = document["round"]
     in_round = {"metadata.campaign": name, "metadata.round": round_}
@@ -37,10 +37,10 @@ def add_round(store: Store, launchpad: LaunchPad, name: str) -> bool:
 
 
 def _build_round(store: Store, name: str, round_: int) -> Workflow:
-    from workflows.tasks.select import SelectTask  # they begin the next round, with this module
+    from workflows.tasks.select import SelectTask  # these modules import this one to begin the next round
     from workflows.tasks.train import TrainTask
 
-    # FireWorks numbers fireworks from the last that was made to the first.
+    # FireWorks numbers fireworks from the last created one to the first.
     train = firework(TrainTask, "train", campaign=name, round_=round_)
     select = firework(SelectTask, "select", campaign=name, round_=round_)
     config = store.campaigns.config(name)

@@ -1,4 +1,4 @@
-"""When a campaign ends, and why: pure functions of what is known after a round."""
+"""The end of a campaign and its reason: pure functions of the state after a round."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ STEADY_ROUNDS = 3  # refits over which the error must have settled
 
 @dataclass(frozen=True)
 class Progress:
-    """What the rules of every campaign look at.
+    """The input of the rules of all kinds of campaigns.
 
     Attributes
     ----------
@@ -27,9 +27,9 @@ class Progress:
         Finished labels of the campaign.
     cpu_hours : float
     barren : int
-        Rounds in a row, this one included, that brought no label although something waits for one.
+        Rounds in a row, including this one, that brought no label although something waits for one.
     last_failure : str
-        Why the latest label failed, or else why a run is paused, for the reason that a person reads.
+        Why the latest label failed, or else why a run is paused; the campaign's reason includes it.
     """
 
     round: int
@@ -41,17 +41,17 @@ class Progress:
 
 @dataclass(frozen=True)
 class ExplorerProgress(Progress):
-    """What the rules of explorers look at besides.
+    """The further input of the rules for explorers.
 
     Attributes
     ----------
     unfinished : int
-        Runs that have further to go, or are to be brought up to the newest potential.
+        Runs that have not ended, or that must continue with the newest potential.
     explorer_states : sequence of RunState
     force_rmse_eV_A : sequence of float
-        Training error of every version of the potential, oldest first.
+        Training error of each version of the potential, oldest first.
     quiet : int
-        Passes in a row, this one included, that found nothing new.
+        Passes in a row, including this one, that found nothing new.
     """
 
     unfinished: int
@@ -61,7 +61,7 @@ class ExplorerProgress(Progress):
 
 
 def over_budget(rules: Budget, progress: Progress) -> tuple[CampaignState, str] | None:
-    """The end state of a campaign that has used up what it may, and the reason; None to go on."""
+    """The end state and reason of a campaign that has used up its budget; None to go on."""
     if progress.labels == 0:
         return CampaignState.FAILED, f"no label of the first round succeeded{_because(progress)}"
     if progress.barren >= rules.barren_rounds:
@@ -76,7 +76,7 @@ def over_budget(rules: Budget, progress: Progress) -> tuple[CampaignState, str] 
 
 
 def why_stop(rules: Stop, progress: ExplorerProgress) -> tuple[CampaignState, str] | None:
-    """The end state of a campaign of explorers and the reason in a sentence, or None to go on."""
+    """The end state of a campaign of explorers, and the reason in a sentence; None to go on."""
     if progress.labels == 0:
         return over_budget(rules, progress)
     if progress.round > 0 and set(progress.explorer_states) == {RunState.FAILED}:

@@ -1,4 +1,4 @@
-"""Begin a campaign, or take up the one of its name."""
+"""Begin a campaign, or update the stored campaign of the same name."""
 
 from __future__ import annotations
 
@@ -16,28 +16,28 @@ from workflows.rounds import ensure_round
 
 
 def check(campaign: CampaignSettings) -> None:
-    """Find everything that can be wrong with a campaign before it begins.
+    """Check the settings and files of a campaign before it begins.
 
     Raises
     ------
     InputError
-        If one of its files is wrong.
+        If one of its files is invalid.
     qm_interfaces.SettingsError
-        If the QM interface refuses its options.
+        If the QM interface rejects its options.
     """
     level_of_theory(campaign.qm)
     kind_of(campaign).procedure.check(campaign)
 
 
 def submit(store: Store, launchpad: LaunchPad, campaign: CampaignSettings) -> None:
-    """Put a campaign on the LaunchPad, or take up the one of this name; a refused change leaves no trace.
+    """Put a campaign on the LaunchPad, or update the one of this name; a refused change stores nothing.
 
     Raises
     ------
     InputError
-        If it changes something that cannot change once a campaign has begun.
+        If it changes a key that is fixed once a campaign has begun.
 
-    And what `check` raises.
+    The errors of `check` are raised as well.
     """
     check(campaign)
     if campaign.name in store.campaigns.names():
@@ -49,7 +49,7 @@ def submit(store: Store, launchpad: LaunchPad, campaign: CampaignSettings) -> No
 
 
 def try_again(store: Store, name: str) -> bool:
-    """Set a failed campaign, and its explorers that broke, going again; False if it had not failed."""
+    """Restart a failed campaign and its broken explorers; False if it had not failed."""
     if not store.campaigns.reopen(name, CampaignState.FAILED):
         return False
     kind_of(store.campaigns.config(name)).procedure.retry_failed(store, name)
@@ -57,10 +57,10 @@ def try_again(store: Store, name: str) -> bool:
 
 
 def _apply_changes(store: Store, campaign: CampaignSettings) -> None:
-    """Apply an edited campaign file, as far as a campaign that has begun can change.
+    """Apply an edited campaign file; keys that are fixed once a campaign has begun must not change.
 
-    The stored configuration is read through today's schema first, so that a key which an earlier release did
-    not have counts as its default.
+    The stored configuration is read with today's schema first, so a key that an earlier release did not have
+    has its default.
     """
     document = store.campaigns.get(campaign.name)
     old = parse_campaign(document["config"], campaign.name)

@@ -27,7 +27,7 @@ def refit(
     mode: Mode = "neighborhood",
     stage: int = 0,
 ) -> bool:
-    """Fit a new version to all finished labels, from the stage's last one; False if there is nothing new."""
+    """Fit a new version to all finished labels, from the stage's last version; False without new labels."""
     labels = store.labels.to_train_on(name)
     newest, last = store.potentials.latest(name), store.potentials.latest(name, stage=stage)
     if not labels or (last is not None and set(labels) == set(store.potentials.label_ids(last))):
@@ -44,7 +44,7 @@ def refit(
         threads=len(os.sched_getaffinity(0)),
     )
     content = result.potential.to_bytes()
-    # The active set belongs to what explorers will read: a file may hold fewer digits.
+    # The active set belongs to the potential that explorers read: a file may hold fewer digits.
     fitted = kind.from_bytes(content, species, "the fitted potential")
     store.potentials.add(
         name,

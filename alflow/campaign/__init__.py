@@ -1,3 +1,3 @@
-"""Campaign files: what all kinds share, and reading them."""
+"""Campaign files: the shared parts of all kinds, and the reader."""
 
 from __future__ import annotations

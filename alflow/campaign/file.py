@@ -20,7 +20,7 @@ def parse_campaign(data: object, source: str = "campaign") -> CampaignSettings:
     Raises
     ------
     InputError
-        One sentence on the first thing that is wrong.
+        If the data do not match the schema: one sentence on the first error.
     """
     if not isinstance(data, dict):
         raise InputError(
@@ -42,7 +42,7 @@ def load_campaign(path: str | Path) -> CampaignSettings:
     Raises
     ------
     InputError
-        One sentence that names the file, the key, the value and what would be right.
+        If the file is wrong: one sentence that names the file, the key, the value and a correct value.
     """
     path = Path(path)
     campaign = parse_campaign(load_yaml(path), str(path))
@@ -57,7 +57,7 @@ def load_campaign(path: str | Path) -> CampaignSettings:
 
 
 def _kind_of_old_file(data: Mapping[str, Any]) -> str:
-    """The kind of a file without one: before files had a `kind`, their keys told it."""
+    """Find the kind of a file without `kind` by its keys, as in files of earlier releases."""
     for name in KINDS.names():
         if name != DEFAULT_KIND and KINDS.get(name).old_keys & data.keys():
             return name

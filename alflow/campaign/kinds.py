@@ -1,4 +1,4 @@
-"""Kinds of campaigns by name, and what the files of all kinds have in common."""
+"""Kinds of campaigns by name, and the keys that the files of all kinds share."""
 
 from __future__ import annotations
 
@@ -29,22 +29,22 @@ class CampaignSettings(Section):
         return species
 
     def resolved(self, folder: Path) -> CampaignSettings:
-        """The same with all paths taken from this folder."""
+        """A copy in which relative paths are resolved against this folder."""
         return self
 
     def files(self) -> list[tuple[str, str]]:
-        """The files that it names, each after the field that names it."""
+        """Pairs of a field and the file that it names."""
         return []
 
 
 class HasSettings(Protocol):
-    """What a campaign file needs to know of its kind; `workflows.campaign_kind` has all of it."""
+    """The part of a kind that campaign files need; `workflows.campaign_kind` holds the whole kind."""
 
     Settings: type[CampaignSettings]
 
     @property
     def old_keys(self) -> frozenset[str]:
-        """Keys that tell a file of this kind that was written before files had a `kind`."""
+        """Keys that identify a file of this kind from an earlier release, which has no `kind`."""
         ...
 
 
@@ -60,7 +60,7 @@ KINDS: Registry[HasSettings] = Registry(
 
 
 def require_unique(what: str, names: list[str]) -> None:
-    """Refuse a name that is given twice; raises ValueError."""
+    """Raise ValueError if a name is given twice."""
     twice = [name for name in names if names.count(name) > 1]
     if twice:
         raise ValueError(f"{what} {twice[0]!r} is given twice, names must be unique")

@@ -35,7 +35,7 @@ def load_yaml(path: Path) -> object:
     Raises
     ------
     InputError
-        If the file is missing, is no text, is empty or is not YAML.
+        If the file does not exist, is not a text file, is empty or is not valid YAML.
     """
     try:
         text = path.read_text(encoding="utf-8")

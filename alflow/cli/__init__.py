@@ -1,6 +1,6 @@
 """The `alflow` command: one module per noun, in this package.
 
-A module takes part by an entry in `COMMANDS`. It offers a function of its own name (one command) or `app`, a
+An entry in `COMMANDS` adds a module. The module has a function of its own name (one command) or `app`, a
 `typer.Typer` (a group such as `alflow labels list`). Heavy imports belong inside the functions, so that
 `alflow --help` answers at once.
 """
@@ -25,7 +25,7 @@ COMMANDS: dict[str, tuple[str, ...]] = {
 
 
 class CommandGroup(TyperGroup):
-    """Say bad input in one sentence on stderr and leave with exit code 2; let everything else through."""
+    """Print an `InputError` as one sentence on stderr and exit with code 2; other errors pass through."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
@@ -65,7 +65,7 @@ app = typer.Typer(
 def _about(
     version: Annotated[
         bool,
-        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and leave."),
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit."),
     ] = False,
 ) -> None:
     """Interatomic potentials that learn from quantum mechanics while the simulation runs.

@@ -1,4 +1,4 @@
-"""The overview and the report of the campaign that a command means, whatever its kind."""
+"""The overview and the report of a campaign of any kind, for commands."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 def overview(store: Store, name: str) -> Overview:
-    """Where a campaign stands.
+    """The present state of a campaign.
 
     Raises
     ------

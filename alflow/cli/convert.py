@@ -12,7 +12,7 @@ from alflow.cli.output import JsonOption, check_writable, parse_species, print_j
 
 def convert(
     source: Annotated[Path, typer.Argument(metavar="IN", help="Extended XYZ, MLIP .cfg, POSCAR, OUTCAR, …")],
-    target: Annotated[Path, typer.Argument(metavar="OUT", help="The format follows from the name.")],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="The name decides the format.")],
     species: Annotated[
         str | None, typer.Option(help="Elements of the types of .cfg files, in their order, e.g. Cu,Pd.")
     ] = None,
@@ -20,8 +20,8 @@ def convert(
 ) -> None:
     """Convert structures from one file format to another.
 
-    Energies (eV), forces (eV/Å) and stresses (eV/Å³) go along where the format has room; MLIP's PlusStress is
-    converted. What is wrong with a structure is refused.
+    Energies (eV), forces (eV/Å) and stresses (eV/Å³) are kept if the format can hold them; MLIP's PlusStress
+    is converted. The command refuses invalid structures.
 
     Example: alflow convert train.extxyz train.cfg --species Cu,Pd
     """

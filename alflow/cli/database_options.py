@@ -1,4 +1,4 @@
-"""Which database a command means: an address, a LaunchPad file, or the embedded one of a campaign."""
+"""Choose the database of a command: an address, a LaunchPad file, or a campaign's embedded database."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ LaunchpadOption = Annotated[
 
 @dataclass(frozen=True)
 class Connection:
-    """An open database and the campaign that is meant."""
+    """An open database and the campaign that the command names."""
 
     store: Store
     launchpad: LaunchPad
@@ -43,7 +43,7 @@ class Connection:
 
 
 def campaign_folder(file: Path) -> Path:
-    """Where a campaign that is run from a file keeps its embedded database, logs and results."""
+    """Folder of the embedded database, logs and results of a campaign that runs from a file."""
     return file.resolve().parent / "runs" / file.stem
 
 
@@ -51,7 +51,7 @@ def campaign_folder(file: Path) -> Path:
 def connected(
     campaign: str | None, uri: str | None, launchpad_file: Path | None, *, create: bool = False
 ) -> Iterator[Connection]:
-    """Open the database that the options name, else the embedded one of the campaign file's folder.
+    """Open the database that the options name, or else the embedded one in the campaign file's folder.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ def connected(
 
 
 def _name(campaign: str | None, file: Path | None, store: Store, create: bool) -> str:
-    """The campaign's name: as given, from its file, or the only one there is."""
+    """The campaign's name: as given, from its file, or that of the only campaign in the database."""
     if file is not None:
         from alflow.campaign.file import load_campaign
 

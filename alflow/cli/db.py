@@ -25,13 +25,13 @@ WhereArgument = Annotated[
 
 @app.command()
 def start(where: WhereArgument, json: JsonOption = False) -> None:
-    """Start the database, to run until `alflow db stop`, and print its address (with its password)."""
+    """Start the database and print its address (with its password); it runs until `alflow db stop`."""
     _print_address(_database(where).start(keep=True), json)
 
 
 @app.command()
 def stop(where: WhereArgument, json: JsonOption = False) -> None:
-    """Stop the database, whoever uses it; a campaign that ran on it goes on when called again."""
+    """Stop the database, even if it is in use; a campaign that ran on it continues when you run it again."""
     database = _database(where)
     was_running = database.is_running()
     database.shutdown()
@@ -53,7 +53,7 @@ def uri(where: WhereArgument, json: JsonOption = False) -> None:
 
 @app.command()
 def show(where: WhereArgument, json: JsonOption = False) -> None:
-    """Show whether the database runs, where, its size on disk and what is in it."""
+    """Show whether the database runs, its address, its size on disk and its collections."""
     database = _database(where)
     facts: dict[str, Any] = {
         "directory": database.directory,

@@ -1,4 +1,4 @@
-"""`alflow doctor`: what of this machine alflow can use, whether it works, and how to mend what does not."""
+"""`alflow doctor`: the parts of this machine that alflow can use, their tests, and repairs for failures."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ QM_PACKAGES = {
     "PySCF": ("pyscf", "pip install 'alflow[pyscf]'"),
     "GPAW": ("gpaw", "CC=g++ CXX=g++ pip install gpaw; it needs the headers of libxc and BLAS"),
 }
-"""Codes that compute in the label process → module, and how to get it."""
+"""Codes that compute in the label process → module, and how to install it."""
 
 QM_COMMANDS = {
     "VASP": ("vasp_std", "ALFLOW_VASP_COMMAND", "licensed by VASP Software"),
@@ -38,7 +38,7 @@ QM_COMMANDS = {
     "DFTB+": ("dftb+", None, "conda-forge has dftbplus"),
     "xTB": ("xtb", None, "apt install xtb"),
 }
-"""Codes that run as programs → command, the variable that may replace it, and how to get it."""
+"""Codes that run as programs → command, the variable that may replace it, and how to install it."""
 
 FORCE_TOLERANCE_eV_A = 1e-5  # central differences of 1e-4 Å leave about 1e-7 eV/Å
 PING_LIMIT_S = 3.0
@@ -46,7 +46,7 @@ PING_LIMIT_S = 3.0
 
 @dataclass(frozen=True)
 class Finding:
-    """One line of the diagnosis: `ok`, `missing`, `failed`, or `absent` where one can do without it."""
+    """One line of the diagnosis: `ok`, `missing`, `failed`, or `absent` if the part is optional."""
 
     part: str
     state: str
@@ -57,7 +57,7 @@ class Finding:
 def doctor(json: JsonOption = False) -> None:
     """Check this machine: versions, compiled kernel, databases, QM codes, and a self-test of some seconds.
 
-    Exits with code 1 if something that alflow cannot do without is missing or fails.
+    Exits with code 1 if a required part is missing or fails.
     """
     findings = [*_packages(), *_kernel(), *_databases(), *_qm_codes()]
     healthy = all(finding.state in ("ok", "absent") for finding in findings)
@@ -133,7 +133,7 @@ def _qm_codes() -> Iterator[Finding]:
 
 
 def _program(name: str, usual: str, variable: str | None, source: str) -> Finding:
-    """Where the program of a QM code is; `usual` is its command where the variable is not set."""
+    """Find the program of a QM code; `usual` is its command if the variable is not set."""
     given = os.environ.get(variable, "").split() if variable else []
     command = given[0] if given else usual
     if place := shutil.which(command):
@@ -144,7 +144,7 @@ def _program(name: str, usual: str, variable: str | None, source: str) -> Findin
 
 
 def _tested(part: str, test: Callable[[Path], str | None]) -> Finding:
-    """Run a self-test in an empty folder; it returns what went wrong, or None."""
+    """Run a self-test in an empty folder; the test returns a description of the failure, or None."""
     start = perf_counter()
     with TemporaryDirectory() as folder:
         trouble = test(Path(folder))
@@ -154,7 +154,7 @@ def _tested(part: str, test: Callable[[Path], str | None]) -> Finding:
 
 
 def _wrong_forces(folder: Path) -> str | None:
-    """Forces of a random potential against central differences of its energy."""
+    """Compare the forces of a random potential with central differences of its energy."""
     import numpy as np
     from ase.build import bulk
     from ase.calculators.fd import calculate_numerical_forces

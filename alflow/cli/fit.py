@@ -20,7 +20,7 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="The potential to write.")] = Path("pot.mtp"),
     level: Annotated[int, typer.Option(help="Level of the basis, even, 2 to 24: 8 is small, 16 usual.")] = 16,
     cutoff: Annotated[float, typer.Option(help="Cutoff radius, Å.")] = 5.0,
-    test: Annotated[Path | None, typer.Option(help="Labelled structures that are only tested on.")] = None,
+    test: Annotated[Path | None, typer.Option(help="Labelled structures for testing only.")] = None,
     start: Annotated[
         Path | None, typer.Option(help="Potential to start from; fixes level and cutoff.")
     ] = None,
@@ -31,10 +31,14 @@ def fit(
     force_weight: Annotated[float | None, typer.Option(min=0, help="Weight of forces, Å²/eV².")] = None,
     stress_weight: Annotated[float | None, typer.Option(min=0, help="Weight of virials, 1/eV².")] = None,
     holdout: Annotated[
-        float, typer.Option(min=0, max=0.9, help="Fraction of TRAIN that is only tested on.")
+        float, typer.Option(min=0, max=0.9, help="Fraction of TRAIN held out for testing.")
     ] = 0.0,
-    starts: Annotated[int | None, typer.Option(min=1, help="Random starts; the best is kept.")] = None,
-    max_iterations: Annotated[int | None, typer.Option(min=1, help="Iterations of each start.")] = None,
+    starts: Annotated[
+        int | None, typer.Option(min=1, help="Number of random starts; the best fit is kept.")
+    ] = None,
+    max_iterations: Annotated[
+        int | None, typer.Option(min=1, help="Largest number of iterations per start.")
+    ] = None,
     seed: Annotated[int | None, typer.Option(min=0, help="Seed of starts and holdout.")] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
     json: JsonOption = False,

@@ -1,4 +1,4 @@
-"""`alflow grade`: how far structures lie outside what a potential was trained on."""
+"""`alflow grade`: extrapolation grades of structures with respect to a potential's training set."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ SHOWN = 10
 def grade(
     potential: Annotated[Path, typer.Argument(help="The potential, an MLIP .mtp file.")],
     data: Annotated[Path, typer.Argument(help="Structures to grade.")],
-    train: Annotated[Path, typer.Option(help="Structures that the potential was trained on.")],
+    train: Annotated[Path, typer.Option(help="Training set of the potential.")],
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Graded structures to write (.extxyz or .cfg).")
     ] = None,
     mode: Annotated[
         Literal["neighborhood", "configuration"],
-        typer.Option(help="Grade each atom, or each structure only."),
+        typer.Option(help="Grade each atom, or each structure as a whole."),
     ] = "neighborhood",
     species: Annotated[
         str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
@@ -31,8 +31,9 @@ def grade(
 ) -> None:
     """Grade structures by how far they lie outside the training set.
 
-    γ is the D-optimality extrapolation grade: dimensionless, up to 1 is interpolation. The output carries it
-    as extrapolation_grade of each structure and, in mode neighborhood, extrapolation_grades of each atom.
+    γ is the D-optimality extrapolation grade. It is dimensionless; up to γ = 1 the potential interpolates.
+    The output holds extrapolation_grade per structure; in mode neighborhood also extrapolation_grades per
+    atom.
 
     Example: alflow grade pot.mtp --train train.extxyz md.extxyz -o graded.extxyz
     """

@@ -28,7 +28,7 @@ def hull(
         typer.Option(
             "--window",
             min=0,
-            help="Also list crystals up to so far above the hull, eV per atom.",
+            help="Also list crystals up to this energy above the hull, eV per atom.",
             show_default=False,
         ),
     ] = None,
@@ -36,10 +36,10 @@ def hull(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """The convex hull of a screening, finished or running: stable crystals, and metastable ones near it.
+    """Show the convex hull of a finished or running screening: stable crystals, and metastable ones near it.
 
-    With -o, a folder gets hull.csv, hull.json, hull.png (two or three species), the structures (hull.extxyz;
-    POSCAR and CIF in structures/) and entries.json for pymatgen's PhaseDiagram.
+    With -o, the command writes to a folder: hull.csv, hull.json, hull.png (two or three species), the
+    structures (hull.extxyz; POSCAR and CIF in structures/) and entries.json for pymatgen's PhaseDiagram.
 
     Example: alflow hull examples/cu_pd_hull.yaml -o hull
     """

@@ -1,4 +1,4 @@
-"""`alflow labels`: the results of quantum mechanics, and the reasons where there is none."""
+"""`alflow labels`: results of quantum mechanics, and the reasons of labels without one."""
 
 from __future__ import annotations
 
@@ -26,13 +26,15 @@ def list_labels(
     campaign: CampaignArgument,
     state: Annotated[
         str | None,
-        typer.Option(help="Only these: waiting, running, done, failed or rejected.", show_default=False),
+        typer.Option(
+            help="Only labels in this state: waiting, running, done, failed or rejected.", show_default=False
+        ),
     ] = None,
     uri: UriOption = None,
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List all labels with their state, and the reason of failed and rejected ones."""
+    """List all labels with their states, and the reasons of failed and rejected ones."""
     from alflow.errors import InputError
     from alflow.results.labels import read_labels
     from alflow.states import LabelState
@@ -56,7 +58,7 @@ def show(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show one label: result, level of theory, origin, failures, where its files are."""
+    """Show one label: result, level of theory, origin, failures, location of its files."""
     from alflow.results.labels import read_labels
 
     with connected(campaign, uri, launchpad) as connection:
@@ -95,7 +97,7 @@ def retry(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Set failed or rejected labels waiting again; a campaign that failed for lack of them goes on."""
+    """Set failed or rejected labels to waiting again; a campaign that failed without them continues."""
     from alflow.errors import InputError
     from alflow.states import LabelState
     from workflows.submission import try_again
@@ -117,7 +119,7 @@ def drop(
     campaign: CampaignArgument,
     label: Annotated[list[str], typer.Argument(help="Labels (round.number).")],
     reason: Annotated[
-        str, typer.Option(help="The reason, which is kept with the label.")
+        str, typer.Option(help="The reason, which is stored with the label.")
     ] = "dropped by hand",
     uri: UriOption = None,
     launchpad: LaunchpadOption = None,
@@ -194,12 +196,12 @@ def import_folders(
 
 
 def _import_folder(store: Store, campaign: str, interface: VaspInterface, folder: Path) -> str:
-    """Store one folder as a label of round 0; its number.
+    """Store one folder as a label of round 0; return the label's number.
 
     Raises
     ------
     QMError
-        If the folder is not that of a good label.
+        If the folder does not hold a run that is acceptable as a label.
     """
     from ase.calculators.singlepoint import SinglePointCalculator
 

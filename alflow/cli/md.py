@@ -37,39 +37,42 @@ if TYPE_CHECKING:
 
 def md(
     potential: PotentialArgument,
-    start: Annotated[Path, typer.Argument(help="File with the starting structure; of several, the last.")],
-    ensemble: Annotated[Literal["nve", "nvt", "npt"], typer.Option(help="What is kept constant.")] = "nvt",
+    start: Annotated[
+        Path, typer.Argument(help="File with the starting structure; the last structure of the file is used.")
+    ],
+    ensemble: Annotated[Literal["nve", "nvt", "npt"], typer.Option(help="Thermodynamic ensemble.")] = "nvt",
     temperature: Annotated[
-        float, typer.Option(help="Of thermostat and initial velocities (unless START has some), K.")
+        float,
+        typer.Option(
+            help="Temperature of the thermostat, and of initial velocities unless START has some, K."
+        ),
     ] = 300.0,
     temperature_to: Annotated[
         float | None, typer.Option(help="Temperature at the end of a linear ramp from --temperature, K.")
     ] = None,
-    pressure: Annotated[float, typer.Option(help="Of the barostat, GPa.")] = 0.0,
+    pressure: Annotated[float, typer.Option(help="Pressure of the barostat, GPa.")] = 0.0,
     pressure_to: Annotated[
         float | None, typer.Option(help="Pressure at the end of a linear ramp from --pressure, GPa.")
     ] = None,
     cell: Annotated[
         Literal["isotropic", "axes", "free"],
-        typer.Option(
-            help="With npt: the volume changes, the lengths of the axes do, or the whole cell does."
-        ),
+        typer.Option(help="With npt: the volume, the lengths of the axes, or the whole cell changes."),
     ] = "isotropic",
-    barostat_time: Annotated[float, typer.Option(help="Time of the barostat, fs.")] = 1000.0,
-    steps: Annotated[int, typer.Option(help="Steps in all, those before a resumption included.")] = 1000,
+    barostat_time: Annotated[float, typer.Option(help="Time constant of the barostat, fs.")] = 1000.0,
+    steps: Annotated[int, typer.Option(help="Number of steps, including those before a resumption.")] = 1000,
     timestep: Annotated[float, typer.Option(help="fs.")] = 1.0,
-    friction: Annotated[float, typer.Option(help="Of the Langevin thermostat, 1/fs.")] = 0.01,
-    seed: Annotated[int, typer.Option(help="Of velocities and thermostat.")] = 0,
+    friction: Annotated[float, typer.Option(help="Friction of the Langevin thermostat, 1/fs.")] = 0.01,
+    seed: Annotated[int, typer.Option(help="Seed of velocities and thermostat.")] = 0,
     train: TrainOption = None,
     active_set: ActiveSetOption = None,
     mode: ModeOption = "neighborhood",
     grade_every: Annotated[
-        int, typer.Option(help="Steps between grades; the run pauses by so many steps late, at most.")
+        int, typer.Option(help="Steps between grades; the run pauses at most this many steps late.")
     ] = 1,
     gamma_save: GammaSaveOption = 2.1,
     gamma_break: GammaBreakOption = 10.0,
     min_distance: MinDistanceOption = 0.5,
-    max_temperature: Annotated[float, typer.Option(help="Pause when it is hotter, K.")] = 10000.0,
+    max_temperature: Annotated[float, typer.Option(help="Pause above this temperature, K.")] = 10000.0,
     max_volume_change: MaxVolumeChangeOption = 0.5,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Trajectory to write (.extxyz).")
@@ -78,7 +81,7 @@ def md(
     saved: SavedOption = None,
     checkpoint: Annotated[
         Path | None,
-        typer.Option(help="File (.json) that keeps the run; if it exists, the run resumes from it."),
+        typer.Option(help="File (.json) for the state of the run; if it exists, the run resumes from it."),
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the potential.")] = 1,
     species: SpeciesOption = None,
@@ -86,8 +89,8 @@ def md(
 ) -> None:
     """Run molecular dynamics; with --train or --active-set, pause where the potential extrapolates too far.
 
-    A run with --checkpoint can be interrupted (Ctrl-C, kill) and called again: it goes on exactly as if
-    nothing had happened. Also with another potential it goes on from the last frame that did not extrapolate.
+    You can interrupt a run with --checkpoint (Ctrl-C, kill) and start it again: it continues as if it had not
+    been interrupted. With another potential, it continues from the last frame that did not extrapolate.
 
     Example: alflow md pot.mtp start.extxyz --train train.extxyz --steps 20000 -o md.extxyz
     """
@@ -169,7 +172,7 @@ def _keep(checkpoint: Checkpoint, path: Path | None) -> None:
 
 
 class _Progress:
-    """Prints where the run is, and averages what a thinned history would distort."""
+    """Prints the progress of the run, and averages quantities that a thinned history would distort."""
 
     def __init__(self, steps: int) -> None:
         self.steps = steps

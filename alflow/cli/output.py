@@ -31,7 +31,7 @@ def print_json(data: Any) -> None:
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
-    """Print a table; a column of numbers is right-aligned, None is a dash."""
+    """Print a table; columns of numbers are right-aligned, and None is shown as a dash."""
     from rich.console import Console
     from rich.text import Text
 
@@ -43,7 +43,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]
 def terminal_table(
     columns: Sequence[str], rows: Sequence[Sequence[Any]], styles: Mapping[str, str] | None = None
 ) -> Table:
-    """A table for a terminal; a cell whose text is among the styles gets its style."""
+    """A table for a terminal; `styles` maps the text of a cell to its style."""
     from rich import box
     from rich.table import Table
     from rich.text import Text
@@ -101,12 +101,12 @@ def parse_species(text: str | None) -> list[str] | None:
 
 
 def check_writable(path: Path) -> None:
-    """Refuse an output path before the work is done rather than after.
+    """Check an output path before the work begins.
 
     Raises
     ------
     InputError
-        If its folder does not exist, it is a folder itself, or writing is not allowed.
+        If its folder does not exist, the path is a folder, or you may not write there.
     """
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")

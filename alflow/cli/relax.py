@@ -29,13 +29,13 @@ from alflow.cli.simulation import (
 def relax(
     potential: PotentialArgument,
     structures: Annotated[Path, typer.Argument(help="Structures to relax, one after the other.")],
-    fmax: Annotated[float, typer.Option(help="Largest force that may remain, eV/Å.")] = 0.01,
+    fmax: Annotated[float, typer.Option(help="Converged if no force exceeds this value, eV/Å.")] = 0.01,
     smax: Annotated[
-        float, typer.Option(help="Largest stress that may remain beside the pressure, GPa.")
+        float, typer.Option(help="Converged if no stress component differs more from the pressure, GPa.")
     ] = 0.1,
     steps: Annotated[int, typer.Option(help="Largest number of steps per structure.")] = 500,
     cell: Annotated[bool, typer.Option("--cell/--fixed-cell", help="Relax the cell too.")] = True,
-    pressure: Annotated[float, typer.Option(help="On the relaxing cell, GPa.")] = 0.0,
+    pressure: Annotated[float, typer.Option(help="External pressure on the cell, GPa.")] = 0.0,
     train: TrainOption = None,
     active_set: ActiveSetOption = None,
     mode: ModeOption = "neighborhood",
@@ -53,7 +53,7 @@ def relax(
 ) -> None:
     """Relax structures; with --train or --active-set, pause where the potential extrapolates too far.
 
-    A paused structure is written as it was at its last frame that did not extrapolate.
+    For a paused structure, the command writes the last frame that did not extrapolate.
 
     Example: alflow relax pot.mtp candidates.extxyz --train train.extxyz -o relaxed.extxyz
     """

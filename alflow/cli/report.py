@@ -1,4 +1,4 @@
-"""`alflow report`: what a campaign did, on one page."""
+"""`alflow report`: the report of a campaign, on one page."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ def report(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Write the report of a campaign, finished or running, as one HTML file that needs no other.
+    """Write the report of a finished or running campaign as one self-contained HTML file.
 
     Active learning: QM calls and extrapolation grade against the progress of the runs, errors (meV/atom,
-    eV/Å) of each round before and after training, parity, what the explorers recorded, labels with reasons.
-    Screening: the hull, what each stage kept and dropped, its error σ. Both: cost, levels of theory.
+    eV/Å) per round before and after training, parity, quantities along the runs, labels with reasons.
+    Screening: the hull; kept and dropped candidates and error σ per stage. Both: cost, levels of theory.
 
     Example: alflow report examples/cu_emt.yaml -o report.html
     """

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 SHOWN_EVERY_S = 0.5
 ROUNDS_SHOWN = 8
-SHARE_OF_LOOKING = 0.05  # of the time, where counting many candidates takes long
+SHARE_OF_LOOKING = 0.05  # largest share of the time for status updates: counting many candidates is slow
 
 
 def run(
@@ -33,7 +33,7 @@ def run(
 ) -> None:
     """Run a campaign to its end: embedded database and local workers, live progress.
 
-    You can interrupt or kill it: the same command goes on where it was. Results go to the folder runs/
+    You can interrupt or kill it; the same command continues the campaign. Results are in the folder runs/
     beside the campaign file: the potential, the hull/ of a screening, report.html, and my_launchpad.yaml for
     FireWorks' commands.
 
@@ -45,7 +45,7 @@ def run(
     from workflows.local import run_to_the_end
     from workflows.submission import check, submit
 
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a queue's end of time is an interrupt
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # a queue's time limit acts as an interrupt
     config = load_campaign(campaign)
     check(config)
     folder = campaign_folder(campaign)
@@ -78,7 +78,7 @@ def run(
 
 
 def _write_results(store: Store, name: str, folder: Path) -> list[Path]:
-    """Write the newest potential (of each stage), the kind's own results, and the report; their paths."""
+    """Write the newest potential (per stage), the kind's own results and the report; return their paths."""
     from alflow.cli.campaign_views import page
     from alflow.report import build_report
 
@@ -103,7 +103,7 @@ def _write_potentials(store: Store, name: str, folder: Path) -> list[Path]:
 
 
 class _Progress:
-    """The overview as a live table; nothing at all where a script reads the output."""
+    """The overview as a live table; nothing if a script reads the output."""
 
     def __init__(self, connection: Connection, *, live: bool) -> None:
         from rich.console import Console

@@ -1,4 +1,4 @@
-"""`alflow select`: the structures most worth a label."""
+"""`alflow select`: choose the structures that are most worth a label."""
 
 from __future__ import annotations
 
@@ -13,19 +13,23 @@ from alflow.cli.output import JsonOption, check_writable, parse_species, print_j
 def select(
     potential: Annotated[Path, typer.Argument(help="The potential, an MLIP .mtp file.")],
     candidates: Annotated[Path, typer.Argument(help="Structures to choose from.")],
-    train: Annotated[Path, typer.Option(help="Structures that the potential was trained on.")],
+    train: Annotated[Path, typer.Option(help="Training set of the potential.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Chosen structures to write.")] = Path(
         "chosen.extxyz"
     ),
-    count: Annotated[int, typer.Option("--count", "-n", min=1, help="Choose at most so many.")] = 20,
+    count: Annotated[
+        int, typer.Option("--count", "-n", min=1, help="Choose at most this many structures.")
+    ] = 20,
     mode: Annotated[
         Literal["neighborhood", "configuration"],
-        typer.Option(help="Grade each atom, or each structure only."),
+        typer.Option(help="Grade each atom, or each structure as a whole."),
     ] = "neighborhood",
     min_distance: Annotated[
         float | None, typer.Option(min=0, help="Refuse structures with atoms closer than this, Å.")
     ] = None,
-    gamma_select: Annotated[float, typer.Option(min=1, help="Leave out structures up to this grade.")] = 2.1,
+    gamma_select: Annotated[
+        float, typer.Option(min=1, help="Choose only structures above this grade.")
+    ] = 2.1,
     species: Annotated[
         str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
     ] = None,
@@ -33,7 +37,8 @@ def select(
 ) -> None:
     """Choose the structures that are most worth a label.
 
-    D-optimal: each choice lowers the grade γ (dimensionless) of its like, near-duplicates are refused.
+    The choice is D-optimal: each chosen structure lowers the grade γ (dimensionless) of similar ones.
+    Near-duplicates are refused.
 
     Example: alflow select pot.mtp --train train.extxyz md.extxyz -n 10 -o chosen.extxyz
     """

@@ -1,4 +1,4 @@
-"""What `alflow md` and `alflow relax` share: their calculator, grade control, and stopping on Ctrl-C."""
+"""Shared by `alflow md` and `alflow relax`: calculator, grade control, and the stop on Ctrl-C."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ SpeciesOption = Annotated[
     str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
 ]
 TrainOption = Annotated[
-    Path | None, typer.Option(help="Structures that the potential was trained on: turns grade control on.")
+    Path | None, typer.Option(help="Training set of the potential; it turns grade control on.")
 ]
 ActiveSetOption = Annotated[
-    Path | None, typer.Option(help="Active set of the potential (.npz): turns grade control on.")
+    Path | None, typer.Option(help="Active set of the potential (.npz); it turns grade control on.")
 ]
 ModeOption = Annotated[
     Literal["neighborhood", "configuration"],
@@ -39,7 +39,7 @@ GammaBreakOption = Annotated[float, typer.Option(help="Pause above this grade.")
 SavedOption = Annotated[
     Path | None, typer.Option(help="File for the frames above --gamma-save (.extxyz, .cfg).")
 ]
-MinDistanceOption = Annotated[float, typer.Option(help="Pause when atoms are nearer, Å.")]
+MinDistanceOption = Annotated[float, typer.Option(help="Pause when two atoms are closer than this, Å.")]
 MaxVolumeChangeOption = Annotated[float, typer.Option(help="Pause when |V / V_start − 1| is larger.")]
 
 
@@ -50,7 +50,7 @@ def make_calculator(
     active_set: Path | None,
     mode: Literal["neighborhood", "configuration"],
 ) -> PotentialCalculator:
-    """The calculator of a potential, with grades if it is told what the potential was trained on.
+    """The calculator of a potential; it grades structures if the training set or the active set is given.
 
     Raises
     ------
@@ -88,7 +88,7 @@ def make_control(
 
 
 class StopRequest:
-    """Whether Ctrl-C was pressed; a second one ends the command at once."""
+    """Remembers whether the user pressed Ctrl-C; a second Ctrl-C ends the command at once."""
 
     def __init__(self) -> None:
         self.requested = False

@@ -1,4 +1,4 @@
-"""`alflow status`: where a campaign stands and what it waits for."""
+"""`alflow status`: the state of a campaign and the work that it waits for."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ def status(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Show explorers or stages, rounds, grades, labels by state, cost, and what a campaign waits for.
+    """Show explorers or stages, rounds, grades, labels by state, cost, and the work that is still missing.
 
     Example: alflow status examples/cu_emt.yaml
     """

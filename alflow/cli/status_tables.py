@@ -17,7 +17,7 @@ STYLES = {"finished": "green", "running": "cyan", "failed": "red", "stopped": "y
 
 
 def render(overview: Overview, newest_rounds: int | None = None) -> Group:
-    """Head and tables of an overview; with `newest_rounds`, only so many of the last rounds."""
+    """Head and tables of an overview; with `newest_rounds`, only that number of newest rounds."""
     head = Text.assemble(
         (overview.campaign, "bold"),
         " · ",

@@ -1,4 +1,4 @@
-"""`alflow submit`: put a campaign on a LaunchPad, for workers elsewhere."""
+"""`alflow submit`: put a campaign on a LaunchPad, for workers on any machine."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ def submit(
 ) -> None:
     """Put a campaign on the LaunchPad; `alflow worker`, `rlaunch` or `qlaunch` then run it.
 
-    If the campaign is there already, changes of its file are applied, and work that lost workers left behind
-    is set going again.
+    If the campaign is there already, the command applies changes of the file and restarts work that lost
+    workers left unfinished.
 
     Example: alflow submit examples/cu_emt.yaml
     """

@@ -1,4 +1,4 @@
-"""`alflow watch`: the status, again and again."""
+"""`alflow watch`: the status, refreshed until the campaign ends."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from alflow.cli.output import JsonOption, print_json
 
 def watch(
     campaign: OptionalCampaignArgument = None,
-    every_s: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two looks.")] = 2.0,
+    every_s: Annotated[float, typer.Option("--every", min=0.2, help="Seconds between two updates.")] = 2.0,
     uri: UriOption = None,
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,

@@ -14,7 +14,8 @@ from alflow.states import Role
 
 def worker(
     role: Annotated[
-        list[Role] | None, typer.Option(help="What to run; repeat for several; default: all.")
+        list[Role] | None,
+        typer.Option(help="Role of the work to run; give the option once per role; default: all."),
     ] = None,
     number: Annotated[int, typer.Option("-n", min=1, help="Processes.")] = 1,
     directory: Annotated[Path, typer.Option(help="Folder for scratch files and logs.")] = Path("workers"),
@@ -22,7 +23,7 @@ def worker(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Do the work of all campaigns of a database until none is running; Ctrl-C ends it at once.
+    """Run the work of all campaigns of a database until no campaign is running; Ctrl-C ends it at once.
 
     Example: alflow worker --role label -n 4
     """

@@ -1,4 +1,4 @@
-"""Reports: what the pages of all kinds of campaigns share."""
+"""Reports: the shared parts of the pages of all kinds of campaigns."""
 
 from __future__ import annotations
 

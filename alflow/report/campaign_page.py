@@ -16,15 +16,15 @@ TEMPLATE = "campaign.html.j2"
 
 @dataclass(frozen=True)
 class CampaignPage:
-    """What the reports of all kinds of campaigns have in common; enough for a kind that has nothing else.
+    """The common part of reports of all kinds; it is a complete report for a kind that adds nothing.
 
     Attributes
     ----------
     campaign
     versions
-        Of the potential, oldest first.
+        Versions of the potential, oldest first.
     trained
-        The newest version on the labels that it was trained on.
+        The newest version, compared with its own training labels.
     """
 
     campaign: CampaignRecord
@@ -33,11 +33,11 @@ class CampaignPage:
 
     @property
     def headline(self) -> str:
-        """One line on what came out."""
+        """The outcome in one line."""
         return f"{self.campaign.headline}, {self.campaign.qm_calls} QM calls"
 
     def summary(self) -> dict[str, Any]:
-        """What came out, in plain values."""
+        """The results in plain values."""
         unseen = newest_unseen(self.versions)
         return self.campaign.summary() | {
             "train_force_rmse_eV_A": self.trained.force_rmse_eV_A,
@@ -47,9 +47,13 @@ class CampaignPage:
         }
 
     def figures(self) -> dict[str, str]:
+<<<<<<< HEAD
         """SVG text by name."""
         from alflow.report.figures import draw_shared  # Matplotlib loads slowly, and workers do not draw.
 
+=======
+        """The figures as SVG text, by name."""
+>>>>>>> w-eng2
         return draw_shared(self.versions, self.trained, self.campaign.cost)
 
     def render(
@@ -63,11 +67,11 @@ class CampaignPage:
         Parameters
         ----------
         template
-            One that extends ``campaign.html.j2``.
+            A template that extends ``campaign.html.j2``.
         figures
             More figures, by name.
         values
-            What the template refers to besides.
+            Further values to which the template refers.
         """
         return render_template(
             template,
@@ -81,5 +85,5 @@ class CampaignPage:
         )
 
     def write_files(self, folder: Path) -> list[Path]:
-        """None."""
+        """No files."""
         return []

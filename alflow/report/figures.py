@@ -1,6 +1,6 @@
-"""The figures that reports of all kinds share, as SVG text; the same data give the same bytes.
+"""The figures that reports of all kinds share, as SVG text; equal data give equal bytes.
 
-Colours are those of Okabe and Ito, which people with any kind of colour vision can tell apart.
+The colours are those of Okabe and Ito, which people with any kind of colour vision can distinguish.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from alflow.states import Role
 BLUE, VERMILION, GREEN, SKY, ORANGE, PURPLE = "#0072B2", "#D55E00", "#009E73", "#56B4E9", "#E69F00", "#CC79A7"
 GREY, INK, FAINT, PAPER = "#8a8f98", "#2b2f36", "#e3e5e8", "#fcfcfb"
 CYCLE = (BLUE, VERMILION, GREEN, ORANGE, PURPLE, SKY)
-POINTS = 1500  # more points per line than a screen shows only make the file large
+POINTS = 1500  # a screen cannot show more points per line; they would only make the file larger
 
 STYLE: dict[Any, Any] = {
     "font.family": "DejaVu Sans",
@@ -55,7 +55,7 @@ STYLE: dict[Any, Any] = {
 def draw_shared(
     versions: Sequence[VersionRecord], trained: ParitySet, costs: Mapping[Role, Cost]
 ) -> dict[str, str]:
-    """The figures of all kinds by name, as SVG text; those without data are left out."""
+    """The shared figures by name, as SVG text, without figures that have no data."""
     figures = {}
     with rc_context(STYLE):
         if versions:
@@ -65,7 +65,7 @@ def draw_shared(
 
 
 def draw_cost(costs: Mapping[Role, Cost]) -> dict[str, str]:
-    """The figure ``cost``, as SVG text, if anything was spent."""
+    """The figure ``cost``, as SVG text; empty if there is no cost yet."""
     if all(cost == Cost() for cost in costs.values()):
         return {}
     with rc_context(STYLE):
@@ -73,7 +73,7 @@ def draw_cost(costs: Mapping[Role, Cost]) -> dict[str, str]:
 
 
 def error_figure(versions: Sequence[VersionRecord]) -> str:
-    """RMSE of each version on its training set and on labels that it had not seen."""
+    """RMSE of each version on its training set and on labels that it was not trained on."""
     figure = new_figure(3.2)
     panels = figure.subplots(1, 2)
     rounds = [version.round for version in versions]
@@ -137,7 +137,7 @@ def cost_figure(costs: Mapping[Role, Cost]) -> str:
 
 
 def stacked_bars(bars: Mapping[str, Mapping[str, float]]) -> Figure:
-    """Times in s of the same kinds of work, one bar below the other."""
+    """Times (s) as horizontal bars, one below the other; all bars have the same kinds of work."""
     figure = new_figure(0.75 + 0.4 * len(bars))
     axes = figure.subplots()
     longest = max(max(sum(parts.values()) for parts in bars.values()), 1e-9)
@@ -157,7 +157,7 @@ def stacked_bars(bars: Mapping[str, Mapping[str, float]]) -> Figure:
 
 
 def new_figure(height_in: float) -> Figure:
-    """An empty figure of the width of the page."""
+    """An empty figure as wide as the page."""
     return Figure(figsize=(8.4, height_in))
 
 
@@ -169,7 +169,7 @@ def svg(figure: Figure) -> str:
 
 
 def peaks(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """At most `POINTS` points, of each stretch the one with the largest y."""
+    """At most `POINTS` points: from each stretch, the point with the largest y."""
     if len(x) <= POINTS:
         return x, y
     picks = [part[np.argmax(y[part])] for part in np.array_split(np.arange(len(x)), POINTS)]
@@ -179,7 +179,7 @@ def peaks(x: NDArray[np.float64], y: NDArray[np.float64]) -> tuple[NDArray[np.fl
 def thinned(
     x: NDArray[np.float64], y: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Points at equal steps, some `POINTS` of them."""
+    """About `POINTS` points at equal steps."""
     stride = max(1, len(x) // POINTS)
     return x[::stride], y[::stride]
 

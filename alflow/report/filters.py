@@ -1,4 +1,4 @@
-"""How numbers and formulas are written on pages."""
+"""Filters that write numbers and formulas on pages."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ SUBSCRIPTS = str.maketrans("0123456789", "₀₁₂₃₄₅₆₇₈₉")
 
 
 def number(value: float | None, digits: int = 3) -> str:
-    """So many significant digits, whole numbers whole, thousands apart; a dash for None and NaN."""
+    """A number with `digits` significant digits and separated thousands; a dash for None and NaN."""
     if value is None or not math.isfinite(value):
         return "–"
     if isinstance(value, int) or value == 0 or abs(value) >= 10**digits:
@@ -20,7 +20,7 @@ def number(value: float | None, digits: int = 3) -> str:
 
 
 def duration(seconds: float | None) -> str:
-    """Two significant digits in the unit that suits; a dash for None and NaN."""
+    """A time with two significant digits, in a suitable unit; a dash for None and NaN."""
     if seconds is None or not math.isfinite(seconds):
         return "–"
     for size, unit in ((86400, "d"), (3600, "h"), (60, "min")):
@@ -35,7 +35,7 @@ def meV(value_eV: float | None) -> str:
 
 
 def with_subscripts(formula: str) -> str:
-    """Such as Cu₃Pd."""
+    """A formula with subscripts, such as Cu₃Pd."""
     return formula.translate(SUBSCRIPTS)
 
 
@@ -56,4 +56,4 @@ FILTERS: dict[str, Callable[..., Any]] = {
     "meV": meV,
     "sentence": sentence,
 }
-"""Filters of all templates."""
+"""The filters of all templates."""

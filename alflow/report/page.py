@@ -22,24 +22,24 @@ class Page(Protocol):
 
     @property
     def headline(self) -> str:
-        """One line on what came out."""
+        """The outcome in one line."""
         ...
 
     def summary(self) -> dict[str, Any]:
-        """What came out, in plain values."""
+        """The results in plain values."""
         ...
 
     def render(self) -> str:
-        """The page as HTML text that refers to no other file."""
+        """The page as self-contained HTML text."""
         ...
 
     def write_files(self, folder: Path) -> list[Path]:
-        """Write the results that belong in files of their own to a folder; what was written."""
+        """Write the results that belong in separate files to a folder; return the paths."""
         ...
 
 
 def build_report(page: Page, path: str | Path) -> Path:
-    """Write the report of a campaign: one file without any reference to others.
+    """Write the report of a campaign as one self-contained file.
 
     Parameters
     ----------
@@ -67,13 +67,13 @@ def render_template(
     Parameters
     ----------
     template
-        The file, or the name of one of this package.
+        The file, or the name of a template of this package.
     campaign
-        Known to the template as ``campaign``.
+        The campaign, which the template knows as ``campaign``.
     figures
         SVG text by name.
     values
-        Whatever else the template refers to.
+        Further values to which the template refers.
     """
     template = TEMPLATES / template
     environment = jinja2.Environment(

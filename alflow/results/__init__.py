@@ -1,6 +1,6 @@
-"""The typed read model: what status, reports and scripts know of a campaign, as plain immutable values.
+"""The typed read model of campaigns, for status, reports and scripts: plain immutable values.
 
-Records are what there is to know; the functions ``read_…`` read them from the store.
+Records hold the values; the functions ``read_…`` read them from the store.
 """
 
 from __future__ import annotations

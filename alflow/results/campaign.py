@@ -1,4 +1,4 @@
-"""What reports of all kinds of campaigns show."""
+"""The values that reports of all kinds of campaigns show."""
 
 from __future__ import annotations
 
@@ -26,18 +26,18 @@ class CampaignRecord:
     ----------
     name, kind
     title
-        What a campaign of this kind does, in a few words.
+        The purpose of this kind of campaign, in a few words.
     state
     reason
-        Why it ended, in one sentence; None while it runs.
+        The reason why it ended, in one sentence; None while it runs.
     rounds
-        Rounds that are over.
+        Number of finished rounds.
     began, ended
     species
     cost
         By role.
     labels
-        In the order in which they were asked for.
+        In the order of the requests.
     levels
         Each level of theory that occurs among the labels.
     config
@@ -63,7 +63,7 @@ class CampaignRecord:
 
     @property
     def qm_calls(self) -> int:
-        """Labels that were computed, whether accepted or not."""
+        """Number of computed labels, accepted or not."""
         return computed(self.labels)
 
     @property
@@ -73,21 +73,21 @@ class CampaignRecord:
 
     @property
     def label_problems(self) -> list[tuple[LabelState, str, int]]:
-        """State, reason and number of the labels that were not accepted, most frequent first."""
+        """State, reason and number of the labels that were not accepted, most frequent reason first."""
         return problems(self.labels)
 
     @property
     def total_cost(self) -> Cost:
-        """Over all roles."""
+        """The cost, summed over all roles."""
         return total(self.cost)
 
     @property
     def headline(self) -> str:
-        """One line on what came out."""
+        """The outcome in one line."""
         return f"{self.name}, {self.state}, round {self.rounds}"
 
     def summary(self) -> dict[str, Any]:
-        """What came out, in plain values."""
+        """The results in plain values."""
         return {
             "campaign": self.name,
             "kind": self.kind,
@@ -100,7 +100,7 @@ class CampaignRecord:
 
 
 def read_campaign(store: Store, name: str, title: str) -> CampaignRecord:
-    """A campaign with its labels; `title` says what campaigns of its kind do.
+    """A campaign with its labels; `title` is the purpose of its kind.
 
     Raises
     ------
@@ -129,7 +129,7 @@ def read_campaign(store: Store, name: str, title: str) -> CampaignRecord:
 
 
 def _software(store: Store, name: str) -> dict[str, str]:
-    """Versions of Python, of the packages that matter and of the codes that labelled."""
+    """Versions of Python, of the relevant packages and of the QM codes."""
     codes = {label["code"]: label["code_version"] for label in store.labels.find(name) if label.get("code")}
     packages = {package: installed_version(package) for package in PACKAGES}
     return {"Python": platform.python_version(), **packages, **codes}

@@ -1,4 +1,4 @@
-"""What a campaign has cost, by role."""
+"""The cost of a campaign, by role."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Labels of a campaign: where their structures came from and how they ended."""
+"""Labels of a campaign: the origins of their structures, and their results."""
 
 from __future__ import annotations
 
@@ -20,22 +20,22 @@ class LabelRecord:
     round, number
         The label's name is ``round.number``.
     kind
-        What it was asked for.
+        Purpose of the label.
     state
     reason
-        Why it was not accepted; None otherwise.
+        The reason why it was not accepted; None otherwise.
     formula
     level
         Index of its level of theory among those of the campaign.
     stage
-        Stage of a screening that it was asked for in, from 0; None in other campaigns.
+        Stage of a screening that requested it, from 0; None in other campaigns.
     explorer, step, grade
-        The run that met its structure, where, and the extrapolation grade; None if no run did.
+        The run that met its structure, the step, and the extrapolation grade; None without a run.
     attempts
     wall_time_s, processor_s
         Wall time and processor time of all attempts, without waiting; None until it has ended.
     energy_eV
-        Of the whole structure; None without a result.
+        Energy of the whole structure; None without a result.
     evaluations
         Energies with forces that the QM code computed; a relaxation takes many.
     """
@@ -59,29 +59,29 @@ class LabelRecord:
 
     @property
     def name(self) -> str:
-        """As commands name it."""
+        """The label's name in commands."""
         return f"{self.round}.{self.number}"
 
 
 def computed(labels: Iterable[LabelRecord]) -> int:
-    """Labels that were computed, whether accepted or not: QM calls."""
+    """Number of computed labels, accepted or not: QM calls."""
     return sum(label.state.is_ended for label in labels)
 
 
 def state_counts(labels: Iterable[LabelRecord]) -> dict[LabelState, int]:
-    """Number of labels by state; states without a label are left out."""
+    """Number of labels by state, without states that no label has."""
     found = Counter(label.state for label in labels)
     return {state: found[state] for state in LabelState if found[state]}
 
 
 def problems(labels: Sequence[LabelRecord]) -> list[tuple[LabelState, str, int]]:
-    """State, reason and number of the labels that were not accepted, most frequent first."""
+    """State, reason and number of the labels that were not accepted, most frequent reason first."""
     found = Counter((label.state, label.reason) for label in labels if label.reason)
     return [(state, reason, count) for (state, reason), count in found.most_common()]
 
 
 def read_labels(store: Store, campaign: str) -> tuple[list[LabelRecord], list[dict[str, Any]]]:
-    """The labels of a campaign in the order in which they were asked for, and their levels of theory."""
+    """The labels of a campaign in the order of the requests, and their levels of theory."""
     documents = store.labels.find(campaign)
     origins = store.configurations.origins([document["configuration"] for document in documents])
     levels = {document["level_hash"]: document["level"] for document in documents}
@@ -94,7 +94,7 @@ def read_labels(store: Store, campaign: str) -> tuple[list[LabelRecord], list[di
 
 
 def _record(document: Mapping[str, Any], campaign: str, origin: Mapping[str, Any], level: int) -> LabelRecord:
-    # Another campaign may have met the structure first: then its run and step mean nothing here.
+    # Another campaign may have met the structure first: its run and step have no meaning here.
     source = origin["source"] if origin["source"].get("campaign") == campaign else {}
     return LabelRecord(
         round=document["round"],

@@ -1,4 +1,4 @@
-"""Where a campaign stands: what `alflow status` and `watch` show, and their JSON."""
+"""The present state of a campaign, as `alflow status` and `watch` show it, and their JSON."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from alflow.store.cost import Cost, costs_of
 
 
 class Part(Protocol):
-    """What a kind of campaign adds to the overview that all kinds share."""
+    """The part of the overview that a kind of campaign adds."""
 
     @property
     def subtitle(self) -> str:
-        """A few words on where the campaign is, such as its phase; may be empty."""
+        """A few words on the progress of the campaign, such as its phase; may be empty."""
         ...
 
     @property
@@ -28,7 +28,7 @@ class Part(Protocol):
         ...
 
     def tables(self) -> list[Table]:
-        """Tables that stand before that of the rounds."""
+        """Tables that stand before the table of rounds."""
         ...
 
     def as_dict(self) -> dict[str, Any]:
@@ -37,33 +37,33 @@ class Part(Protocol):
 
 
 class NothingMore:
-    """The part of a kind that adds nothing."""
+    """The part of a kind of campaign that adds nothing."""
 
     subtitle = ""
     round_columns = ROUND_COLUMNS
 
     def tables(self) -> list[Table]:
-        """None."""
+        """No tables."""
         return []
 
     def as_dict(self) -> dict[str, Any]:
-        """Nothing."""
+        """No values."""
         return {}
 
 
 @dataclass(frozen=True)
 class Overview:
-    """Where a campaign stands.
+    """The present state of a campaign.
 
     Attributes
     ----------
     campaign, kind
-        Its name, and the name of its kind.
+        Names of the campaign and of its kind.
     state
     reason
-        Why it ended, in one sentence; None while it runs.
+        The reason why it ended, in one sentence; None while it runs.
     waits_for
-        What the present round waits for, in a few words.
+        The work for which the present round waits, in a few words.
     round
     labels
         Number of labels by state.
@@ -72,7 +72,7 @@ class Overview:
     rounds
         Oldest first.
     part
-        What the kind of campaign adds.
+        The part that the kind of campaign adds.
     """
 
     campaign: str
@@ -99,7 +99,7 @@ class Overview:
 
     @property
     def situation(self) -> str:
-        """Why the campaign ended, or what it waits for."""
+        """The reason why the campaign ended, or the work for which it waits."""
         return self.reason or f"waits for {self.waits_for}"
 
     @property
@@ -109,7 +109,7 @@ class Overview:
         return "labels: " + (", ".join(counts) or "none yet")
 
     def tables(self, newest_rounds: int | None = None) -> list[Table]:
-        """The kind's tables, the rounds (all, or so many of the last ones), and the cost."""
+        """The kind's tables, the rounds (all, or the given number of newest ones), and the cost."""
         rounds = rounds_table(self.rounds, self.part.round_columns, newest_rounds)
         return [*self.part.tables(), rounds, costs_table(self.cost)]
 
@@ -138,19 +138,20 @@ def read_overview(
     exploring: str | None = None,
     work: Mapping[int, Mapping[str, int]] | None = None,
 ) -> Overview:
-    """What all kinds of campaigns share, joined with what one adds.
+    """The overview that all kinds of campaigns share, joined with the part of one kind.
 
     Parameters
     ----------
     store
     document
-        The campaign's.
+        The campaign's document.
     part
-        What the kind adds; nothing by default.
+        The part that the kind adds; by default nothing.
     exploring
-        What the present round's choice of labels still waits for, in a few words; None if for nothing.
+        The work for which the present round's choice of labels still waits, in a few words; None if the
+        choice can begin.
     work
-        What the tasks of rounds came to; see `RoundRecord`.
+        Results of the tasks, by round; see `RoundRecord`.
     """
     name = document["name"]
     labels = {LabelState(state): count for state, count in store.labels.counts(name).items()}

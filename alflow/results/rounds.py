@@ -1,4 +1,4 @@
-"""Rounds of a campaign: what was found, labelled and learned in each."""
+"""Rounds of a campaign: the candidates, labels and refits of each round."""
 
 from __future__ import annotations
 
@@ -38,15 +38,15 @@ class RoundRecord:
     gamma_max
         Highest extrapolation grade among them.
     labels, done
-        Labels that were asked for, and those that were accepted.
+        Numbers of requested and of accepted labels.
     potential
-        Version of the potential that the round ended with, if it was refitted.
+        Version of the potential that was fitted at the end of the round; None without a refit.
     energy_rmse_eV_per_atom, force_rmse_eV_A
         Training errors of that version.
     phase, stage
-        Where in the campaign the round was, if its kind has phases; stages count from 0.
+        Phase and stage of the round, if the kind of campaign has phases; stages count from 0.
     work
-        What the tasks of the round came to, in numbers, such as candidates relaxed.
+        Results of the round's tasks, in numbers, such as candidates relaxed.
     """
 
     round: int
@@ -62,7 +62,7 @@ class RoundRecord:
     work: Mapping[str, int] = field(default_factory=dict)
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, those of `work` among the others."""
+        """Plain values; the entries of `work` are on the same level as the others."""
         values = {key: value for key, value in vars(self).items() if key != "work"}
         return {**values, **self.work}
 
@@ -70,7 +70,7 @@ class RoundRecord:
 def rounds_table(
     rounds: Sequence[RoundRecord], columns: Mapping[str, str] = ROUND_COLUMNS, newest: int | None = None
 ) -> Table:
-    """Rounds as a table; with `newest`, only so many of the last ones."""
+    """Rounds as a table; with `newest`, only that number of newest rounds."""
     shown = rounds[-newest:] if newest else rounds
     return Table("Rounds", tuple(columns.values()), [_row(row.as_dict(), columns) for row in shown])
 
@@ -92,7 +92,7 @@ def read_rounds(
     store
     campaign
     work
-        What the tasks came to, by round; see `RoundRecord`.
+        Results of the tasks, by round; see `RoundRecord`.
     """
     potentials = {potential["round"]: potential for potential in store.potentials.history(campaign)}
     asked, done = Counter[int](), Counter[int]()

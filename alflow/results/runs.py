@@ -1,4 +1,4 @@
-"""Runs of explorers: how far they are, what they came to, and what they recorded."""
+"""Runs of explorers: their progress, results and histories."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from alflow.store import Store
 
 @dataclass(frozen=True)
 class Quantity:
-    """A column of a history, as it is drawn.
+    """A column of a history, for a figure.
 
     Attributes
     ----------
     name
         Key of the history.
     label
-        Of the axis, with the unit.
+        Label of the axis, with the unit.
     values
-        At each entry of the history; per atom where the explorer asks for that.
+        One value per entry of the history; per atom if the explorer asks for it.
     targets
-        What the run aims at, at its beginning and at its end; None if it does not aim at a value.
+        Target values at the beginning and at the end of the run; None without a target.
     """
 
     name: str
@@ -39,7 +39,7 @@ class Quantity:
 
     @property
     def changes(self) -> bool:
-        """Whether it is worth a look: what never changes is not."""
+        """Whether the values change; constant columns are not drawn."""
         return bool(len(self.values)) and not np.allclose(self.values, self.values[0], rtol=1e-9, atol=0)
 
 
@@ -50,30 +50,30 @@ class RunRecord:
     Attributes
     ----------
     index
-        Its number in the campaign.
+        Number of the run in the campaign.
     name, kind
     state
     reason
-        Why it is paused or failed.
+        The reason why the run is paused or failed.
     settings
         The run's settings, as plain values.
     round
         The last round of the campaign that it has completed.
     step, length
-        How far it is, and where it ends, in the units of the kind; the length may be unknown.
+        Present and final step, in the units of the kind; the length may be unknown.
     progress, whole
         The same in `unit`.
     unit
         Such as ``ps``.
     passes
-        How often the run was finished and begun anew before.
+        Number of earlier passes, after each of which the run began anew.
     results
-        What it came to, with units in the names: ``{"barrier_eV": 0.69}``.
+        Results of the run, with units in the names: ``{"barrier_eV": 0.69}``.
     steps, along, grades
-        Step, progress in `unit` and extrapolation grade at each entry of the history, shape (n,); empty where
-        the history was not asked for.
+        Step, progress in `unit` and extrapolation grade at each entry of the history, shape (n,); empty if
+        the history was not requested.
     quantities
-        What else the kind of explorer records.
+        Further columns that the kind of explorer records.
     """
 
     index: int
@@ -114,7 +114,7 @@ class RunRecord:
         return float(later.mean()), float(later.std())
 
     def as_dict(self) -> dict[str, Any]:
-        """What a status shows."""
+        """The values that a status shows."""
         return {
             "name": self.name,
             "kind": self.kind,
@@ -130,7 +130,7 @@ class RunRecord:
 
 
 def read_runs(store: Store, campaign: str, *, history: bool = False) -> list[RunRecord]:
-    """The runs of a campaign by index; with `history`, also what they recorded in their present pass.
+    """The runs of a campaign by index; with `history`, also the history of their present pass.
 
     Raises
     ------

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 Cell = str | int | float | None
-"""None is a value that is not known."""
+"""None stands for an unknown value."""
 
 
 @dataclass(frozen=True)

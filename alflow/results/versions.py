@@ -1,4 +1,4 @@
-"""Versions of a campaign's potential, and how they compare with the labels."""
+"""Versions of a campaign's potential, compared with the labels."""
 
 from __future__ import annotations
 
@@ -34,12 +34,12 @@ class ParitySet:
 
     @classmethod
     def empty(cls) -> ParitySet:
-        """No structure."""
+        """A set without structures."""
         return cls(*(np.zeros(0) for _ in range(4)))
 
     @classmethod
     def joined(cls, parts: Sequence[ParitySet]) -> ParitySet:
-        """One set of all parts."""
+        """Join all parts in one set."""
         names = ("energies", "predicted_energies", "forces", "predicted_forces")
         return cls(
             *(np.concatenate([np.zeros(0), *(getattr(part, name) for part in parts)]) for name in names)
@@ -58,15 +58,15 @@ class ParitySet:
 
 @dataclass(frozen=True)
 class VersionRecord:
-    """A version of the potential: its training errors, and those on labels that it was not yet trained on.
+    """A version of the potential, with its errors on the training set and on labels that came later.
 
     Attributes
     ----------
     version
     round
-        The round that ended with it.
+        The round at the end of which it was fitted.
     labels
-        Number of labels that it was trained on.
+        Number of training labels.
     energy_rmse_eV_per_atom, force_rmse_eV_A
         Training errors.
     fit_s
@@ -74,9 +74,10 @@ class VersionRecord:
     kind
         Kind of potential.
     stage
-        Stage of a screening that it is of, from 0.
+        Stage of a screening to which it belongs, from 0.
     unseen
-        The labels between this version and the next, predicted by this version before any was trained on.
+        The labels between this version and the next, which this version predicts without having been trained
+        on them.
     """
 
     version: int
@@ -91,12 +92,12 @@ class VersionRecord:
 
 
 def all_unseen(versions: Sequence[VersionRecord]) -> ParitySet:
-    """All labels, each predicted before it was trained on."""
+    """All labels; each is predicted by the newest version that was not trained on it."""
     return ParitySet.joined([version.unseen for version in versions])
 
 
 def newest_unseen(versions: Sequence[VersionRecord]) -> ParitySet:
-    """The labels of the last rounds that brought any, each predicted before it was trained on."""
+    """The labels of the newest rounds with labels; each is predicted by a version not trained on it."""
     judged = [version.unseen for version in versions if version.unseen.energies.size]
     return ParitySet.joined(judged[-NEWEST_ROUNDS:])
 
@@ -126,7 +127,7 @@ def read_versions(store: Store, campaign: str) -> list[VersionRecord]:
 
 
 def read_trained(store: Store, campaign: str) -> ParitySet:
-    """The newest version of a campaign's potential on the labels that it was trained on."""
+    """The newest version of a campaign's potential, compared with its own training labels."""
     newest = store.potentials.latest(campaign)
     if newest is None:
         return ParitySet.empty()
@@ -134,7 +135,7 @@ def read_trained(store: Store, campaign: str) -> ParitySet:
 
 
 def _predict(store: Store, campaign: str, version: Mapping[str, Any], labels: list[ObjectId]) -> ParitySet:
-    """What a version says of labelled structures."""
+    """Predictions of a version for labelled structures."""
     if not labels:
         return ParitySet.empty()
     number = version["version"]

@@ -1,4 +1,4 @@
-"""Settings and results in words: names that carry their unit become a name, a value and a unit."""
+"""Settings and results in words: a name with a unit becomes a name, a value and a unit."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ UNITS = {
     "_ps": "ps",
     "_s": "s",
 }
-"""Ending of a name → unit; longer endings stand before those that they end with."""
+"""Ending of a name → unit; an ending stands before its own endings, so the first match is right."""
 LISTED = 6  # values of a list, at most
 
 
 def spoken_name(name: str) -> tuple[str, str]:
-    """What a name with a unit is of, and the unit: ``cutoff_A`` is ``("cutoff", "Å")``."""
+    """Split a name into quantity and unit: ``cutoff_A`` becomes ``("cutoff", "Å")``."""
     for ending, unit in UNITS.items():
         if name.endswith(ending) and name != ending:
             return name.removesuffix(ending).replace("_", " "), unit
@@ -58,12 +58,12 @@ def spoken_value(value: Any) -> str:
 
 
 def spoken_all(values: Mapping[str, Any]) -> str:
-    """Settings or results in words, one after the other; those that are None are left out."""
+    """Settings or results in words, one after the other, without those that are None."""
     return ", ".join(spoken(name, value) for name, value in values.items() if value is not None)
 
 
 def spoken_pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Names, and values with their units, in words; those that are None are left out."""
+    """Names, and values with their units, in words, without those that are None."""
     found = []
     for name, value in values.items():
         if value is not None:
@@ -75,7 +75,7 @@ def spoken_pairs(values: Mapping[str, Any]) -> list[tuple[str, str]]:
 def shared_and_own(
     settings: Sequence[Mapping[str, Any]],
 ) -> tuple[dict[str, Any], list[dict[str, Any]]]:
-    """What several sets of settings have in common, and what each has of its own."""
+    """Split sets of settings into the common settings, and each set's own."""
     first = settings[0] if settings else {}
     shared = {
         name: value

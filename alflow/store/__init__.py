@@ -1,4 +1,4 @@
-"""The MongoDB collections of campaigns. Knows no FireWorks."""
+"""The MongoDB collections of campaigns. This package does not depend on FireWorks."""
 
 from __future__ import annotations
 

@@ -20,7 +20,7 @@ from alflow.store.leased_work import LeasedWork
 from alflow.store.times import now
 
 SCHEMA_VERSION = 2
-"""Of the documents that this release writes; `alflow.store.migrations` brings older ones up to it."""
+"""Schema of the documents that this release writes; `alflow.store.migrations` upgrades older documents."""
 
 
 def config_hash(campaign: CampaignSettings) -> str:
@@ -32,7 +32,7 @@ def config_hash(campaign: CampaignSettings) -> str:
 class Campaigns:
     """One document per campaign: ``config, state, reason, round, cost, lease``, counters, schema version.
 
-    `round` only grows, by compare-and-set; whoever advances it owns the step. `cost` holds
+    `round` only grows, by compare-and-set; the process that advances it owns the step. `cost` holds
     `alflow.store.cost.Cost` by role.
     """
 
@@ -70,7 +70,7 @@ class Campaigns:
         Raises
         ------
         InputError
-            If there is none of this name.
+            If there is no campaign of this name.
         """
         document = self.collection.find_one({"name": name})
         if document is None:
@@ -87,7 +87,7 @@ class Campaigns:
         return [d["name"] for d in self.collection.find({}, {"name": 1}).sort("created", 1)]
 
     def replace_config(self, campaign: CampaignSettings, expected_hash: str) -> bool:
-        """Compare-and-set the configuration; False if somebody else changed it meanwhile."""
+        """Compare-and-set the configuration; False if another process changed it meanwhile."""
         update = {"config": campaign.model_dump(mode="json"), "config_hash": config_hash(campaign)}
         found = self.collection.find_one_and_update(
             {"name": campaign.name, "config_hash": expected_hash}, {"$set": update}
@@ -97,7 +97,7 @@ class Campaigns:
     def advance(self, name: str, round_: int, **progress: Any) -> bool:
         """Compare-and-set the round from `round_` to the next, together with other facts of the progress.
 
-        False if it had been advanced already.
+        False if another call had advanced it already.
         """
         found = self.collection.find_one_and_update(
             {"name": name, "round": round_, "state": CampaignState.RUNNING},
@@ -114,7 +114,7 @@ class Campaigns:
         return found is not None
 
     def reopen(self, name: str, *states: CampaignState) -> bool:
-        """Set a campaign that ended in one of these states running again; False if it is in none of them."""
+        """Set a campaign in one of these end states running again; False if it is in none of them."""
         found = self.collection.find_one_and_update(
             {"name": name, "state": {"$in": list(states)}},
             {
@@ -125,7 +125,7 @@ class Campaigns:
         return found is not None
 
     def add_cost(self, name: str, role: Role, cost: Cost) -> None:
-        """Add what a task cost to the campaign's cost of the task's role."""
+        """Add the cost of a task to the campaign's cost of the task's role."""
         self.collection.update_one(
             {"name": name}, {"$inc": {f"cost.{role}.{key}": value for key, value in vars(cost).items()}}
         )
@@ -136,7 +136,7 @@ class Campaigns:
 
     @contextmanager
     def held(self, campaign: dict[str, Any]) -> Iterator[None]:
-        """Hold the lease of a claimed campaign during the block, and end it then."""
+        """Hold the lease of a claimed campaign during the block, then end it."""
         try:
             with self.work.held(campaign):
                 yield
@@ -154,5 +154,5 @@ class Campaigns:
             yield True
 
     def break_dead_leases(self, name: str) -> int:
-        """Free the campaign if a vanished process of this host held it; how many were freed."""
+        """Free the campaign if a vanished process of this host held it; return the number freed (0 or 1)."""
         return self.work.break_dead({"name": name})

@@ -19,18 +19,18 @@ from alflow.store.times import now
 
 _DUPLICATE_KEY = 11000
 _ORDER_BYTES = 6
-# The embedded server sorts all that a query matches, however few are wanted, so the first of the order are
-# looked for in ever larger parts of it.
+# The embedded server sorts all matches of a query even if there is a limit, so the first candidates of the
+# order are searched in larger and larger parts of it.
 _WINDOWS = [2 ** (8 * _ORDER_BYTES - shrunk) for shrunk in range(10, -1, -2)]
 
 
 def order_of(name: str) -> int:
-    """Place of a candidate in the shuffled order: the same in every run, unrelated to how it was made."""
+    """Place of a candidate in the shuffled order: the same in every run, and independent of its source."""
     return int.from_bytes(hashlib.blake2b(name.encode(), digest_size=_ORDER_BYTES).digest(), "big")
 
 
 def energies_without(candidate: dict[str, Any], stage: int) -> dict[str, float]:
-    """Energies of a candidate that a stage puts aside: one of an older version must not count."""
+    """Energies of a candidate that a stage puts aside: an energy of an older version must not count."""
     return {key: energy for key, energy in candidate["energies"].items() if key != str(stage)}
 
 
@@ -38,7 +38,7 @@ class Candidates:
     """One document per candidate.
 
     ``campaign, name, formula, fractions, atoms, order, stage, state, dropped, reason, round, version,
-    extrapolation_grade, energies, above_hull, label``. `atoms` is the structure as far as it is relaxed,
+    extrapolation_grade, energies, above_hull, label``. `atoms` is the structure as relaxed so far,
     `energies` eV per atom after each stage (in the present one with that `version` of its potential),
     `label` its QM relaxation. `dropped` is an `alflow.states.Dropped`, and `reason` its details.
 
@@ -54,9 +54,9 @@ class Candidates:
         )
 
     def add(self, campaign: str, candidates: Iterable[dict[str, Any]]) -> int:
-        """Insert those that are not there yet; how many.
+        """Insert the candidates that are not stored yet; return their number.
 
-        Each has ``name, fractions, atoms``, and ``dropped, reason`` if it is set aside at once.
+        Each candidate has ``name, fractions, atoms``, and ``dropped, reason`` if it is dropped at once.
         """
         documents = [_document(campaign, **candidate) for candidate in candidates]
         if not documents:
@@ -88,13 +88,13 @@ class Candidates:
         return dict(sorted(counts.items()))
 
     def has(self, campaign: str, **where: Any) -> bool:
-        """Whether there is such a candidate."""
+        """Whether a candidate matches."""
         return self.collection.find_one({"campaign": campaign, **where}, {"_id": 1}) is not None
 
     def ids(
         self, campaign: str, stage: int, state: CandidateState, limit: int = 0, **where: Any
     ) -> list[ObjectId]:
-        """Candidates of a stage in a state, in the shuffled order; all of them, or the first `limit`."""
+        """Candidates of a stage in a state, in the shuffled order; all candidates, or the first `limit`."""
         query = {"campaign": campaign, "stage": stage, "state": state, **where}
         for end in _WINDOWS if limit else _WINDOWS[-1:]:
             found = self.collection.find({**query, "order": {"$lt": end}}, {"_id": 1})
@@ -104,17 +104,17 @@ class Candidates:
         return ids
 
     def get(self, candidates: list[ObjectId]) -> list[dict[str, Any]]:
-        """Documents of ids, in the order of the ids, with `atoms` as Atoms."""
+        """The documents with these ids, in the order of the ids, with `atoms` as Atoms."""
         found = {d["_id"]: _decoded(d) for d in self.collection.find({"_id": {"$in": candidates}})}
         return [found[key] for key in candidates]
 
     def find(self, campaign: str, **where: Any) -> Iterator[dict[str, Any]]:
-        """Documents of a campaign in the shuffled order, with `atoms` as Atoms; one at a time."""
+        """Yield the documents of a campaign in the shuffled order, with `atoms` as Atoms."""
         cursor = self.collection.find({"campaign": campaign, **where}).sort("order", ASCENDING)
         return map(_decoded, cursor)
 
     def energies(self, campaign: str, stage: int) -> tuple[list[ObjectId], np.ndarray, np.ndarray]:
-        """Ids, fractions (n, species) and energies (n,), eV per atom, of all that a stage has relaxed."""
+        """Ids, fractions (n, species) and energies (n,), eV per atom, of a stage's relaxed candidates."""
         field = f"energies.{stage}"
         found = list(
             self.collection.find(

@@ -17,8 +17,8 @@ _ID_BYTES = 12
 class Chunks:
     """One document per chunk: ``campaign, round, number, task, members, state, lease``.
 
-    `members` are packed ids. A chunk says who works on which candidates; the candidates themselves say how
-    far they are.
+    `members` are packed ids. A chunk assigns candidates to a worker; the candidates themselves hold their
+    progress.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
@@ -27,7 +27,7 @@ class Chunks:
         self.work = LeasedWork(self.collection)
 
     def create(self, campaign: str, round_: int, members: list[list[ObjectId]], *, task: ChunkTask) -> None:
-        """Insert the chunks of a round that are not there yet."""
+        """Insert the chunks of a round that are not stored yet."""
         operations = [
             UpdateOne(
                 {"campaign": campaign, "round": round_, "number": number},
@@ -69,17 +69,17 @@ class Chunks:
         return chunk is not None and chunk["state"] == ChunkState.FINISHED
 
     def finished(self, campaign: str) -> list[dict[str, Any]]:
-        """What the finished chunks of a campaign came to, without their members."""
+        """The results of the finished chunks of a campaign, without their members."""
         query = {"campaign": campaign, "state": ChunkState.FINISHED}
         return list(self.collection.find(query, {"members": 0}).sort([("round", 1), ("number", 1)]))
 
     def finish(self, chunk: dict[str, Any], **facts: Any) -> bool:
-        """End a claimed chunk and store what it came to; False if the lease was lost."""
+        """End a claimed chunk and store its results; False if the lease was lost."""
         changes = {"state": ChunkState.FINISHED, **facts}
         return self.work.finish(chunk["_id"], chunk["lease"]["token"], changes)
 
     def break_dead_leases(self, campaign: str) -> int:
-        """Free chunks that vanished processes of this host had; how many."""
+        """Free chunks that vanished processes of this host held; return their number."""
         return self.work.break_dead({"campaign": campaign})
 
     @staticmethod

@@ -1,4 +1,4 @@
-"""Configurations: structures that were labelled or are to be, and where they came from."""
+"""Configurations: structures with a finished or requested label, and their origins."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ def configuration_hash(atoms: Atoms) -> str:
 
 
 class Configurations:
-    """One document a structure: ``hash, formula, atoms, source``; immutable."""
+    """One document per structure: ``hash, formula, atoms, source``; immutable."""
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self.collection = database["configurations"]
         self.collection.create_index("hash", unique=True)
 
     def add(self, atoms: Atoms, source: dict[str, Any]) -> ObjectId:
-        """Insert a structure unless it is there; its id. `source` says where it came from first."""
+        """Insert a structure unless it is stored; return its id. `source` describes its first origin."""
         document = self.collection.find_one_and_update(
             {"hash": configuration_hash(atoms)},
             {
@@ -61,12 +61,12 @@ class Configurations:
         return document
 
     def origins(self, configurations: list[ObjectId]) -> dict[ObjectId, dict[str, Any]]:
-        """Documents of ids without their structures: ``formula`` and ``source``."""
+        """The documents with these ids, without their structures: ``formula`` and ``source``."""
         found = self.collection.find({"_id": {"$in": configurations}}, {"formula": 1, "source": 1})
         return {document["_id"]: document for document in found}
 
     def atoms(self, configurations: list[ObjectId]) -> list[Atoms]:
-        """The structures of ids, in their order."""
+        """The structures with these ids, in the order of the ids."""
         found = {
             d["_id"]: decode_atoms(d["atoms"])
             for d in self.collection.find({"_id": {"$in": configurations}}, {"atoms": 1})

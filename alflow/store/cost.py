@@ -1,4 +1,4 @@
-"""What work costs: processor time, wall time and waiting, measured and stored apart."""
+"""The cost of work: processor time, wall time and waiting, measured and stored separately."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from alflow.states import Role
 
 @dataclass(frozen=True)
 class Cost:
-    """Time that was spent, in seconds.
+    """Time spent, in seconds.
 
     Attributes
     ----------
     processor_s
-        Processor time (user and system) of the work, of child processes that have ended included.
+        Processor time (user and system) of the work, including child processes that have ended.
     wall_s
         Wall time of the work.
     waiting_s
@@ -53,7 +53,7 @@ def read_clocks() -> Clocks:
 
 
 class Meter:
-    """Measures what the work of this process costs, from its construction on.
+    """Measures the cost of the work of this process, from the construction of the object on.
 
     Parameters
     ----------
@@ -87,15 +87,15 @@ class Meter:
 
 
 def costs_of(campaign: Mapping[str, Any]) -> dict[Role, Cost]:
-    """The cost that a campaign's document holds, by role; zeros where nothing was done yet."""
+    """The cost in a campaign's document, by role; zeros for roles without work."""
     return {role: Cost(**campaign["cost"].get(role, {})) for role in Role}
 
 
 def total_cost(campaign: Mapping[str, Any]) -> Cost:
-    """The cost that a campaign's document holds, over all roles."""
+    """The cost in a campaign's document, summed over all roles."""
     return sum(costs_of(campaign).values(), Cost())
 
 
 def processor_hours(campaign: Mapping[str, Any]) -> float:
-    """Processor time of all work of a campaign, by its document."""
+    """Processor time of all work of a campaign, from its document."""
     return total_cost(campaign).processor_s / 3600

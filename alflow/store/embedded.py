@@ -1,7 +1,7 @@
-"""The embedded database: a MongoDB wire-protocol server of one's own, in a folder, on loopback.
+"""The embedded database: a private MongoDB wire-protocol server, in a folder, on loopback.
 
-Everything that depends on which server it is stands in this file; the rest of alflow sees a URI. Why it is
-SecantusDB, and what was measured, is in `docs/database.md`.
+All code that depends on the server product is in this file; the rest of alflow sees a URI. The reasons for
+SecantusDB, and the measurements, are in `docs/database.md`.
 """
 
 from __future__ import annotations
@@ -50,15 +50,15 @@ sync_on_commit = true
 
 
 class EmbeddedDatabase:
-    """A database server that lives in a folder and is shared by all who start it there.
+    """A database server that lives in a folder; all processes that start it there share it.
 
-    `start` joins the server of the folder if one runs; `stop` gives up one's own use of it, and the last
-    user to leave ends the server. Use is a shared file lock, so a user killed with `kill -9` counts as gone.
-    The server holds another lock for as long as it lives, so a dead server is never mistaken for a running
-    one, whatever process has its number now.
+    `start` joins the server of the folder if one runs; `stop` ends this object's use of it, and the last
+    user ends the server. Each use is a shared file lock, so a user killed with `kill -9` counts as gone.
+    The server holds another lock while it lives, so a dead server is never mistaken for a running one, even
+    if another process now has its process id.
 
-    It listens on loopback and wants a password, which was drawn for the folder and is in its URI: on a shared
-    machine, whoever could write to the LaunchPad could run any command in the owner's name.
+    The server listens on loopback and requires a password, which is random per folder and part of the URI: on
+    a shared machine, anybody who could write to the LaunchPad could run any command as the owner.
 
     The folder holds `data/`, `server.log`, `server.toml` (settings), `server.json` (port, process, password;
     readable by the owner only) and lock files.
@@ -66,7 +66,7 @@ class EmbeddedDatabase:
     Parameters
     ----------
     directory : str or Path
-        The folder, on a local disk; it is made if absent.
+        The folder, on a local disk; `start` creates it if it does not exist.
     """
 
     def __init__(self, directory: str | Path) -> None:
@@ -86,7 +86,7 @@ class EmbeddedDatabase:
         Raises
         ------
         InputError
-            If no server was ever started in the folder.
+            If no server has ever been started in the folder.
         """
         state = self._state()
         if "password" not in state:
@@ -100,7 +100,7 @@ class EmbeddedDatabase:
         return _is_held(self.directory / "server.lock", fcntl.LOCK_SH)
 
     def start(self, *, keep: bool = False) -> str:
-        """Start the server, or join the one that runs; return its URI when it answers.
+        """Start the server, or join the running one; return its URI when it answers.
 
         Parameters
         ----------
@@ -110,8 +110,8 @@ class EmbeddedDatabase:
         Raises
         ------
         InputError
-            If the folder cannot be made, or the server is not installed, runs on another machine, or does not
-            answer (with the end of its log).
+            If the folder cannot be created, or the server is not installed, runs on another machine, or does
+            not answer (the message ends with the end of its log).
         """
         try:
             self.directory.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -127,7 +127,7 @@ class EmbeddedDatabase:
         return self.uri
 
     def stop(self) -> None:
-        """Give up the use of the server; it ends with its last user, unless it was started to be kept."""
+        """End this use of the server; the server ends with its last user, unless started with `keep`."""
         if self._use is None:
             return
         with self._changing_state():
@@ -138,7 +138,7 @@ class EmbeddedDatabase:
                 self._terminate()
 
     def shutdown(self) -> None:
-        """End the server, whoever uses it."""
+        """End the server, even if it is in use."""
         if self.is_running():
             with self._changing_state():
                 self._terminate()
@@ -175,7 +175,7 @@ class EmbeddedDatabase:
         new.replace(self.directory / "server.json")
 
     def _launch(self, attempts: int = 3) -> None:
-        """Start a server that wants a password; once more if another program took the port meanwhile."""
+        """Start a server that requires a password; retry once if another program took the port meanwhile."""
         self._terminate()
         port = _free_port(self._state().get("port", 0))
         if "password" in self._state() or self._create_user(port):
@@ -187,7 +187,7 @@ class EmbeddedDatabase:
         self._launch(attempts - 1)
 
     def _create_user(self, port: int) -> bool:
-        """Give the data their one user, for which the server has to run without passwords for a moment."""
+        """Create the only user of the database; for this, the server runs without passwords for a moment."""
         self._spawn(port, auth=False)
         uri = f"mongodb://{HOST}:{port}"
         if not self._becomes_ready(uri):
@@ -257,7 +257,7 @@ class EmbeddedDatabase:
 
 
 def server_command() -> str:
-    """Path of the server's executable; `InputError` if it is not installed."""
+    """Path of the server's executable; raises `InputError` if it is not installed."""
     folders = os.pathsep.join([sysconfig.get_path("scripts"), os.environ.get("PATH", os.defpath)])
     found = shutil.which("secantusd-rs", path=folders)
     if found is None:
@@ -269,21 +269,21 @@ def server_command() -> str:
 
 
 def _answers(uri: str) -> bool:
-    """Whether a server answers that takes the URI's password; no other but the folder's own does."""
+    """Whether a server answers and accepts the URI's password; only the folder's own server accepts it."""
     with suppress(PyMongoError), MongoClient[Any](uri, serverSelectionTimeoutMS=100) as client:
         return bool(client.admin.command("dbStats"))
     return False
 
 
 def _locked(path: Path, operation: int) -> IO[bytes]:
-    """Open a lock file and lock it; closing it gives the lock up, unless a child process has inherited it."""
+    """Open a lock file and lock it; closing it releases the lock, unless a child process inherited it."""
     file = path.open("ab")
     fcntl.flock(file, operation)
     return file
 
 
 def _is_held(path: Path, operation: int) -> bool:
-    """Whether a process holds a lock on `path` that stands in the way of `operation`."""
+    """Whether a process holds a lock on `path` that conflicts with `operation`."""
     try:
         _locked(path, operation | fcntl.LOCK_NB).close()
     except FileNotFoundError:

@@ -1,4 +1,4 @@
-"""Events: what happened, when, to what; append only."""
+"""Events of campaigns, with time and facts; append only."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from alflow.store.times import now
 
 
 class Events:
-    """One document an event: ``campaign, key, kind, round, time`` and its facts.
+    """One document per event: ``campaign, key, kind, round, time`` and its facts.
 
-    The key makes an event happen once however often its task is run.
+    The key is unique, so a task that runs several times stores its event once.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
@@ -22,7 +22,7 @@ class Events:
         self.collection.create_index([("campaign", 1), ("key", 1)], unique=True)
 
     def add(self, campaign: str, key: str, kind: str, round_: int, **facts: Any) -> bool:
-        """Append an event; False if one with this key happened before (which then stands)."""
+        """Append an event; False if an event with this key exists, which is then kept."""
         document = {
             "campaign": campaign,
             "key": key,
@@ -38,7 +38,7 @@ class Events:
         return True
 
     def get(self, campaign: str, key: str) -> dict[str, Any] | None:
-        """The event of a key, or None."""
+        """The event with a key, or None."""
         return self.collection.find_one({"campaign": campaign, "key": key})
 
     def find(self, campaign: str, kind: str | None = None) -> list[dict[str, Any]]:

@@ -28,8 +28,8 @@ class Explorers:
     """One document per run: ``kind, settings, start, checkpoint, state, results, version, round, lease, …``.
 
     `round` is the last round that the run has completed; each round is claimed and completed once. `version`
-    is that of the potential which it ran with then. GridFS holds the frames above γ_save and the history, one
-    file per segment, and the structures that are results.
+    is the version of the potential that the run used in that round. GridFS holds the frames above γ_save and
+    the history, one file per segment, and the structures that are results.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
@@ -39,7 +39,7 @@ class Explorers:
         self.files = Files(database)
 
     def create(self, campaign: str, runs: Sequence[tuple[str, Run]]) -> None:
-        """Insert the runs (kind of explorer and run, in their order) that are not there yet."""
+        """Insert the runs (kind of explorer and run, in their order) that are not stored yet."""
         if not runs:
             return
         self.collection.bulk_write(
@@ -82,7 +82,7 @@ class Explorers:
         return self.collection.find_one({"campaign": campaign, "index": index})
 
     def unfinished(self, campaign: str) -> list[dict[str, Any]]:
-        """The runs that have further to go."""
+        """The runs that have not ended."""
         return [run for run in self.all(campaign) if run["state"] in OPEN]
 
     def claim(self, campaign: str, index: int, round_: int) -> dict[str, Any] | None:
@@ -93,7 +93,7 @@ class Explorers:
         )
 
     def is_over(self, campaign: str, index: int, round_: int) -> bool:
-        """Whether nobody has to work on a run in a round any more."""
+        """Whether a run needs no more work in a round."""
         run = self.collection.find_one({"campaign": campaign, "index": index}, {"round": 1, "state": 1})
         return run is None or run["round"] >= round_ or run["state"] not in OPEN
 
@@ -107,10 +107,10 @@ class Explorers:
         candidates: Sequence[Atoms],
         history: Mapping[str, np.ndarray],
     ) -> bool:
-        """Store what a claimed run has done so far, files first; False if the lease was lost.
+        """Store the progress of a claimed run, files first; False if the lease was lost.
 
-        Each claim writes its own segment. Steps that a killed worker did beyond its checkpoint come again in
-        the next segment, bit for bit the same.
+        Each claim writes its own segment. Steps that a killed worker did after its checkpoint are repeated in
+        the next segment, bit for bit.
         """
         where = {"campaign": run["campaign"], "explorer": run["index"], "round": round_}
         stem = f"{_folder(run)}/segment-{run['segment']:06d}"
@@ -122,7 +122,7 @@ class Explorers:
         return self.work.update(run["_id"], run["lease"]["token"], {"$set": changes})
 
     def report_step(self, run: dict[str, Any], step: int) -> None:
-        """Show how far a run is; nothing depends on it."""
+        """Store the progress of a run for display; nothing else depends on it."""
         self.collection.update_one({"_id": run["_id"]}, {"$set": {"step": step, "updated": now()}})
 
     def complete(
@@ -141,9 +141,9 @@ class Explorers:
         Parameters
         ----------
         version
-            Version of the potential that it ran with.
+            Version of the potential that the run used.
         results, structures
-            What `alflow.explorers.Outcome` says; of a later part, they replace those of an earlier one.
+            As in `alflow.explorers.Outcome`; the values of a later part replace those of an earlier one.
         """
         if structures:
             self.files.put(f"{_folder(run)}/structures.extxyz.gz", pack_structures(structures))
@@ -153,7 +153,7 @@ class Explorers:
         return self.work.finish(run["_id"], run["lease"]["token"], changes)
 
     def retry_failed(self, campaign: str) -> int:
-        """Let runs that broke go on from their checkpoints; how many."""
+        """Let broken runs continue from their checkpoints; return their number."""
         found = self.collection.update_many(
             {"campaign": campaign, "state": RunState.FAILED},
             {"$set": {"state": RunState.PAUSED, "reason": None, "lease": None}},
@@ -161,7 +161,7 @@ class Explorers:
         return found.modified_count
 
     def start_again(self, campaign: str, passes: int, *, but: Collection[str]) -> None:
-        """Let the finished runs of earlier passes start anew, as pass number `passes`; not these kinds."""
+        """Let the finished runs of earlier passes start anew, as pass number `passes`, except these kinds."""
         self.collection.update_many(
             {
                 "campaign": campaign,
@@ -181,14 +181,14 @@ class Explorers:
         )
 
     def go_on(self, campaign: str, indices: Sequence[int]) -> None:
-        """Let finished runs go on from their checkpoints, with a newer potential."""
+        """Let finished runs continue from their checkpoints, with a newer potential."""
         self.collection.update_many(
             {"campaign": campaign, "index": {"$in": list(indices)}, "state": RunState.FINISHED},
             {"$set": {"state": RunState.READY, "reason": None}},
         )
 
     def structures(self, campaign: str, index: int) -> list[Atoms]:
-        """Structures that a run has come to, with their energies; none if its kind gives none."""
+        """Result structures of a run, with their energies; empty if its kind gives none."""
         try:
             data = self.files.get(f"{campaign}/explorer-{index}/structures.extxyz.gz")
         except KeyError:
@@ -203,7 +203,7 @@ class Explorers:
         return frames
 
     def history(self, campaign: str, index: int) -> dict[str, np.ndarray]:
-        """What a run recorded in its present pass, by step; of steps that were done twice, the later time."""
+        """The history of a run's present pass, by step; of repeated steps, the later entry."""
         names = self.files.names(campaign=campaign, explorer=index, kind="history")
         segments = [unpack_arrays(self.files.get(name)) for name in names]
         kept: list[dict[str, np.ndarray]] = []
@@ -215,11 +215,11 @@ class Explorers:
         return {key: np.concatenate([part[key] for part in kept]) for key in (kept[0] if kept else [])}
 
     def break_dead_leases(self, campaign: str) -> int:
-        """Free runs that vanished processes of this host had; how many."""
+        """Free runs that vanished processes of this host held; return their number."""
         return self.work.break_dead({"campaign": campaign})
 
     def starts(self, campaign: str) -> list[Atoms]:
-        """The different structures that a campaign's runs begin with, in their order."""
+        """The distinct start structures of a campaign's runs, in the order of the runs."""
         runs = self.collection.find({"campaign": campaign}, {"start": 1}).sort("index", 1)
         different: dict[tuple[bytes, ...], Atoms] = {}
         for run in runs:
@@ -230,13 +230,13 @@ class Explorers:
         return list(different.values())
 
     def sizes(self, campaign: str) -> dict[int, int]:
-        """Number of atoms that each run begins with (of its first structure), by index."""
+        """Number of atoms in the first start structure of each run, by index."""
         runs = self.collection.find({"campaign": campaign}, {"index": 1, "start.numbers.shape": 1})
         return {run["index"]: int(run["start"][0]["numbers"]["shape"][0]) for run in runs if run["start"]}
 
     @staticmethod
     def start_structures(run: dict[str, Any]) -> list[Atoms]:
-        """The structures that a claimed run begins with."""
+        """The start structures of a claimed run."""
         return [decode_atoms(document) for document in run["start"]]
 
     @staticmethod

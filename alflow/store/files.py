@@ -10,7 +10,7 @@ from pymongo.database import Database
 
 
 class Files:
-    """Named files; writing a name again replaces it, so that a repeated task leaves one copy."""
+    """Named files; writing a name again replaces the file, so a repeated task leaves one copy."""
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
         self.bucket = gridfs.GridFS(database, collection="files")
@@ -24,7 +24,7 @@ class Files:
         return new
 
     def get(self, name: str) -> bytes:
-        """The newest bytes of a name.
+        """The newest content of a file.
 
         Raises
         ------
@@ -37,7 +37,7 @@ class Files:
             raise KeyError(f"no file {name}") from None
 
     def metadata(self, name: str) -> dict[str, Any]:
-        """Metadata of the newest bytes of a name.
+        """Metadata of the newest content of a file.
 
         Raises
         ------

@@ -1,4 +1,4 @@
-"""Labels: results and failures of quantum mechanics, each configuration once per level of theory."""
+"""Labels: results and failures of quantum mechanics, one label per configuration and level of theory."""
 
 from __future__ import annotations
 
@@ -36,9 +36,9 @@ class Labels:
     ``configuration, level_hash, level, state, reason, failures, attempts, relaxation, timeout_s, requests,
     energy_eV, forces_eV_A, stress_eV_A3, relaxed, wall_time_s, processor_s, host, code, code_version,
     details, folder, lease``. `requests` has one entry per campaign that asked: ``campaign, round, number,
-    kind, stage, held_out``, as of its first request. `timeout_s`, where it is set, takes precedence over the
-    campaign's. `wall_time_s` and `processor_s` are those of all attempts, without waiting. `folder` is the
-    place on `host` where their files are kept.
+    kind, stage, held_out``, from its first request. `timeout_s`, if set, takes precedence over the
+    campaign's. `wall_time_s` and `processor_s` are sums over all attempts, without waiting. `folder` is the
+    path on `host` that holds their files.
     waiting → running → done | rejected | failed, each step a compare-and-set.
     """
 
@@ -62,19 +62,19 @@ class Labels:
         relaxation: Mapping[str, Any] | None = None,
         timeout_s: float | None = None,
     ) -> ObjectId:
-        """Ask for a label; one that exists is shared. Idempotent.
+        """Request a label; an existing label is shared. Idempotent.
 
         Parameters
         ----------
         round_, number
-            Together the name of the label in its campaign.
+            Together they are the name of the label in its campaign.
         kind
-            What it is asked for. A label of a kind that is held out is not trained on, until the campaign
-            asks for it again as one of another kind.
+            Purpose of the label. Training leaves out labels of a held-out kind, until the campaign requests
+            the same label again with another kind.
         stage
             Stage of a screening, from 0.
         relaxation
-            Settings of a relaxation: the label is of the structure that the configuration relaxes to.
+            Settings of a relaxation: the label describes the structure to which the configuration relaxes.
         timeout_s
             Time limit of the first attempt, instead of the campaign's.
         """
@@ -125,9 +125,9 @@ class Labels:
         return document
 
     def find(self, campaign: str, **where: Any) -> list[dict[str, Any]]:
-        """A campaign's labels without their arrays, in the order in which they were asked for.
+        """A campaign's labels without their arrays, in the order of the requests.
 
-        Each has the ``round, number, kind, stage, held_out`` of the campaign's request among its fields.
+        Each label has the fields ``round, number, kind, stage, held_out`` of the campaign's request.
         """
         documents = self.collection.find(
             {"requests.campaign": campaign, **where}, {"forces_eV_A": 0, "stress_eV_A3": 0, "relaxed": 0}
@@ -138,7 +138,7 @@ class Labels:
         return sorted(found, key=lambda d: (d["round"], d["number"]))
 
     def done(self, campaign: str, before_round: int | None = None) -> list[ObjectId]:
-        """Ids of a campaign's finished labels, in the order in which they were asked for."""
+        """Ids of a campaign's finished labels, in the order of the requests."""
         found = self.find(campaign, state=LabelState.DONE)
         return [d["_id"] for d in found if before_round is None or d["round"] < before_round]
 
@@ -154,7 +154,7 @@ class Labels:
         }
 
     def claim(self, label: ObjectId) -> dict[str, Any] | None:
-        """Lease a waiting label, or a running one whose lease has ended; None if there is none to lease."""
+        """Lease a waiting label, or a running one whose lease has ended; None if no label can be leased."""
         document = self.work.claim(
             {"_id": label, "state": {"$in": [LabelState.WAITING, LabelState.RUNNING]}},
             set_={
@@ -197,7 +197,7 @@ class Labels:
         Parameters
         ----------
         wall_time_s, processor_s
-            Of the last attempt; those of earlier ones are added.
+            Times of the last attempt; they are added to the times of earlier attempts.
         """
         result = {
             "energy_eV": float(energy_eV),
@@ -221,12 +221,12 @@ class Labels:
         processor_s: float = 0.0,
         **facts: Any,
     ) -> bool:
-        """Give a label up, with a reason that a person can read. False if the lease was lost meanwhile.
+        """Give up a label, with a reason that a person can read. False if the lease was lost meanwhile.
 
         Parameters
         ----------
         state
-            Rejected, if there was a result that was not even stored.
+            Rejected if there was a result that was not stored.
         wall_time_s, processor_s
             As in `finish`.
         """
@@ -254,7 +254,7 @@ class Labels:
         Parameters
         ----------
         timeout_s
-            Time limit of its first attempt from now on, whatever the campaign says.
+            New time limit of its first attempt; it overrides the campaign's.
         """
         changes: dict[str, Any] = {
             **ANEW,
@@ -271,7 +271,7 @@ class Labels:
         return found is not None
 
     def drop(self, label: ObjectId, reason: str) -> bool:
-        """Reject a finished label by hand: it is not trained on any more. False if it was not done."""
+        """Reject a finished label by hand; later refits leave it out. False if it was not done."""
         found = self.collection.find_one_and_update(
             {"_id": label, "state": LabelState.DONE},
             {"$set": {"state": LabelState.REJECTED, "reason": reason}},
@@ -313,7 +313,7 @@ class Labels:
     def structures(self, labels: list[ObjectId]) -> list[Atoms]:
         """Labelled structures (with a SinglePointCalculator) of finished labels, in the order given.
 
-        Those of relaxations are the relaxed ones.
+        For relaxations, these are the relaxed structures.
         """
         documents = {d["_id"]: d for d in self.collection.find({"_id": {"$in": labels}})}
         ids = [documents[label]["configuration"] for label in labels]
@@ -326,7 +326,7 @@ class Labels:
         ]
 
     def break_dead_leases(self, campaign: str) -> int:
-        """Free labels that vanished processes of this host were running; how many."""
+        """Free labels that vanished processes of this host were running; return their number."""
         return self.work.break_dead({"requests.campaign": campaign, "state": LabelState.RUNNING})
 
 
@@ -337,7 +337,7 @@ def _labelled(asked: Atoms, document: dict[str, Any]) -> Atoms:
         results["stress"] = decode_array(document["stress_eV_A3"])
     atoms.calc = SinglePointCalculator(atoms, **results)
     atoms.info["label"] = str(document["_id"])
-    if "imported" not in document["level"]:  # a file, whose level nobody knows
+    if "imported" not in document["level"]:  # a file, whose level is unknown
         atoms.info["level_of_theory"] = document["level_hash"]
     atoms.info |= {key: document[key] for key in ("code", "code_version") if document.get(key)}
     return atoms

@@ -1,4 +1,4 @@
-"""Work that one process does at a time: claimed with a lease, renewed while it lasts, ended by its holder.
+"""Work for one process at a time: the process claims a lease, renews it, and ends it.
 
 A document is free if its `lease` is None or has run out. A worker that is killed stops renewing its lease, so
 the document becomes free when the lease runs out; workers on the same host see that the process is gone and
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class LeasedWork:
-    """The documents of a collection as work that processes claim. Each has a field ``lease``."""
+    """The documents of a collection as work that processes claim. Each document has a field ``lease``."""
 
     def __init__(self, collection: Collection[Document]) -> None:
         self.collection = collection
@@ -106,7 +106,7 @@ class LeasedWork:
         inc: Mapping[str, float] | None = None,
         **where: Any,
     ) -> bool:
-        """Store what the work came to and end the lease, in one step; False if the lease was lost."""
+        """Store the results of the work and end the lease, in one step; False if the lease was lost."""
         update: dict[str, Any] = {"$set": {**changes, "lease": None, "ended": now()}}
         if inc:
             update["$inc"] = dict(inc)
@@ -117,7 +117,7 @@ class LeasedWork:
         self.update(document["_id"], document["lease"]["token"], {"$set": {"lease": None}})
 
     def break_dead(self, query: Mapping[str, Any]) -> int:
-        """End the leases of vanished processes of this host among the documents of a query; how many."""
+        """End leases of vanished processes of this host among a query's documents; return their number."""
         ended = 0
         for document in self.collection.find({**query, "lease": {"$ne": None}}, {"lease": 1}):
             lease = document["lease"]
@@ -134,7 +134,7 @@ class LeasedWork:
 def wait_for(
     claim: Callable[[], Claimed | None], is_over: Callable[[], bool] = lambda: False
 ) -> Claimed | None:
-    """Claim until that succeeds; None once the work is over because another process did it."""
+    """Repeat a claim until it succeeds; None if another process finishes the work first."""
     while (claimed := claim()) is None and not is_over():
         time.sleep(POLL_S)
     return claimed
@@ -152,12 +152,12 @@ def new_lease(seconds: float = LEASE_SECONDS) -> Document:
 
 
 def free() -> Document:
-    """Query: documents without a lease that still holds."""
+    """Query: documents without a valid lease."""
     return {"$or": [{"lease": None}, {"lease.until": {"$lt": now()}}]}
 
 
 def leased() -> Document:
-    """Query: documents with a lease that still holds."""
+    """Query: documents with a valid lease."""
     return {"lease.until": {"$gte": now()}}
 
 

@@ -1,8 +1,8 @@
 """Bring stored campaigns up to today's schema.
 
 Each step changes a document in one write, and only if the document still has its old form. The campaign's
-`schema_version` is written last. A migration that is killed between any two writes is therefore simply done
-again, and one that is over changes nothing. A lease lets one process at a time do it.
+`schema_version` is written last. A migration that is killed between two writes can therefore run again, and
+a finished migration changes nothing. A lease lets one process at a time migrate.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from alflow.store.leased_work import LeasedWork, wait_for
 
 _Step = Callable[[Database[dict[str, Any]], dict[str, Any]], None]
 STEPS: Mapping[int, _Step] = {1: schema_2.migrate}
-"""By the version of a campaign: the step to the next version, given the database and its document."""
+"""Version of a campaign → the step to the next version; it takes the database and the document."""
 
 _log = logging.getLogger(__name__)
 
 
 def bring_up_to_date(database: Database[dict[str, Any]]) -> None:
-    """Bring all campaigns of a database up to today's schema; one cheap query if they are.
+    """Bring all campaigns of a database up to today's schema; one cheap query if they are up to date.
 
     Workers of an earlier release must have ended: they cannot read the new documents.
 
@@ -60,7 +60,7 @@ def bring_up_to_date(database: Database[dict[str, Any]]) -> None:
 
 
 def _other_version(database: Database[dict[str, Any]]) -> dict[str, Any] | None:
-    """A campaign that is not stored as this release does, None if there is none.
+    """A campaign that is stored with another schema than this release's; None if there is none.
 
     Raises
     ------

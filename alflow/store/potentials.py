@@ -69,7 +69,7 @@ class Potentials:
         return list(self.collection.find({"campaign": campaign}, {"labels": 0}).sort("version", 1))
 
     def label_ids(self, document: dict[str, Any]) -> list[ObjectId]:
-        """The labels that a version was trained on."""
+        """The training labels of a version."""
         packed = bytes(document["labels"])
         return [ObjectId(packed[i : i + _ID_BYTES]) for i in range(0, len(packed), _ID_BYTES)]
 
@@ -82,7 +82,7 @@ class Potentials:
         return kind
 
     def content(self, campaign: str, version: int) -> bytes:
-        """Content of the file of a version, as the potential's `to_bytes` gave it."""
+        """Content of the file of a version, as the potential's `to_bytes` returned it."""
         return self.files.get(self._name(campaign, version, self.kind(campaign, version)))
 
     def active_set(self, campaign: str, version: int) -> bytes:

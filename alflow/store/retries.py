@@ -1,4 +1,4 @@
-"""How often a label is tried: after failures of the code, and after deaths of its workers."""
+"""Attempts at a label, after failures of the code and after deaths of its workers."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-MAX_DEATHS = 5  # a label that takes its worker down every time must not do so for ever
+MAX_DEATHS = 5  # a label that kills its worker every time must not run for ever
 
 
 @dataclass(frozen=True)
@@ -20,7 +20,7 @@ class Attempt:
     timeout_s
         Its time limit.
     is_last
-        Whether the label has failed if this attempt fails.
+        Whether the label fails if this attempt fails.
     """
 
     number: int
@@ -30,14 +30,14 @@ class Attempt:
 
 @dataclass(frozen=True)
 class Tries:
-    """What has been tried of a label so far.
+    """The attempts at a label so far.
 
     Attributes
     ----------
     failures
-        Why each attempt failed that was followed by another.
+        Reason of each failed attempt that was followed by another.
     claims
-        How often a worker has begun to work on the label, the present one included.
+        Number of times that a worker began to work on the label, including the present one.
     """
 
     failures: Sequence[str]
@@ -45,7 +45,7 @@ class Tries:
 
     @classmethod
     def of(cls, label: Mapping[str, Any]) -> Tries:
-        """Those of a label's document, in which each claim and each failure began another attempt."""
+        """The attempts in a label's document, in which each claim and each failure began another attempt."""
         return cls(tuple(label["failures"]), label["attempts"] - len(label["failures"]))
 
     def next_attempt(self, retries: int, timeout_s: float) -> Attempt | None:
@@ -69,14 +69,14 @@ class Tries:
 
     @property
     def reason_to_give_up(self) -> str | None:
-        """Why nobody should work on the label any more, in a sentence; None if somebody should."""
+        """The reason to give the label up, in a sentence; None if workers may go on."""
         if self.claims <= MAX_DEATHS:
             return None
         return f"the worker died {MAX_DEATHS} times while it ran this label"
 
 
 ANEW: Mapping[str, Any] = {"failures": [], "attempts": 0}
-"""Fields of a label of which nothing has been tried."""
+"""Fields of a label without attempts."""
 
 ONE_MORE: Mapping[str, int] = {"attempts": 1}
-"""What a claim, and a failure that another attempt follows, adds to the fields of a label."""
+"""Increments of a label's fields for a claim, and for a failure that another attempt follows."""

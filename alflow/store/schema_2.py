@@ -2,7 +2,7 @@
 
 Schema 1 left several facts to be deduced: the kind of a campaign from its keys, the kind of a label and the
 phase of a round from what else happened in the round, the reason why a candidate was dropped from the words
-of a sentence. They are deduced here for the last time.
+of a sentence. This module deduces them for the last time.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ _KIND_OF_LABEL = {
 def migrate(database: Database[Document], campaign: Document) -> None:
     """Bring a campaign of schema 1 and everything that belongs to it to schema 2. Idempotent."""
     if "candidates" in campaign["config"]:
-        _chunks(database, campaign)  # first: rounds are read from them
+        _chunks(database, campaign)  # first, because the rounds are read from them
         rounds = _Rounds(database, campaign)
         _labels(database, campaign, rounds.kind_and_stage)
         _candidates(database, campaign)
@@ -75,7 +75,7 @@ def _potentials(database: Database[Document], campaign: Document) -> None:
 
 
 def _labels(database: Database[Document], campaign: Document, kind_and_stage: Any) -> None:
-    """Of each label's requests, the first one of the campaign is the one that counts."""
+    """Of each label's requests, the first request of the campaign counts."""
     labels, name = database["labels"], campaign["name"]
     query = {"requests": {"$elemMatch": {"campaign": name, "kind": {"$exists": False}}}}
     fields = {"requests": 1, "relaxation": 1, "level": 1}
@@ -98,7 +98,7 @@ def _kind_in_active_learning(label: Document, round_: int) -> tuple[LabelKind, N
 
 
 def _explorers(database: Database[Document], campaign: Document) -> None:
-    """Runs were all of molecular dynamics, and began with one structure."""
+    """All runs were molecular dynamics, and began with one structure."""
     explorers = database["explorers"]
     old = {"campaign": campaign["name"], "kind": {"$exists": False}}
     for run in list(explorers.find(old, {"settings": 1, "start": 1})):
@@ -133,7 +133,7 @@ def _frames_of(content: Mapping[str, np.ndarray]) -> list[Atoms]:
 
 
 def _chunks(database: Database[Document], campaign: Document) -> None:
-    """A finished chunk tells by its counts what was done; open ones are those of the present phase."""
+    """The counts of a finished chunk tell its task; open chunks belong to the present phase."""
     chunks = database["chunks"]
     old: Document = {"campaign": campaign["name"], "task": {"$exists": False}}
     open_ones = ChunkTask.GATHER if campaign.get("phase", GATHERING) == GATHERING else ChunkTask.RELAX
@@ -146,7 +146,7 @@ def _chunks(database: Database[Document], campaign: Document) -> None:
 
 
 def _candidates(database: Database[Document], campaign: Document) -> None:
-    """Each query takes some of those that the ones before it left."""
+    """Each query takes some of the candidates that the queries before it left."""
     candidates = database["candidates"]
     old: Document = {
         "campaign": campaign["name"],
@@ -177,7 +177,7 @@ def _selections(database: Database[Document], campaign: Document, rounds: _Round
 
 
 class _Rounds:
-    """In which phase and stage each round of a screening was; its chunks must have their tasks."""
+    """The phase and stage of each round of a screening; its chunks must have their tasks."""
 
     def __init__(self, database: Database[Document], campaign: Document) -> None:
         name = campaign["name"]
@@ -205,7 +205,7 @@ class _Rounds:
         return phase, self.sifted[ends[0]] if ends else self.present_stage
 
     def kind_and_stage(self, label: Document, round_: int) -> tuple[LabelKind, int]:
-        """Kind and stage of a label by the round that asked for it."""
+        """Kind and stage of a label, from the round that requested it."""
         phase, stage = self.phase_and_stage(round_)
         return _KIND_OF_LABEL[phase], stage
 

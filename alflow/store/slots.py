@@ -1,4 +1,4 @@
-"""Slots: how many labels of one interface may run at a time, over all workers of the database."""
+"""Slots limit the number of labels of one interface that run at a time, over all workers of a database."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Slots:
 
     @contextmanager
     def held(self, slot: dict[str, Any]) -> Iterator[None]:
-        """Hold a slot that was taken for as long as the block runs, and give it back then."""
+        """Hold a taken slot during the block, then give it back."""
         try:
             with self.work.held(slot):
                 yield

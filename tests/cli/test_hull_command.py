@@ -89,7 +89,7 @@ def test_mistakes_are_one_sentence(store: Store, command: Callable[..., Result],
 def test_the_report_of_a_screening(store: Store, command: Callable[..., Result], tmp_path: Path) -> None:
     fill(store)
     assert "4 crystals on the hull of QM" in command("report", NAME, "-o", "r.html").stderr
-    assert "What each stage kept" in (tmp_path / "r.html").read_text()
+    assert "Results of the stages" in (tmp_path / "r.html").read_text()
     assert json.loads(command("report", NAME, "-o", "r.html", "--json").stdout)["hull_of"] == "QM"
 
 

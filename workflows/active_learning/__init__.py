@@ -1,4 +1,4 @@
-"""Active learning on the fly: explorers run until the potential would have to guess."""
+"""Active learning on the fly: explorers run until the potential extrapolates too far."""
 
 from __future__ import annotations
 

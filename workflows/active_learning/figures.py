@@ -14,7 +14,7 @@ from matplotlib.ticker import LogLocator, MaxNLocator
 from alflow.report.figures import BLUE, CYCLE, INK, PAPER, STYLE, new_figure, peaks, svg, thinned
 from alflow.results import LabelRecord, RunRecord
 
-NAMED_RUNS = len(CYCLE)  # more runs than colours are drawn alike
+NAMED_RUNS = len(CYCLE)  # if there are more runs than colours, all are drawn alike
 TIME_UNITS = ("fs", "ps", "ns")
 LOWEST_GRADE = 1e-2  # on the logarithmic axis
 
@@ -22,9 +22,9 @@ LOWEST_GRADE = 1e-2  # on the logarithmic axis
 def draw_runs(
     runs: Sequence[RunRecord], labels: Sequence[LabelRecord], gamma_save: float, gamma_break: float
 ) -> dict[str, str]:
-    """The figures of runs by name, as SVG text: ``calls``, ``grade``, and one of columns for each kind.
+    """The figures of runs by name, as SVG text: ``calls``, ``grade``, and one figure of columns per kind.
 
-    Figures without data are left out.
+    The function leaves out figures without data.
     """
     begun = [run for run in runs if len(run.along)]
     if not begun:
@@ -47,7 +47,7 @@ def by_kind(runs: Sequence[RunRecord]) -> list[tuple[str, list[RunRecord]]]:
 
 
 def columns_name(kind: str) -> str:
-    """Name of the figure of what the runs of a kind recorded."""
+    """Name of the figure of the histories of a kind's runs."""
     return f"columns-{kind}"
 
 
@@ -98,7 +98,7 @@ def grade_figure(runs: Sequence[RunRecord], gamma_save: float, gamma_break: floa
 
 
 def columns_figure(runs: Sequence[RunRecord]) -> Figure | None:
-    """What the runs of one kind recorded, one panel for each column that changes; None if none does."""
+    """Histories of the runs of one kind, one panel per column that changes; None if no column does."""
     changing = dict.fromkeys(
         (quantity.name, quantity.label) for run in runs for quantity in run.quantities if quantity.changes
     )
@@ -121,7 +121,7 @@ def columns_figure(runs: Sequence[RunRecord]) -> Figure | None:
 
 
 def _panels(figure: Figure, runs: Sequence[RunRecord]) -> Iterator[tuple[Axes, list[RunRecord]]]:
-    """One panel for each kind of explorer, side by side."""
+    """One panel per kind of explorer, side by side."""
     kinds = by_kind(runs)
     panels = figure.subplots(1, len(kinds), squeeze=False)[0]
     for axes, (kind, members) in zip(panels, kinds, strict=True):
@@ -137,7 +137,7 @@ def _progress_label(unit: str) -> str:
 
 
 def _places(run: RunRecord, steps: Sequence[int]) -> list[float]:
-    """Progress at these steps, which need not be in the history: between two entries, linear."""
+    """Progress at these steps, with linear interpolation between the entries of the history."""
     order = np.argsort(run.steps, kind="stable")
     return [float(value) for value in np.interp(steps, run.steps[order], run.along[order])]
 

@@ -1,4 +1,4 @@
-"""Where a campaign of active learning stands."""
+"""The present state of a campaign of active learning."""
 
 from __future__ import annotations
 
@@ -19,16 +19,16 @@ class Explorers:
 
     @property
     def subtitle(self) -> str:
-        """Nothing: active learning has no phases."""
+        """An empty text: active learning has no phases."""
         return ""
 
     @property
     def round_columns(self) -> Mapping[str, str]:
-        """Those of all kinds of campaigns."""
+        """The columns that all kinds of campaigns share."""
         return ROUND_COLUMNS
 
     def tables(self) -> list[Table]:
-        """How far each run is, and what it came to."""
+        """A table with the progress and the results of each run."""
         return [Table("Explorers", ("explorer", "state", "progress", ""), [_row(run) for run in self.runs])]
 
     def as_dict(self) -> dict[str, Any]:
@@ -37,13 +37,13 @@ class Explorers:
 
 
 def overview(store: Store, document: Mapping[str, Any]) -> Overview:
-    """Where a campaign stands, from the store and the campaign's document."""
+    """The present state of a campaign, from the store and the campaign's document."""
     runs = read_runs(store, document["name"])
     return read_overview(store, document, part=Explorers(runs), exploring=_exploring(runs, document["round"]))
 
 
 def _exploring(runs: Sequence[RunRecord], round_: int) -> str | None:
-    """The runs that the round waits for, None if there are none."""
+    """The runs for which the round waits, in words; None if there are none."""
     behind = [run.name for run in runs if run.state.is_open and run.round < round_]
     return f"explorers {', '.join(behind)}" if behind else None
 

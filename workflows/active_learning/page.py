@@ -23,18 +23,18 @@ TEMPLATE = Path(__file__).with_name("page.html.j2")
 
 @dataclass(frozen=True)
 class ActiveLearningPage:
-    """What the report shows.
+    """The values that the report shows.
 
     Attributes
     ----------
     common
-        What it shares with the reports of other kinds.
+        The part that reports of all kinds share.
     gamma_save, gamma_break
         Thresholds of the extrapolation grade.
     runs
-        With their histories.
+        Runs with their histories.
     structures
-        What runs have come to, such as relaxed structures, by the name of the run.
+        Result structures, such as relaxed ones, by the name of the run.
     """
 
     common: CampaignPage
@@ -45,16 +45,16 @@ class ActiveLearningPage:
 
     @property
     def headline(self) -> str:
-        """One line on what came out."""
+        """The outcome in one line."""
         return self.common.headline
 
     @property
     def steps(self) -> int:
-        """Steps of all runs."""
+        """Number of steps of all runs."""
         return sum(run.all_steps for run in self.runs)
 
     def summary(self) -> dict[str, Any]:
-        """What came out, in plain values."""
+        """The results in plain values."""
         return self.common.summary() | {
             "steps": self.steps,
             "explorers": [run.as_dict() for run in self.runs],
@@ -81,7 +81,7 @@ class ActiveLearningPage:
         )
 
     def write_files(self, folder: Path) -> list[Path]:
-        """Write the structures that runs have come to, one extended XYZ file per run."""
+        """Write the result structures, one extended XYZ file per run."""
         written = []
         for name, structures in self.structures.items():
             written.append(folder / f"{name}.extxyz")
@@ -91,7 +91,7 @@ class ActiveLearningPage:
 
 @dataclass(frozen=True)
 class RunRow:
-    """A row of a table of runs: settings of its own and results in words; means that have an aim."""
+    """A row of a table of runs: the run's own settings and its results in words; means of targeted values."""
 
     run: RunRecord
     own: str
@@ -107,11 +107,11 @@ class KindSection:
     ----------
     name
     figure
-        Name of the figure of what they recorded.
+        Name of the figure of their histories.
     shared
-        Settings that they have in common: names and values in words.
+        Settings that the runs share: names and values in words.
     aims
-        Labels of the columns for which some run aims at a value.
+        Labels of the columns for which some run has a target value.
     rows
     """
 
@@ -123,7 +123,7 @@ class KindSection:
 
     @classmethod
     def of(cls, kind: str, runs: Sequence[RunRecord]) -> KindSection:
-        """Of runs of one kind."""
+        """The table of runs of one kind."""
         shared, own = shared_and_own([run.settings for run in runs])
         aims = dict.fromkeys(q.label for run in runs for q in run.quantities if q.targets is not None)
         rows = [
@@ -144,7 +144,7 @@ class KindSection:
 
 
 def page(store: Store, name: str) -> ActiveLearningPage:
-    """The report of a campaign, as far as it is.
+    """The report of a finished or running campaign.
 
     Raises
     ------

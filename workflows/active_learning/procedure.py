@@ -1,7 +1,7 @@
-"""Active learning on the fly: explorers run until the potential would have to guess.
+"""Active learning on the fly: explorers run until the potential extrapolates too far.
 
-Each round runs the explorers on, labels the best of what they met, and refits; round 0 has no explorers, as
-there is no potential yet.
+Each round continues the explorers, labels the most useful candidates, and refits. Round 0 has no explorers,
+because there is no potential yet.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ from workflows.tasks.explore import ExploreTask
 from workflows.training import read_active_set, read_potential, refit
 
 FIXED = ("species", "structures", "potential", "initial")
-REASONS_KEPT = 20  # of refused candidates: there may be thousands, for the same few reasons
+REASONS_KEPT = 20  # there may be thousands of refused candidates, for the same few reasons
 
 
 def check(config: ActiveLearning) -> None:
@@ -38,7 +38,7 @@ def check(config: ActiveLearning) -> None:
     Raises
     ------
     InputError
-        If one of them is wrong.
+        If one of them is invalid.
     """
     for settings in config.explorers:
         EXPLORERS.get(settings.kind).check(settings)
@@ -46,7 +46,7 @@ def check(config: ActiveLearning) -> None:
         raise InputError(f"no explorer of campaign {config.name!r} has a structure to begin with")
     level = level_hash(level_of_theory(config.qm))
     for number, atoms in enumerate(_labelled(config), start=1):
-        if atoms.info.get("level_of_theory", level) != level:  # as `alflow labels export` writes it
+        if atoms.info.get("level_of_theory", level) != level:  # `alflow labels export` writes it
             raise InputError(
                 f"frame {number} of {config.initial.file} has labels of another level of theory than `qm`; "
                 "label it at this one, or leave it out"
@@ -54,12 +54,12 @@ def check(config: ActiveLearning) -> None:
 
 
 def check_additions(store: Store, old: ActiveLearning, config: ActiveLearning) -> None:
-    """Explorers can be added at the end of the list.
+    """Check changed explorers: new ones are allowed at the end of the list.
 
     Raises
     ------
     InputError
-        If they have changed otherwise.
+        If they have changed in another way.
     """
     now = [(kind, run.name, run.settings) for kind, run in _runs(config)]
     for document in store.explorers.all(config.name):
@@ -73,7 +73,7 @@ def check_additions(store: Store, old: ActiveLearning, config: ActiveLearning) -
 
 
 def begin(store: Store, config: ActiveLearning) -> None:
-    """Store the runs, and labels that were computed elsewhere."""
+    """Store the runs, and labels from other sources."""
     store.explorers.create(config.name, _runs(config))
     labelled = _labelled(config)
     if labelled:
@@ -81,9 +81,9 @@ def begin(store: Store, config: ActiveLearning) -> None:
 
 
 def explorations(store: Store, config: ActiveLearning, round_: int) -> list[Firework]:
-    """One firework for each run that has further to go.
+    """One firework per run that has not ended.
 
-    Once no other run has, finished ones whose results should be those of the newest potential go on with it.
+    Once all runs have ended, finished runs continue if their results should belong to the newest potential.
     """
     if round_ == 0:
         return []
@@ -101,7 +101,7 @@ def explorations(store: Store, config: ActiveLearning, round_: int) -> list[Fire
 
 
 def choose(store: Store, config: ActiveLearning, round_: int) -> dict[str, Any]:
-    """Ask for labels: of displaced starts in round 0, later of the most extrapolative frames."""
+    """Request labels: of displaced starts in round 0, later of the frames with the highest grades."""
     if round_ == 0:
         structures = displaced(store.explorers.starts(config.name), config.initial)
         labels = request_labels(store, config, round_, structures, LabelKind.INITIAL)
@@ -110,7 +110,7 @@ def choose(store: Store, config: ActiveLearning, round_: int) -> dict[str, Any]:
 
 
 def conclude(store: Store, config: ActiveLearning, round_: int) -> None:
-    """Refit if there are new labels, apply the stop rules, advance."""
+    """Refit if there are new labels, apply the stop rules, and advance the round."""
     name = config.name
     document = store.campaigns.get(name)
     learned = refit(
@@ -148,12 +148,12 @@ def conclude(store: Store, config: ActiveLearning, round_: int) -> None:
 
 
 def retry_failed(store: Store, name: str) -> None:
-    """Let explorers that broke go on from their checkpoints."""
+    """Let broken explorers continue from their checkpoints."""
     store.explorers.retry_failed(name)
 
 
 def _runs(config: ActiveLearning) -> list[tuple[str, Run]]:
-    """The runs of all explorers with their kinds; the place in the list is a run's identity."""
+    """The runs of all explorers with their kinds; the position in the list identifies a run."""
     structures = starting_structures(config.structures, config.species)
     return [
         (settings.kind, run)
@@ -163,12 +163,12 @@ def _runs(config: ActiveLearning) -> list[tuple[str, Run]]:
 
 
 def _following_kinds(config: ActiveLearning) -> set[str]:
-    """Kinds of explorers whose results are to be those of the newest potential."""
+    """Kinds of explorers whose results must belong to the newest potential."""
     return {e.kind for e in config.explorers if EXPLORERS.get(e.kind).follows_potential}
 
 
 def _outdated(store: Store, name: str) -> list[dict[str, Any]]:
-    """Finished runs whose results are those of an older potential than the newest, where that matters."""
+    """Finished runs whose results belong to an older potential, for kinds that need the newest one."""
     newest = store.potentials.latest(name)
     return [
         run
@@ -186,7 +186,7 @@ def _labelled(config: ActiveLearning) -> list[Atoms]:
 
 
 def _import_labels(store: Store, config: ActiveLearning, structures: list[Atoms]) -> None:
-    """Store labels that were computed elsewhere as the choice of round 0. Idempotent."""
+    """Store labels from other sources as the choice of round 0. Idempotent."""
     name, file = config.name, config.initial.file
     if store.events.get(name, "selected-0") is not None:
         return
@@ -203,7 +203,7 @@ def _import_labels(store: Store, config: ActiveLearning, structures: list[Atoms]
 def _choose_extrapolative(store: Store, config: ActiveLearning, round_: int) -> dict[str, Any]:
     name = config.name
     candidates = store.explorers.candidates(name, round_)
-    # What a killed attempt at this very choice has asked for must not change the choice.
+    # Labels that a killed attempt at this choice requested must not change the choice.
     asked = [label for label in store.labels.find(name) if label["round"] < round_]
     budget = min(config.selection.labels_per_round, config.stop.max_labels - len(asked))
     if not candidates or budget <= 0:

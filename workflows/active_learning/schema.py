@@ -1,4 +1,4 @@
-"""The campaign file of active learning: explorers that run until the potential would have to guess."""
+"""The campaign file of active learning: explorers that run until the potential extrapolates too far."""
 
 from __future__ import annotations
 
@@ -17,40 +17,40 @@ from alflow.structures.starting import Structure
 
 
 class Initial(Displacements):
-    """What the first potential is fitted to: a labelled file, or displaced and strained starts."""
+    """Training set of the first potential: a labelled file, or displaced and strained start structures."""
 
     file: str | None = Field(default=None, description="labelled structures (extended XYZ); default: none")
 
 
 class Stop(Budget):
-    """When the campaign ends before its explorers do."""
+    """Rules that end the campaign before its explorers end."""
 
     force_rmse_change_eV_A: float | None = Field(
         default=None,
         gt=0,
         le=10,
-        description="end when the training force RMSE changed less in three rounds, eV/Å",
+        description="end when the training force RMSE changes by less than this in three rounds, eV/Å",
     )
     quiet_rounds: int = Field(
         default=0,
         ge=0,
         le=100,
-        description="repeat the finished explorers until so many passes find nothing new",
+        description="repeat the finished explorers until this number of passes finds nothing new",
     )
 
 
 class ActiveLearning(CampaignSettings):
-    """A campaign: which system, which potential, what to explore, who labels, when to stop."""
+    """A campaign: system, potential, explorers, QM code, and rules to stop."""
 
     kind: Literal["active-learning"] = Field(
         default="active-learning", description="explorers under grade control, labels and refits in turn"
     )
     structures: list[Structure] = Field(default=[], description="starting structures")
     potential: AnyPotential = Field(description="form of the potential")
-    explorers: list[AnyExplorer] = Field(min_length=1, description="what moves the atoms")
+    explorers: list[AnyExplorer] = Field(min_length=1, description="methods that move the atoms")
     selection: Selection = Field(default=Selection(), description="grades and selection")
     fit: FitSettings = Field(default=FitSettings(), description="weights and settings of the fit")
-    initial: Initial = Field(default=Initial(), description="where the first training data come from")
+    initial: Initial = Field(default=Initial(), description="source of the first training data")
     stop: Stop = Field(default=Stop(), description="stop rules")
 
     @model_validator(mode="after")
@@ -68,7 +68,7 @@ class ActiveLearning(CampaignSettings):
         return self
 
     def resolved(self, folder: Path) -> ActiveLearning:
-        """The same with all paths taken from this folder."""
+        """A copy in which relative paths are resolved against this folder."""
         structures = [
             s if s.file is None else s.model_copy(update={"file": str(folder / s.file)})
             for s in self.structures
@@ -80,7 +80,7 @@ class ActiveLearning(CampaignSettings):
         return self.model_copy(update={"structures": structures, "initial": initial, "explorers": explorers})
 
     def files(self) -> list[tuple[str, str]]:
-        """The files that it names, each after the field that names it."""
+        """Pairs of a field and the file that it names."""
         named = [("initial.file", self.initial.file)]
         named += [(f"structure {s.name!r}", s.file) for s in self.structures]
         named += [(f"explorer {e.name!r}", file) for e in self.explorers for file in e.paths()]

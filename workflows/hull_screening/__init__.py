@@ -1,4 +1,4 @@
-"""Convex-hull screening: the stable ones among very many candidate crystals."""
+"""Convex-hull screening: find the stable crystals among very many candidates."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Crystals that a screening found, on the hull or near it."""
+"""Crystals of a screening on the hull or near it."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ class Compound:
     Attributes
     ----------
     name
-        The candidate with the smallest cell of those that relaxed to this crystal, which `atoms` is.
+        Of the candidates that relaxed to this crystal, the one with the smallest cell; `atoms` is its
+        relaxed structure.
     formula
-        Reduced, in the order of the species.
+        Reduced formula, in the order of the species.
     fractions
-        Of atoms, in the order of the species.
+        Atomic fractions, in the order of the species.
     energy_eV, formation_energy_eV, above_hull_eV
-        Per atom, of the lowest of those that relaxed to this crystal.
+        Energies per atom, of the lowest candidate that relaxed to this crystal.
     space_group, space_group_number
         International symbol and number.
     same
@@ -42,7 +43,7 @@ class Compound:
 
     @property
     def stable(self) -> bool:
-        """Whether it is on the hull."""
+        """Whether the crystal is on the hull."""
         return self.above_hull_eV == 0
 
     @property

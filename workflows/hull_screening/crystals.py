@@ -1,4 +1,4 @@
-"""The crystals that relaxed structures are: formula, space group, and those that became the same."""
+"""Identify the crystals of relaxed structures: formula, space group, and structures that became the same."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from alflow.errors import InputError
 from workflows.hull_screening.compounds import Compound
 
 SAME_ENERGY_EV = 1e-4
-"""Per atom: relaxations of one crystal that begin in different cells may end so far apart."""
+"""Per atom: relaxations of one crystal from different cells may differ by this energy."""
 SYMMETRY_TOLERANCE_A = 0.05
-"""After a relaxation to 0.01 eV/Å and 0.1 GPa, atoms are some 0.01 Å away from their symmetric places."""
+"""After a relaxation to 0.01 eV/Å and 0.1 GPa, atoms are about 0.01 Å away from their symmetric positions."""
 
 
 def reduced_formula(atoms: Atoms, species: Sequence[str]) -> str:
@@ -51,7 +51,7 @@ def distinct(compounds: Sequence[Compound]) -> list[Compound]:
     """Each crystal once, stable ones first, then by distance to the hull.
 
     Structures of one composition and space group whose energies are within `SAME_ENERGY_EV` of the lowest
-    relaxed to the same crystal. The smallest cell stands for it, with the energies of the lowest.
+    relaxed to the same crystal. The structure with the smallest cell represents it, with the lowest energies.
     """
     groups: list[list[Compound]] = []
     newest: dict[tuple[str, int], list[Compound]] = {}

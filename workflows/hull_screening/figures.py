@@ -33,14 +33,14 @@ from workflows.hull_screening.compounds import Compound
 from workflows.hull_screening.results import EnergySet, HullData, StageRecord
 
 DISTANCES = "viridis"
-SCATTERED = 20_000  # more points than that look the same and only make the file large
-LABEL_WIDTH = 0.06  # of a formula, as a share of the axis of composition
-STEEPEST = 1e-6  # cosine of a facet with the vertical, beyond which it is a side of the hull
+SCATTERED = 20_000  # more points look the same and only make the file larger
+LABEL_WIDTH = 0.06  # width of a formula, as a share of the composition axis
+STEEPEST = 1e-6  # cosine of a facet with the vertical; a facet beyond it is a side of the hull
 TRIANGLE = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 
 
 def hull_figure(data: HullData) -> Figure | None:
-    """The hull of two or three species; None for other numbers of them, or where there is no hull."""
+    """The hull of two or three species; None for other numbers of species, or without a hull."""
     if data.hull_of is None or len(data.species) not in (2, 3):
         return None
     with rc_context(STYLE):
@@ -48,7 +48,7 @@ def hull_figure(data: HullData) -> Figure | None:
 
 
 def draw_screening(data: HullData) -> dict[str, str]:
-    """Every figure of the report by name, as SVG text; those without data are left out."""
+    """The figures of the report by name, as SVG text, without figures that have no data."""
     figures = {}
     with rc_context(STYLE):
         if (figure := hull_figure(data)) is not None:
@@ -107,7 +107,7 @@ def _draw_stage(axes: Axes, stage: StageRecord) -> None:
 
 
 def _scatter(axes: Axes, energies: EnergySet, colour: str, *, size: float, label: str | None = None) -> None:
-    """Points, the lighter the more there are."""
+    """Draw points; the more there are, the lighter they are."""
     step = -(-len(energies.formation_eV) // SCATTERED)
     x, y = energies.fractions[::step, 1], energies.formation_eV[::step]
     alpha = min(max(100 / len(x), 0.2), 0.7)
@@ -129,8 +129,8 @@ def _places(compounds: Sequence[Compound]) -> tuple[list[float], list[float]]:
 
 
 def _name_compounds(axes: Axes, stable: Sequence[Compound]) -> None:
-    """Formulas below their points, one line lower where the neighbour's formula would be in the way."""
-    last = [-1.0, -1.0]  # ends of what is written in either line
+    """Write formulas below their points, one line lower if they would overlap the neighbour's formula."""
+    last = [-1.0, -1.0]  # right ends of the formulas in either line
     for compound in sorted({c.formula: c for c in stable}.values(), key=lambda c: c.fractions[1]):
         x, y = compound.fractions[1], compound.formation_energy_eV
         line = 0 if x - last[0] > LABEL_WIDTH or last[1] > last[0] else 1
@@ -170,7 +170,7 @@ def _ternary(data: HullData) -> Figure:
 
 
 def _name_phases(axes: Axes, data: HullData) -> None:
-    """Elements at the corners, compounds beside their points: outside the triangle if they are on an edge."""
+    """Write elements at the corners and compounds beside their points, outside the triangle on its edges."""
     outward = ((-11, -4, "right"), (11, -4, "left"), (0, 9, "center"))
     for corner, symbol, (x, y, align) in zip(TRIANGLE, data.species, outward, strict=True):
         axes.annotate(
@@ -197,7 +197,7 @@ def tie_lines(stable: Sequence[Compound]) -> Iterator[tuple[Compound, Compound]]
     phases = list({c.fractions: c for c in stable}.values())
     heights = np.array([compound.formation_energy_eV for compound in phases])
     points = np.column_stack([np.array([c.fractions[:2] for c in phases]), heights])
-    roof = [1 / 3, 1 / 3, heights.max() + 1.0]  # closes the hull from above, also where it is flat
+    roof = [1 / 3, 1 / 3, heights.max() + 1.0]  # closes the hull from above, even if the hull is flat
     hull = ConvexHull(np.vstack([points, roof]))
     lower = hull.simplices[hull.equations[:, 2] < -STEEPEST]
     edges = {tuple(sorted(edge)) for simplex in lower for edge in combinations(simplex.tolist(), 2)}

@@ -21,15 +21,15 @@ PNG_DPI = 200
 
 
 def write_hull(data: HullData, folder: str | Path) -> list[Path]:
-    """Write the results to a folder, which is made; files that an earlier call wrote there are replaced.
+    """Write the results to a folder, and create it; files of an earlier call are replaced.
 
     `hull.csv`, `hull.json`; `hull.png` for two or three species; `hull.extxyz`, and each structure in
-    `structures/` as POSCAR and CIF; `entries.json`, which pymatgen's `PhaseDiagram` takes.
+    `structures/` as POSCAR and CIF; `entries.json` for pymatgen's `PhaseDiagram`.
 
     Returns
     -------
     list of Path
-        The files that were written in the folder itself.
+        The files written to the folder itself.
     """
     folder = Path(folder)
     (folder / "structures").mkdir(parents=True, exist_ok=True)
@@ -57,7 +57,7 @@ def write_hull(data: HullData, folder: str | Path) -> list[Path]:
 
 
 def phase_entry(compound: Compound) -> dict[str, Any]:
-    """A `ComputedStructureEntry` of pymatgen as the plain dictionary from which monty makes it."""
+    """A `ComputedStructureEntry` of pymatgen as the plain dictionary from which monty builds it."""
     atoms = compound.atoms
     sites = zip(atoms.symbols, atoms.get_scaled_positions(wrap=False).tolist(), strict=True)
     structure = {
@@ -80,7 +80,7 @@ def phase_entry(compound: Compound) -> dict[str, Any]:
 
 
 def _described(compound: Compound, row: dict[str, Any]) -> Atoms:
-    """Its structure, sorted by species as POSCAR files are, with the row of the table."""
+    """The compound's structure, sorted by species as in POSCAR files, with the row of the table."""
     atoms: Atoms = sort(Atoms(compound.atoms))
     atoms.info = {key: value for key, value in row.items() if not key.startswith("fraction_")}
     return atoms

@@ -1,4 +1,4 @@
-"""Final: quantum mechanics relaxes the candidates that are left, and its energies make the hull."""
+"""Final: quantum mechanics relaxes the remaining candidates, and its energies define the hull."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workflows.labelling import request_labels
 
 
 def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
-    """None: relaxations by quantum mechanics are labels."""
+    """No fireworks: relaxations by quantum mechanics are labels."""
     return []
 
 
@@ -49,7 +49,7 @@ def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[st
 
 
 def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
-    """Final energies; once all are there, the hull and the end."""
+    """Store final energies; once all are there, build the hull and end the campaign."""
     name, stage = config.name, document["stage"]
     event = store.events.get(name, f"selected-{document['round']}")
     assert event is not None  # conclusion follows choice

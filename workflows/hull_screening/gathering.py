@@ -1,4 +1,4 @@
-"""Gathering: store the candidates, and choose the structures that the first potential is fitted to."""
+"""Gathering: store the candidates, and choose the training structures of the first potential."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from workflows.labelling import request_labels
 
 
 def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
-    """One firework for all sources, as a candidate of one may be a duplicate of another's."""
+    """One firework for all sources, because candidates of two sources may be duplicates."""
     return chunk_fireworks(store, document, ChunkTask.GATHER, [[]])
 
 
 def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
-    """Displaced and strained random candidates, the elements among them; none if there is a potential."""
+    """Choose random candidates and the elements, displaced and strained; none if there is a potential."""
     name = config.name
     if store.potentials.latest(name) is not None:
         return choice([], [])
@@ -48,7 +48,7 @@ def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[st
 
 
 def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
-    """The first potential, or the end if an element is missing."""
+    """Fit the first potential, or end the campaign if an element is missing."""
     if missing := missing_elements(store, config, reason=None):
         reason = f"no candidate is pure {missing[0]}, and the hull needs all elements; add a source of it"
         return {"end": (CampaignState.FAILED, reason)}

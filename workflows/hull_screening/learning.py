@@ -24,22 +24,22 @@ from workflows.hull_screening.schema import Screening
 from workflows.labelling import request_labels
 from workflows.training import read_active_set, read_potential
 
-COMPARED = 1000  # paused candidates that a selection looks at: it takes a handful of them
-REASONS_KEPT = 20  # in the event; candidates that are dropped keep their own
+COMPARED = 1000  # paused candidates that a selection compares: it chooses only a few of them
+REASONS_KEPT = 20  # in the event; dropped candidates hold their own reasons
 
 
 def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
     """Chunks of candidates to relax."""
     members = to_relax(store, document)
     count = max(1, math.ceil(len(members) / config.screen.chunk))
-    chunks = [members[number::count] for number in range(count)]  # as even as they can be
+    chunks = [members[number::count] for number in range(count)]  # chunks of nearly equal size
     return chunk_fireworks(store, document, ChunkTask.RELAX, chunks)
 
 
 def to_relax(store: Store, document: dict[str, Any], limit: int = 0) -> list[ObjectId]:
     """The candidates that a round relaxes: paused ones and a sample of new ones; then outdated ones.
 
-    With a `limit`, no more than so many of each, to see whether there are any.
+    With a `limit`, at most this number per state, to check whether there are any.
     """
     name, stage = document["name"], document["stage"]
     unrelaxed = store.candidates.ids(name, stage, CandidateState.PAUSED, limit=limit)
@@ -49,17 +49,17 @@ def to_relax(store: Store, document: dict[str, Any], limit: int = 0) -> list[Obj
 
 
 def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
-    """The most extrapolative of the paused candidates.
+    """Choose the paused candidates with the highest extrapolation grades.
 
-    Nothing like a configuration that could not be labelled is asked for again. A candidate near a labelled
-    configuration is, as the potential has to extrapolate there all the same.
+    Candidates near a configuration whose label failed are left out. Candidates near a labelled configuration
+    are not, because the potential extrapolates there in spite of that label.
     """
     name, round_ = config.name, document["round"]
     stage = config.stages[document["stage"]]
     ids = store.candidates.ids(name, document["stage"], CandidateState.PAUSED, limit=COMPARED)
     if not ids:
         return choice(ids, [])
-    # What a killed attempt at this very choice has asked for must not change the choice.
+    # Labels that a killed attempt at this choice requested must not change the choice.
     asked = [label for label in store.labels.find(name) if label["round"] < round_]
     failed = [
         label["configuration"]
@@ -86,13 +86,13 @@ def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[st
 
 
 def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
-    """Refit; when every candidate of the stage is relaxed with the same version, on to its validation."""
+    """Refit; once all candidates of the stage are relaxed with the same version, begin its validation."""
     name, stage = config.name, document["stage"]
     learned = refit_stage(store, config, document, stage)
     paused = store.candidates.ids(name, stage, CandidateState.PAUSED)
     chosen = store.events.get(name, f"selected-{document['round']}")
     if paused and chosen is not None and not chosen["labels"]:
-        _give_up(store, stage, paused)  # nothing that could be labelled would let them go on
+        _give_up(store, stage, paused)  # no label can let them continue
         paused = []
     if to_relax(store, document, limit=1):
         barren = document["barren"] + 1 if paused and not learned else 0

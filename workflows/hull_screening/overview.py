@@ -1,4 +1,4 @@
-"""Where a screening stands."""
+"""The present state of a screening."""
 
 from __future__ import annotations
 
@@ -35,17 +35,17 @@ class StageCounts:
     Attributes
     ----------
     stage
-        Its number from 1, or "QM" for the final relaxations.
+        Number of the stage from 1, or "QM" for the final relaxations.
     potential
-        Settings of its potential that tell it from other stages, in words; None for QM.
+        Settings of its potential that distinguish it from other stages, in words; None for QM.
     entered
-        All that have come so far; those that have gone on count, too.
+        Number of all candidates that have entered so far, including those in later stages.
     states
-        Candidates that are in the stage now, by state.
+        Number of candidates that are in the stage now, by state.
     sigma_eV
         Error of its formation energies, per atom; None until it is measured.
     kept
-        None until the stage is done.
+        Number of kept candidates; None until the stage is done.
     """
 
     stage: int | str
@@ -56,14 +56,14 @@ class StageCounts:
     kept: int | None
 
     def as_dict(self) -> dict[str, Any]:
-        """Plain values, the states among the others."""
+        """Plain values; the states are on the same level as the others."""
         states = {str(state): self.states.get(state, 0) for state in CandidateState}
         return {key: value for key, value in vars(self).items() if key != "states"} | states
 
 
 @dataclass(frozen=True)
 class Stages:
-    """The phase, and of each stage its candidates; the last entry is that of the final relaxations."""
+    """The phase, and the candidates per stage; the last entry is for the final relaxations."""
 
     phase: Phase
     stage: int
@@ -71,13 +71,13 @@ class Stages:
 
     @property
     def subtitle(self) -> str:
-        """The phase, and the stage where it has one."""
+        """The phase, and the stage if the phase has one."""
         in_stage = self.phase in (Phase.LEARNING, Phase.VALIDATION)
         return f"{self.phase}, stage {self.stage}" if in_stage else str(self.phase)
 
     @property
     def round_columns(self) -> Mapping[str, str]:
-        """With the phase, and what became of the candidates."""
+        """The shared columns, with the phase and the numbers of candidates."""
         return ROUND_COLUMNS
 
     def tables(self) -> list[Table]:
@@ -102,7 +102,7 @@ class Stages:
 
 
 def overview(store: Store, document: Mapping[str, Any]) -> Overview:
-    """Where a screening stands, from the store and the campaign's document."""
+    """The present state of a screening, from the store and the campaign's document."""
     phase = Phase(document.get("phase", Phase.GATHERING))
     return read_overview(
         store,
@@ -133,7 +133,7 @@ def _stages(store: Store, name: str) -> list[StageCounts]:
 
 
 def _exploring(store: Store, name: str, round_: int, phase: Phase) -> str | None:
-    """The chunks that the round waits for, None if there are none."""
+    """The chunks for which the round waits, in words; None if there are none."""
     unfinished = len(store.chunks.unfinished(name, round_))
     if phase == Phase.GATHERING:
         divided = store.events.get(name, f"divided-{round_}") is not None
@@ -142,7 +142,7 @@ def _exploring(store: Store, name: str, round_: int, phase: Phase) -> str | None
 
 
 def _relaxed(store: Store, name: str) -> dict[int, Counter[str]]:
-    """How many candidates were relaxed, paused and dropped, by round; zeros in rounds without relaxations."""
+    """Numbers of relaxed, paused and dropped candidates, by round; zeros in rounds without relaxations."""
     rounds = [event["round"] for event in store.events.find(name, "selected")]
     found = {round_: Counter({str(state): 0 for state in OUTCOMES}) for round_ in rounds}
     for chunk in store.chunks.finished(name):

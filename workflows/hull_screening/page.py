@@ -22,17 +22,17 @@ LABELS_SHOWN = (LabelKind.INITIAL, LabelKind.EXTRAPOLATIVE, LabelKind.VALIDATION
 
 @dataclass(frozen=True)
 class ScreeningPage:
-    """The hull, and how the stages came to it."""
+    """The hull, and the results of the stages."""
 
     data: HullData
 
     @property
     def headline(self) -> str:
-        """One line on what came out."""
+        """The outcome in one line."""
         return self.data.headline
 
     def summary(self) -> dict[str, Any]:
-        """What came out, in plain values."""
+        """The results in plain values."""
         return self.data.summary()
 
     def render(self) -> str:
@@ -48,13 +48,13 @@ class ScreeningPage:
         )
 
     def write_files(self, folder: Path) -> list[Path]:
-        """Write tables, figure and structures of the hull to a folder of its own in `folder`."""
+        """Write tables, figure and structures of the hull to a subfolder of `folder`."""
         write_hull(self.data, folder / FOLDER)
         return [folder / FOLDER]
 
 
 def page(store: Store, name: str) -> ScreeningPage:
-    """The report of a screening, as far as it is.
+    """The report of a finished or running screening.
 
     Raises
     ------

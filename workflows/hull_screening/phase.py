@@ -1,4 +1,4 @@
-"""What the phases of a screening have in common."""
+"""Shared by the phases of a screening."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from workflows.training import refit
 
 
 class Phase(StrEnum):
-    """Phases by their name in a campaign's document."""
+    """Phase of a screening; the value is its name in a campaign's document."""
 
     GATHERING = "gathering"
     LEARNING = "learning"
@@ -27,30 +27,30 @@ class Phase(StrEnum):
 
 
 class PhaseModule(Protocol):
-    """The part of a phase in a round; `document` is the campaign's. A killed call is repeated."""
+    """The part of a phase in a round; `document` is the campaign's. The caller repeats killed calls."""
 
     def explorations(self, store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
-        """The fireworks that a round begins with."""
+        """The first fireworks of a round."""
         ...
 
     def choose(self, store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
-        """Ask for labels; the facts of the event that makes the choice final."""
+        """Request labels; return the facts of the event that makes the choice final."""
         ...
 
     def conclude(self, store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
-        """The changes of the campaign's document, or ``end``: end state and reason."""
+        """End a round; return the changes of the campaign's document, or ``end``: end state and reason."""
         ...
 
 
 def chunk_fireworks(
     store: Store, document: dict[str, Any], task: ChunkTask, chunks: list[list[ObjectId]]
 ) -> list[Firework]:
-    """Divide a round's work into these chunks, unless that was done before; fireworks of the open ones."""
+    """Divide a round's work into these chunks, once; return the fireworks of the open chunks."""
     name, round_ = document["name"], document["round"]
     if store.events.get(name, f"divided-{round_}") is None:
         store.chunks.create(name, round_, chunks, task=task)
         store.events.add(name, f"divided-{round_}", "divided", round_, chunks=len(chunks))
-    # The tasks import this package, so they are looked up when they are needed.
+    # The tasks import this package, so they are imported here.
     work_on = gather.GatherTask if task == ChunkTask.GATHER else relax.RelaxTask
     return [
         firework(work_on, f"{task} {number + 1}", campaign=name, round_=round_, chunk=number)
@@ -67,7 +67,7 @@ def choice(
 
 
 def refit_stage(store: Store, config: Screening, document: dict[str, Any], stage: int) -> bool:
-    """Fit the next version of a stage's potential; False if there is nothing new."""
+    """Fit the next version of a stage's potential; False if there are no new labels."""
     settings = config.stages[stage]
     return refit(
         store,
@@ -91,7 +91,7 @@ def stage_version(store: Store, document: dict[str, Any]) -> int:
 
 
 def enter_learning(config: Screening, stage: int) -> dict[str, Any]:
-    """The changes of the campaign's document with which a stage begins to learn."""
+    """The changes of the campaign's document at the beginning of a stage's learning."""
     return {"phase": Phase.LEARNING, "stage": stage, "sample": config.screen.first_sample}
 
 

@@ -1,20 +1,21 @@
-"""Convex-hull screening: which of very many crystals are stable.
+"""Convex-hull screening: find the stable crystals among very many candidates.
 
 The method is that of Gubaev, Podryabinkin, Hart and Shapeev, Comput. Mater. Sci. 156, 148 (2019).
 
 A campaign goes through phases, one module each, of one or more rounds:
 
 `gathering`
-    Candidates are enumerated and stored; the first labels are some of them, displaced.
+    Candidates are enumerated and stored; some of them, displaced, get the first labels.
 `learning`
-    The stage's potential relaxes its candidates, a growing sample of them per round. Where it would have to
-    guess they pause, the best of them are labelled, and they go on with the next version. Candidates that an
-    older version relaxed are relaxed again, until all are relaxed with the same version.
+    The stage's potential relaxes its candidates, a growing sample of them per round. Candidates
+    pause where it extrapolates; the most useful of them are labelled, and all continue with the next version.
+    Candidates that an older version relaxed are relaxed again, until the same version has relaxed all.
 `validation`
-    Relaxed candidates that the potential was not trained on are labelled: that gives its error σ. Candidates
-    within kσ of the hull go to the next stage and its better potential (`learning`), at last to `final`.
+    Some relaxed candidates that the potential was not trained on are labelled; they give its error σ.
+    Candidates within kσ of the hull go to the next stage and its better potential (`learning`), and after the
+    last stage to `final`.
 `final`
-    Quantum mechanics relaxes the candidates that are left, and its energies alone make the hull.
+    Quantum mechanics relaxes the remaining candidates, and its energies alone define the hull.
 """
 
 from __future__ import annotations
@@ -43,24 +44,24 @@ PHASES: dict[Phase, PhaseModule] = {
 
 
 def check(config: Screening) -> None:
-    """Make the first candidate.
+    """Check the sources by making the first candidate.
 
     Raises
     ------
     InputError
-        If a source is wrong as a whole, or there is no candidate.
+        If a source is invalid as a whole, or there is no candidate.
     """
     if next(sources.documents(config), None) is None:
         raise InputError(f"the sources of campaign {config.name!r} have no candidate")
 
 
 def check_additions(store: Store, old: Screening, config: Screening) -> None:
-    """Sources can be added at the end of the list once the campaign has ended.
+    """Check changed sources: new ones are allowed at the end of the list once the campaign has ended.
 
     Raises
     ------
     InputError
-        If they have changed otherwise.
+        If they have changed in another way.
     """
     if config.candidates[: len(old.candidates)] != old.candidates:
         raise InputError(
@@ -75,7 +76,7 @@ def check_additions(store: Store, old: Screening, config: Screening) -> None:
 
 
 def begin(store: Store, config: Screening) -> None:
-    """Let a campaign that had ended gather the sources that were added to it."""
+    """Let a restarted campaign gather its added sources."""
     document = store.campaigns.get(config.name)
     added = document.get("gathered", 0) < len(config.candidates)
     if added and _phase(document) != Phase.GATHERING:
@@ -89,14 +90,14 @@ def explorations(store: Store, config: Screening, round_: int) -> list[Firework]
 
 
 def choose(store: Store, config: Screening, round_: int) -> dict[str, Any]:
-    """Ask for the labels that the phase needs: for training, for validation, or the final relaxations."""
+    """Request the labels of the phase: for training, for validation, or final relaxations."""
     document = store.campaigns.get(config.name)
     phase, stage = _phase(document), document.get("stage", 0)
     return PHASES[phase].choose(store, config, document) | {"phase": phase, "stage": stage}
 
 
 def conclude(store: Store, config: Screening, round_: int) -> None:
-    """Learn, or sift, or store final energies; then the next round, phase or stage, or the end."""
+    """Learn, sift, or store final energies; begin the next round, phase or stage, or end the campaign."""
     name = config.name
     document = store.campaigns.get(name)
     following = PHASES[_phase(document)].conclude(store, config, document)
@@ -119,7 +120,7 @@ def conclude(store: Store, config: Screening, round_: int) -> None:
 
 
 def retry_failed(store: Store, name: str) -> None:
-    """Nothing: the next round takes up the work."""
+    """Do nothing: the next round takes up the work."""
 
 
 def _phase(document: dict[str, Any]) -> Phase:

@@ -37,7 +37,7 @@ WINDOW_EV = 0.025
 
 
 def read_hull(store: Store, campaign: str, window_eV: float | None = None) -> HullData:
-    """All results of a screening, as far as it is.
+    """Read all results of a finished or running screening.
 
     Parameters
     ----------
@@ -85,7 +85,7 @@ def read_hull(store: Store, campaign: str, window_eV: float | None = None) -> Hu
 
 
 class _Level(NamedTuple):
-    """Candidates with an energy (eV per atom) of a stage's potential or, after the last stage, of QM."""
+    """Candidates with an energy (eV per atom) from a stage's potential or, after the last stage, from QM."""
 
     ids: list[ObjectId]
     energies_eV: NDArray[np.float64]
@@ -102,7 +102,7 @@ def _level(store: Store, campaign: str, stage: int, species: int) -> _Level:
 
 
 def _shown(levels: Sequence[_Level], sifted: Sequence[bool]) -> int | None:
-    """QM where it has all elements, else the last stage that is done, else the last that has all elements."""
+    """QM if it has all elements, else the last finished stage, else the last stage with all elements."""
     known = [index for index, level in enumerate(levels) if level.energies.formation_eV.size]
     complete = [index for index in known if index == len(sifted) or sifted[index]]
     return max(complete or known, default=None)
@@ -113,7 +113,7 @@ def _name_of(level: int, stage_count: int) -> str:
 
 
 def _compounds(store: Store, species: Sequence[str], level: _Level, window_eV: float) -> list[Compound]:
-    """Each crystal within the window once."""
+    """The distinct crystals within the window."""
     near = np.flatnonzero(level.energies.above_hull_eV <= window_eV)
     found = []
     for index, candidate in zip(near, store.candidates.get([level.ids[i] for i in near]), strict=True):
@@ -206,7 +206,7 @@ def _work(
 
 
 def _evaluations(labels: Sequence[LabelRecord]) -> int:
-    """QM energies with forces that were computed; a failed relaxation counts as one, as it does not tell."""
+    """Number of QM energies with forces; a failed relaxation counts as one, because it reports no number."""
     return sum(label.evaluations for label in labels if label.state.is_ended)
 
 

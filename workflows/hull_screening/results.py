@@ -36,7 +36,7 @@ VERBS = {
 
 @dataclass(frozen=True)
 class EnergySet:
-    """Structures at one level: fractions of atoms (n, species); energies, eV per atom (n,)."""
+    """Structures at one level: atomic fractions (n, species); energies, eV per atom (n,)."""
 
     fractions: NDArray[np.float64]
     formation_eV: NDArray[np.float64]
@@ -44,7 +44,7 @@ class EnergySet:
 
     @classmethod
     def empty(cls, species: int) -> EnergySet:
-        """No structure."""
+        """A set without structures."""
         return cls(np.zeros((0, species)), np.zeros(0), np.zeros(0))
 
     @property
@@ -55,25 +55,25 @@ class EnergySet:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """A stage: its potential, what it relaxed and kept, and what that took.
+    """A stage: its potential, relaxed and kept candidates, and cost.
 
     Attributes
     ----------
     number
-        From 1.
+        Number of the stage, from 1.
     potential
-        Settings of its potential that differ from those of other stages, or all if there is no other; as
-        plain values.
+        Settings of its potential that differ from those of other stages, or all settings of a single stage;
+        as plain values.
     keep_sigmas
-        k of the rule that keeps what is within kσ of the hull.
+        Factor k of the rule that keeps candidates within kσ of the hull.
     window_eV
         Energy window, per atom, that is kept in addition to kσ.
     entered, relaxed, kept
-        Candidates; `kept` is None until the stage is done.
+        Numbers of candidates; `kept` is None until the stage is done.
     sigma_eV
-        Error of its formation energies, per atom; None until it is measured, or if it could not be.
+        Error of its formation energies, per atom; None until it is measured, or if the measurement failed.
     labels
-        Labels of the stage that potentials are fitted or judged with, by kind.
+        Number of the stage's labels for training and validation, by kind.
     relaxation_s, fit_s
         Wall time of the relaxations with its potential, and of its fits.
     """
@@ -104,7 +104,7 @@ class StageRecord:
 
     @property
     def rule(self) -> str:
-        """How the band follows from σ."""
+        """The rule by which the band follows from σ."""
         window = f"{1000 * self.window_eV:g} meV + " if self.window_eV else ""
         return f"{window}{self.keep_sigmas:g}σ"
 
@@ -122,7 +122,7 @@ class FinalRecord:
 
 @dataclass(frozen=True)
 class DropRecord:
-    """Candidates dropped for one kind of reason; stages count from 1, the final one comes after the last."""
+    """Candidates dropped for one kind of reason; stages count from 1, and the final one follows the last."""
 
     stage: int
     why: Dropped
@@ -137,7 +137,7 @@ class DropRecord:
 
 @dataclass(frozen=True)
 class WorkRecord:
-    """A share of the work: wall time, and QM energies with forces, of which a relaxation takes many."""
+    """A share of the work: wall time, and QM energies with forces; a relaxation takes many of these."""
 
     what: str
     seconds: float
@@ -146,25 +146,25 @@ class WorkRecord:
 
 @dataclass(frozen=True)
 class HullData:
-    """All results of a screening, as far as it is.
+    """All results of a finished or running screening.
 
     Attributes
     ----------
     campaign
     phase, stage
-        Where it is; stages count from 0.
+        Present phase and stage; stages count from 0.
     hull_of
-        What the energies are of: "QM", or the potential of a stage where there is no hull of QM energies yet;
-        None where there is no hull at all.
+        Source of the energies: "QM", or the potential of a stage while there is no hull of QM energies yet;
+        None while there is no hull at all.
     compounds
-        On the hull and up to `window_eV` per atom above it; stable ones first, then by distance.
+        Crystals on the hull and up to `window_eV` per atom above it; stable ones first, then by distance.
     complete_eV
-        Distance to the hull up to which the stages kept what they could not rule out; above it, metastable
-        crystals may be missing.
+        Distance to the hull up to which the stages kept all candidates that they could not rule out; above
+        it, metastable crystals may be missing.
     energies
-        All structures of that level.
+        All structures with an energy from that source.
     symmetry_tolerance_A
-        Of positions, for the space groups.
+        Tolerance of positions for the space groups.
     """
 
     campaign: CampaignRecord
@@ -183,7 +183,7 @@ class HullData:
 
     @property
     def species(self) -> Sequence[str]:
-        """In the order of fractions."""
+        """The species, in the order of the fractions."""
         return self.campaign.species
 
     @property
@@ -194,7 +194,7 @@ class HullData:
 
     @property
     def note(self) -> str | None:
-        """What to know where this is not the final hull."""
+        """A note if this is not the final hull."""
         if self.campaign.state == CampaignState.FINISHED:
             return None
         where = str(self.phase) if self.phase == Phase.FINAL else f"{self.phase}, stage {self.stage + 1}"
@@ -206,11 +206,11 @@ class HullData:
 
     @property
     def evaluations(self) -> int:
-        """QM energies with forces of everything."""
+        """Number of QM energies with forces, over all work."""
         return sum(share.evaluations for share in self.work)
 
     def share_percent(self, share: WorkRecord) -> tuple[float | None, float | None]:
-        """Of the time and of the QM evaluations that a kind of work took; None where nothing is known yet."""
+        """Shares of a kind of work in time and in QM evaluations, in percent; None if not known yet."""
         seconds = sum(each.seconds for each in self.work)
         return (
             100 * share.seconds / seconds if seconds else None,
@@ -219,14 +219,14 @@ class HullData:
 
     @property
     def headline(self) -> str:
-        """One line on what came out."""
+        """The outcome in one line."""
         found = (
             f"{len(self.stable)} crystals on the hull of {self.hull_of}" if self.hull_of else "no hull yet"
         )
         return f"{self.campaign.headline}: {found}"
 
     def summary(self) -> dict[str, Any]:
-        """What came out, in plain values."""
+        """The results in plain values."""
         return self.campaign.summary() | {
             "note": self.note,
             "species": list(self.species),

@@ -1,4 +1,4 @@
-"""The candidates of a screening's sources, as they are stored."""
+"""The candidates of a screening's sources, in the form that the store takes."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from workflows.hull_screening.schema import Screening, Source
 
 
 def documents(config: Screening) -> Iterator[dict[str, Any]]:
-    """The fields of every candidate as the store takes them, one candidate at a time.
+    """Yield the fields of each candidate in the form that the store takes.
 
-    The running number makes a name unique. Sources that are added at the end leave it as it is.
+    The running number makes a name unique. Sources that are added at the end do not change it.
 
     Raises
     ------
     InputError
-        Before the first one, if a source is wrong as a whole.
+        Before the first candidate, if a source is invalid as a whole.
     """
     stream = candidates(
         [_source(source) for source in config.candidates],

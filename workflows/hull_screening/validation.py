@@ -29,15 +29,14 @@ from workflows.training import read_potential
 
 
 def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
-    """None: everything is relaxed."""
+    """No fireworks: all candidates are relaxed."""
     return []
 
 
 def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[str, Any]:
-    """The elements, then relaxed candidates at ranks evenly spaced in the logarithm: dense near the hull.
+    """Choose the elements, then relaxed candidates at logarithmically spaced ranks: densely near the hull.
 
-    None of the latter is, or comes near, a structure that the potential was trained on. They are never
-    trained on.
+    None of these candidates is equal or close to a training structure, and training never uses them.
     """
     name, stage = config.name, document["stage"]
     ids, fractions, energies_eV = store.candidates.energies(name, stage)
@@ -82,13 +81,13 @@ def conclude(store: Store, config: Screening, document: dict[str, Any]) -> dict[
 
 
 def _lowest_element(fractions: np.ndarray, energies_eV: np.ndarray, species: int) -> int:
-    """Index of the pure element that is lowest in energy."""
+    """Index of the pure-element candidate with the lowest energy."""
     pure = np.flatnonzero(fractions[:, species] == 1.0)
     return int(pure[np.argmin(energies_eV[pure])])
 
 
 def _held_out(store: Store, name: str, candidates: list[ObjectId], wanted: int) -> list[Atoms]:
-    """At most `wanted` candidates: at evenly spaced logarithms of the rank, or the next one untrained."""
+    """At most `wanted` candidates at logarithmically spaced ranks, or the next ones without training data."""
     trained = [fingerprint(atoms) for atoms in store.labels.structures(store.labels.to_train_on(name))]
     ranks = np.unique(np.geomspace(1, len(candidates) + 1, wanted + 1).round().astype(int)) - 1
     found = []
@@ -110,7 +109,7 @@ def _dropped(distance_eV: float, *limits: float) -> dict[str, Any]:
 
 
 def _errors(store: Store, config: Screening, document: dict[str, Any]) -> np.ndarray | str:
-    """Errors of the formation energies of held-out candidates, eV per atom; or why there are none."""
+    """Errors of the formation energies of held-out candidates, eV per atom; or the reason of their lack."""
     event = store.events.get(config.name, f"selected-{document['round']}")
     assert event is not None  # conclusion follows choice
     labels: list[ObjectId] = event["labels"]

@@ -1,4 +1,4 @@
-"""What all tasks of a campaign share: the store, what they cost, and what happens when one breaks."""
+"""Shared by all tasks of a campaign: the store, the measured cost, and the handling of errors."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _log = logging.getLogger(__name__)
 class CampaignTask(FiretaskBase):  # type: ignore[misc]
     """A task of a campaign's round; the LaunchPad's database is the store's.
 
-    A kind of campaign in another package brings its own tasks: subclasses with FireWorks'
+    A kind of campaign in another package has its own tasks: subclasses with FireWorks'
     `explicit_serialize`, which workers import by the name of their module.
 
     Attributes
     ----------
     role
-        What the task needs of the worker that runs it.
+        Requirement of the task on its worker.
     """
 
     role: ClassVar[Role]
@@ -54,8 +54,8 @@ class CampaignTask(FiretaskBase):  # type: ignore[misc]
     def document(self, store: Store) -> dict[str, Any] | None:
         """The document that the task works on: with a `lease` while it does, and the time when it `ended`.
 
-        By it, `workflows.recovery` knows whether a worker is alive. By default it is the choice of the round:
-        such a task holds the campaign's lease while it works, as `do_once` does.
+        `workflows.recovery` uses it to know whether a worker is alive. The default is the choice of the
+        round: such a task holds the campaign's lease while it works, as `do_once` does.
         """
         selected = store.events.get(self["campaign"], f"selected-{self['round']}")
         return None if selected is None else {"ended": selected["time"]}
@@ -63,14 +63,14 @@ class CampaignTask(FiretaskBase):  # type: ignore[misc]
     def wait_for(
         self, claim: Callable[[], Claimed | None], is_over: Callable[[], bool] = lambda: False
     ) -> Claimed | None:
-        """Claim until that succeeds, or None once the work is over; counted as waiting."""
+        """Repeat a claim until it succeeds; None if the work is over. The time counts as waiting."""
         with self.meter.waiting():
             return wait_for(claim, is_over)
 
     def do_once(self, store: Store, step: Callable[[], None], is_over: Callable[[], bool]) -> None:
-        """Do a step of the campaign while holding its lease, unless it is over because it was done before.
+        """Do a step of the campaign under its lease, unless the step is already done.
 
-        Another process may have done the step by the time that the lease is there, so the step must look.
+        Another process may have done the step before this one gets the lease, so the step must check.
         """
         if is_over():
             return
@@ -80,7 +80,7 @@ class CampaignTask(FiretaskBase):  # type: ignore[misc]
                 step()
 
     def on_error(self, store: Store, message: str) -> None:
-        """Note an unexpected error where a person looks for it."""
+        """End the campaign with an unexpected error as the reason."""
         store.campaigns.end(self["campaign"], CampaignState.FAILED, f"{self._title} broke: {message}")
 
     @property
@@ -98,9 +98,9 @@ def firework(
     task
         Class of the task.
     title
-        Its name within the round.
+        The firework's name within the round.
     **parameters
-        The task's other parameters. They are in the firework's spec, too, where queries find them.
+        The task's other parameters. The firework's spec holds them as well, for queries.
     """
     spec = {
         "_category": task.role.value,

@@ -1,4 +1,4 @@
-"""What the tasks of a screening's chunks share: one worker at a time, and once."""
+"""Shared by the tasks of a screening's chunks: one worker at a time, each chunk once."""
 
 from __future__ import annotations
 
@@ -34,5 +34,5 @@ class ChunkTask(CampaignTask):
         return store.chunks.get(self["campaign"], self["round"], self["chunk"])
 
     def work_on(self, store: Store, config: Any, chunk: dict[str, Any]) -> dict[str, int]:
-        """Do the task's work, for the campaign's settings; returns what it came to, in numbers."""
+        """Do the task's work with the campaign's settings; return its results, in numbers."""
         raise NotImplementedError

@@ -19,17 +19,17 @@ from workflows.training import read_active_set, read_potential
 
 
 class ExploringCampaign(Protocol):
-    """What exploring needs of a campaign file, whatever its kind."""
+    """The keys that exploring needs from a campaign file of any kind."""
 
     @property
     def selection(self) -> Selection:
-        """Thresholds of the grade."""
+        """The thresholds of the grade."""
         ...
 
 
 @explicit_serialize
 class ExploreTask(CampaignTask):
-    """One explorer's part in a round."""
+    """Run one explorer in a round."""
 
     role = Role.EXPLORE
     required_params: ClassVar[list[str]] = ["campaign", "round", "explorer"]

@@ -17,10 +17,10 @@ WRITTEN_AT_ONCE = 1000
 
 @explicit_serialize
 class GatherTask(ChunkTask):
-    """All sources, one candidate after the other; candidates that a killed worker stored stay.
+    """Gather all sources, one candidate after the other; candidates that a killed worker stored stay.
 
-    Parts are stored one after the other, so all stored candidates but those of the last part are the first
-    ones of the stream.
+    Parts are stored in order, so the stored candidates, except those of the last part, are the first of the
+    stream.
     """
 
     def work_on(self, store: Store, config: Screening, chunk: dict[str, Any]) -> dict[str, int]:

@@ -34,12 +34,12 @@ from qm_interfaces import (
 from workflows.tasks.base import CampaignTask
 
 KEPT_VARIABLE = "ALFLOW_KEPT_LABELS"
-REFERENCES = 200  # labels that an energy is compared with: enough for a median
+REFERENCES = 200  # number of labels for comparison with an energy: enough for a median
 
 
 @explicit_serialize
 class LabelTask(CampaignTask):
-    """One label. Failed attempts are repeated with twice the time, then the label fails with its reason."""
+    """Run one label. Failed attempts are repeated with twice the time, then the label fails with a reason."""
 
     role = Role.LABEL
     required_params: ClassVar[list[str]] = ["campaign", "round", "label"]
@@ -66,7 +66,7 @@ class LabelTask(CampaignTask):
             yield
             return
         slot = self.wait_for(lambda: store.slots.take(qm.interface, limit))
-        assert slot is not None  # nobody else takes one for this task
+        assert slot is not None  # no other process takes a slot for this task
         with store.slots.held(slot):
             yield
 
@@ -109,7 +109,7 @@ def _obtain(store: Store, qm: QM, label: dict[str, Any], campaign: str, round_: 
 
 
 class _Ended(NamedTuple):
-    """How the last attempt ended, and what it took."""
+    """The end of the last attempt, and its cost."""
 
     outcome: QMResult | QMError
     spent: dict[str, float]
@@ -140,7 +140,7 @@ def _compute(store: Store, qm: QM, label: dict[str, Any], atoms: Atoms, director
             tries = tries.after_failure(error.reason)
         else:
             return _Ended(result, _spent(meter))
-    return _Ended(CodeFailed(tries.failures[-1]), {})  # the campaign allows fewer retries than it did
+    return _Ended(CodeFailed(tries.failures[-1]), {})  # the campaign now allows fewer retries
 
 
 def _spent(meter: Meter) -> dict[str, float]:
@@ -149,21 +149,21 @@ def _spent(meter: Meter) -> dict[str, float]:
 
 
 def _archive(label: dict[str, Any], campaign: str) -> Path:
-    """Where the folder of a label is put if it is kept."""
+    """Path of the archive of a label's folder, if the folder is kept."""
     asked = next(request for request in label["requests"] if request["campaign"] == campaign)
     folder = Path(os.environ.get(KEPT_VARIABLE) or "labels")
     return folder.absolute() / campaign / f"{asked['round']}.{asked['number']}.tar.gz"
 
 
 def _put_away(directory: Path, archive: Path, *, keep: bool) -> str | None:
-    """Compress the folder of a label, or only remove it; returns the place of its files."""
+    """Compress the folder of a label, or only remove it; return the location of its files."""
     keep = keep and directory.exists()
     if keep:
         try:
             archive.parent.mkdir(parents=True, exist_ok=True)
             with tarfile.open(archive, "w:gz") as packed:
                 packed.add(directory, arcname=archive.name.removesuffix(".tar.gz"))
-        except OSError:  # no room to pack it: it stays as it is
+        except OSError:  # no space for the archive: the folder stays as it is
             archive.unlink(missing_ok=True)
             return str(directory)
     shutil.rmtree(directory, ignore_errors=True)
@@ -171,7 +171,7 @@ def _put_away(directory: Path, archive: Path, *, keep: bool) -> str | None:
 
 
 def _references(store: Store, campaign: str, round_: int) -> list[Reference]:
-    """Labels of earlier rounds; those of the same round end in any order, which must not matter."""
+    """Labels of earlier rounds only: labels of one round end in any order, which must not matter."""
     labels = store.labels.done(campaign, before_round=round_)[-REFERENCES:]
     return [Reference.of(atoms) for atoms in store.labels.structures(labels)]
 

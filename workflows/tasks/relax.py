@@ -22,13 +22,13 @@ from workflows.hull_screening.schema import Screening
 from workflows.tasks.chunk import ChunkTask
 from workflows.training import read_active_set, read_potential
 
-WRITTEN_EVERY_S = 2.0  # at most this much work is lost with a killed worker
+WRITTEN_EVERY_S = 2.0  # a killed worker loses at most this much work
 OUTCOMES = (CandidateState.RELAXED, CandidateState.PAUSED, CandidateState.DROPPED)
 
 
 @explicit_serialize
 class RelaxTask(ChunkTask):
-    """One chunk's part in a round; candidates that a killed worker finished are not relaxed again."""
+    """Relax one chunk in a round; candidates that a killed worker finished are not relaxed again."""
 
     def work_on(self, store: Store, config: Screening, chunk: dict[str, Any]) -> dict[str, int]:
         counts = {state.value: 0 for state in OUTCOMES}
@@ -47,7 +47,7 @@ class RelaxTask(ChunkTask):
 def _relaxed(
     store: Store, config: Screening, members: list[ObjectId], round_: int
 ) -> Iterator[tuple[ObjectId, dict[str, Any]]]:
-    """Candidates of a chunk, as they are done, with the changes of their documents."""
+    """Yield the candidates of a chunk when they are done, with the changes of their documents."""
     name, screen = config.name, config.screen
     document = store.campaigns.get(name)
     stage = document["stage"]
@@ -77,8 +77,8 @@ def _relaxed(
 def outcome(result: BatchResult, stage: int, version: int, gamma_break: float) -> dict[str, Any]:
     """The changes in the document of a candidate after its relaxation.
 
-    Where the potential was extrapolating, a guard that was exceeded says nothing about the candidate: it
-    pauses where it was before.
+    If the potential was extrapolating, an exceeded guard says nothing about the candidate: the candidate
+    pauses with the structure that it had before.
     """
     facts = {"extrapolation_grade": result.extrapolation_grade, "reason": result.reason or None}
     if result.state == "converged":

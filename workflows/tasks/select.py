@@ -13,7 +13,7 @@ from workflows.tasks.label import LabelTask
 
 @explicit_serialize
 class SelectTask(CampaignTask):
-    """Choose once per round, ask for the labels, and put the open ones before training."""
+    """Choose once per round, request the labels, and put the open labels before training."""
 
     role = Role.TRAIN
 

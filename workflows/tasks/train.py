@@ -13,7 +13,7 @@ from workflows.tasks.base import CampaignTask
 
 @explicit_serialize
 class TrainTask(CampaignTask):
-    """The end of a round; it advances the campaign's round once."""
+    """End a round: advance the campaign's round once."""
 
     role = Role.TRAIN
 
