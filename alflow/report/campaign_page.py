@@ -47,13 +47,9 @@ class CampaignPage:
         }
 
     def figures(self) -> dict[str, str]:
-<<<<<<< HEAD
-        """SVG text by name."""
+        """The figures as SVG text, by name."""
         from alflow.report.figures import draw_shared  # Matplotlib loads slowly, and workers do not draw.
 
-=======
-        """The figures as SVG text, by name."""
->>>>>>> w-eng2
         return draw_shared(self.versions, self.trained, self.campaign.cost)
 
     def render(
