@@ -27,7 +27,7 @@ BATCH_SIZE = 1000
 LONGEST_MOVE_A = 0.2
 """Of an atom in one step; as ASE's optimisers."""
 ENERGY_SLACK_EV_PER_ATOM = 1e-6
-"""A step may raise the energy by so much: potentials jump where neighbours cross the cutoff."""
+"""A step may raise the energy by so much: potentials jump where neighbors cross the cutoff."""
 
 
 @dataclass(frozen=True)
@@ -115,7 +115,7 @@ def relax_batch(
     -----
     A step that raises the enthalpy is taken back and halved, so that every structure ends in a minimum or
     with a reason. Nothing is summed over structures: the results of one depend on the others as far as the
-    potential's numbers do, which with `GradedPotential` is in the order of sums over neighbours.
+    potential's numbers do, which with `GradedPotential` is in the order of sums over neighbors.
     Symmetry is kept: a structure that starts at a saddle point ends there unless it is displaced.
     """
     if batch_size < 1:

@@ -1,4 +1,4 @@
-"""The least distance between atoms, watched without a neighbour list at every step."""
+"""The least distance between atoms, watched without a neighbor list at every step."""
 
 from __future__ import annotations
 

@@ -87,7 +87,7 @@ def run_md(
 
     Resuming from `MDResult.checkpoint` with the same settings and calculator continues the very trajectory,
     bit for bit, provided that the calculator's numbers depend on the configuration alone (and not on the age
-    of a neighbour list).
+    of a neighbor list).
 
     Parameters
     ----------

@@ -35,7 +35,7 @@ def read_cfg(path: str | Path, species: Sequence[str]) -> list[Atoms]:
     -------
     list of Atoms
         With a `SinglePointCalculator` where the file gives an energy, forces or PlusStress. Features go to
-        `info` (`MV_grade` as `extrapolation_grade`), neighbourhood grades to
+        `info` (`MV_grade` as `extrapolation_grade`), neighborhood grades to
         `arrays["extrapolation_grades"]`. The vectors of `Supercell` (none to three) are the periodic
         directions; a stress needs all three, for its volume.
 

@@ -24,7 +24,7 @@ NULL_TOLERANCE = 1e-12
 """Singular values below this part of the largest are zero. After scaling, those of the
 range are above 1e-7 (level 24, four species at level 16), those of the null directions below 1e-16."""
 LARGEST_CLUSTER = 25
-"""Neighbours in a random neighborhood, at most: sparse and dense ones together keep the
+"""Neighbors in a random neighborhood, at most: sparse and dense ones together keep the
 singular values within few decades."""
 SCALING_PASSES = 3
 

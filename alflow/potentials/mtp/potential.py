@@ -46,7 +46,7 @@ class MomentTensorPotential:
         The interval of the Chebyshev polynomials. Pairs closer than the minimum distance are evaluated by the
         same polynomials.
     radial_coefficients : (S, S, F, K) array
-        c, of centre species, neighbour species, radial function μ, polynomial k.
+        c, of centre species, neighbor species, radial function μ, polynomial k.
     species_energies_eV : (S,) array
         ξ_0.
     moment_coefficients : (B,) array
