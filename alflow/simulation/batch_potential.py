@@ -15,7 +15,7 @@ from alflow.potentials.grading import Grader
 
 @dataclass(frozen=True)
 class BatchForces:
-    """What a potential says of n structures of N atoms in all.
+    """Results of a potential for n structures with N atoms in total.
 
     Attributes
     ----------
@@ -37,14 +37,20 @@ class BatchForces:
 
 
 class BatchPotential(Protocol):
-    """Any function of structures to energies, forces and virials."""
+    """Any function that maps structures to energies, forces and virials."""
 
     def __call__(self, structures: FlatStructures) -> BatchForces:
-        """Evaluate; InputError where one of the structures cannot be evaluated."""
+        """Evaluate the structures.
+
+        Raises
+        ------
+        InputError
+            If one of the structures cannot be evaluated.
+        """
 
 
 class GradedPotential:
-    """A potential of any kind, with an active set also its extrapolation grades.
+    """A potential of any kind; with an active set, extrapolation grades are computed too.
 
     Parameters
     ----------
@@ -86,9 +92,9 @@ class GradedPotential:
 def evaluate_apart(
     potential: BatchPotential, structures: FlatStructures
 ) -> tuple[BatchForces, dict[int, str]]:
-    """Evaluate all structures that can be evaluated; of the others, the reason why not.
+    """Evaluate all structures that can be evaluated, and give the reason for each of the others.
 
-    Their energies, forces and virials are NaN.
+    Energies, forces and virials of the others are NaN.
     """
     try:
         return potential(structures), {}
