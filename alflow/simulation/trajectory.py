@@ -69,7 +69,7 @@ class TrajectoryWriter:
 
 
 def cut_trajectory(path: Path, step: int) -> None:
-    """Remove all frames from the first one of `step` or later, or from one left incomplete by a killed run."""
+    """Remove all frames from the first one of `step` or later, or from one that a killed run left partial."""
     with path.open("r+b") as file:
         keep = 0
         while (found := _read_step(file)) is not None and found < step:
