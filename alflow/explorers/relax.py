@@ -41,7 +41,7 @@ class RelaxExplorerSettings(ExplorerSettings):
     structures: Name | list[Name] = Field(default=[], description="starting structures by name")
     files: str | list[str] = Field(
         default=[],
-        description="files, and folders of files, all of whose structures are relaxed; relative to the "
+        description="files, and folders of files; all their structures are relaxed; relative to the "
         "campaign file",
     )
     cell: bool = Field(

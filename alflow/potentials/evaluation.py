@@ -86,6 +86,7 @@ def evaluate(
     Parameters
     ----------
     potential
+        Potential to evaluate.
     structures : sequence of ase.Atoms, or FlatStructures
         Flat arrays save the twenty microseconds that each `Atoms` takes.
     forces, gradients, grade_matrix, threads, neighbors

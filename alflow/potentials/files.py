@@ -17,6 +17,7 @@ def read_potential(path: str | Path, species: Sequence[str] | None = None) -> Po
     Parameters
     ----------
     path
+        The file; its suffix determines the kind.
     species
         Chemical symbols of the types, for files that do not name them.
 

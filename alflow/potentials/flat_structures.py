@@ -24,6 +24,7 @@ class FlatStructures:
     cells : (structures, 3, 3)
         Rows are cell vectors, Å; never singular, even if a direction is not periodic.
     periodic : (structures, 3) bool
+        Periodic directions of each structure.
     offsets : (structures + 1,) int
         First atom of each structure.
     """

@@ -96,6 +96,7 @@ class FitResult:
     Attributes
     ----------
     potential
+        The fitted potential.
     train
         Errors on the structures of the fit.
     loss

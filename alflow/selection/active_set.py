@@ -43,6 +43,7 @@ class ActiveSet:
     mode : {"neighborhood", "configuration"}
         Whether a row belongs to an atom or to a structure.
     species : tuple of str
+        Chemical symbols of the potential.
     potential_numbers
         `Potential.identity` of the potential whose derivatives the rows are. The rows are meaningless for any
         other potential.

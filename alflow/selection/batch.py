@@ -69,6 +69,7 @@ def select(
     potential, active_set
         The active set must belong to the potential.
     candidates : sequence of ase.Atoms
+        Structures to choose from.
     count : int
         Largest number of candidates to choose.
     known : sequence of Fingerprint

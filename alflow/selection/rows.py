@@ -23,8 +23,11 @@ def rows(
     Parameters
     ----------
     potential : Potential
+        Potential whose energies are differentiated.
     structures : sequence of ase.Atoms
+        Structures to evaluate.
     mode : {"neighborhood", "configuration"}
+        Whether a row belongs to an atom or to a structure.
 
     Returns
     -------

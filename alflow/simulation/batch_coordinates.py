@@ -36,6 +36,7 @@ class BatchCoordinates:
     start_cells : (n, 3, 3)
         C, Å.
     periodic : (n, 3) bool
+        Periodic directions of each structure.
     fixed : (N,) bool
         Atoms that do not move.
     cells_move

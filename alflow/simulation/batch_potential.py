@@ -20,7 +20,9 @@ class BatchForces:
     Attributes
     ----------
     energies_eV : (n,)
+        Energy of each structure.
     forces_eV_A : (N, 3)
+        Force on each atom.
     virials_eV : (n, 3, 3)
         ∂E/∂ε: stress times volume, in ASE's sign.
     min_distances_A : (n,)
@@ -55,8 +57,11 @@ class GradedPotential:
     Parameters
     ----------
     potential : Potential
+        Potential to evaluate.
     active_set : Grader, optional
+        Active set of this potential.
     threads : int
+        Threads of the evaluation.
 
     Raises
     ------

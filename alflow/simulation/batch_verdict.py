@@ -52,6 +52,7 @@ def verdicts(
     Parameters
     ----------
     measures : (n,) of MEASURES
+        Measured values of each structure.
     steps : (n,)
         Steps done.
     fractions : (n,)

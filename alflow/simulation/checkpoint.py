@@ -132,7 +132,7 @@ class Checkpoint:
 def _of_release_1(data: Mapping[str, Any]) -> dict[str, Any]:
     """Convert a checkpoint of earlier releases, which stored momentum and force of an isotropic barostat.
 
-    The momentum is that of today's isotropic piston; the force is computed anew.
+    The momentum is that of the present isotropic piston; the force is computed again.
     """
     barostat = data["barostat"] or {}
     momenta = [barostat["momentum"]] if "momentum" in barostat else []

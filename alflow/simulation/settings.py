@@ -119,7 +119,7 @@ class GradeControl(Section):
         default=200,
         ge=1,
         le=100_000,
-        description="candidates kept of one call; where there are more, those with the highest grade of "
+        description="candidates kept per call; if there are more, those with the highest grade of "
         "each interval of steps",
     )
 

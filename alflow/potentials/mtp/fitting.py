@@ -54,6 +54,7 @@ class FitResult:
     Attributes
     ----------
     potential : MomentTensorPotential
+        Potential of the best start.
     train : Errors
         Errors on the structures of the fit.
     test : Errors or None
@@ -100,10 +101,12 @@ def fit(
     form : MTPSettings
         Level, cutoff, minimum distance (by default the shortest distance in the data), radial basis.
     settings : FitSettings
+        Weights, and settings of the iterations.
     start : MomentTensorPotential, optional
         Potential to start from. Its own form replaces `form`, even if the data have shorter distances: its
         polynomials continue below the minimum distance.
     threads : int
+        Threads of the fit.
     holdout : float
         Fraction of the structures that is excluded from the fit to measure its errors.
     progress : callable, optional
