@@ -90,7 +90,7 @@ from alflow.simulation import (
         (
             lambda: GradeControl(max_saved=0),
             "`max_saved` is 0, but it must be greater than or equal to 1 (candidates kept per call; "
-            "where there are more, those with the highest grade of each interval of steps)",
+            "if there are more, those with the highest grade of each interval of steps)",
         ),
         (
             lambda: Guards(min_distance_A=0),
