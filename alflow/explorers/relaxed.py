@@ -58,7 +58,7 @@ class Relaxed:
     steps: int
 
     def atoms(self, start: Atoms, name: str) -> Atoms:
-        """The structure with its results in ``info``; an empty reason is left out (extended XYZ has none)."""
+        """The structure with its results in ``info``, without an empty reason, which extended XYZ lacks."""
         atoms: Atoms = start.copy()
         atoms.set_cell(self.cell)
         atoms.set_positions(self.positions, apply_constraint=False)
