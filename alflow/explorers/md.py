@@ -1,4 +1,4 @@
-"""Explorer kind `md`: molecular dynamics until the potential would have to guess."""
+"""Explorer kind `md`: molecular dynamics until the potential extrapolates too far."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from alflow.simulation.md import check_guards
 from alflow.simulation.ramps import Pressure, PressureRamp, Ramp, Temperature, TemperatureRamp, ends
 from alflow.simulation.settings import MDMethod
 
-PASS_SEED_STEP = 1_000_003  # passes over the same run differ in their seeds
+PASS_SEED_STEP = 1_000_003  # passes over the same run differ in their seeds by this
 SHOWN_EVERY_S = 1.0
 
 Target = TypeVar("Target")
@@ -53,7 +53,7 @@ class MDExplorerSettings(MDMethod, ExplorerSettings):
         default=0, ge=0, le=10**15, description="seed of the first replica's velocities and thermostat"
     )
     threads: int = Field(default=1, ge=1, le=1024, description="threads of each run")
-    guards: Guards = Field(default=Guards(), description="where to pause although the grade is fine")
+    guards: Guards = Field(default=Guards(), description="limits at which the run pauses whatever its grade")
 
     @model_validator(mode="after")
     def _one_length(self) -> MDExplorerSettings:
@@ -74,15 +74,15 @@ class MDExplorerSettings(MDMethod, ExplorerSettings):
 
 
 class MDRunSettings(MDSettings):
-    """One run, all lists resolved; keys that earlier releases did not store have their defaults."""
+    """One run with all lists resolved; keys that earlier releases did not store take their defaults."""
 
     structure: str = Field(description="name of the starting structure")
     threads: int = Field(default=1, description="threads of the potential")
-    guards: Guards = Field(description="where to pause although the grade is fine")
+    guards: Guards = Field(description="limits at which the run pauses whatever its grade")
 
 
 def _thermostat_K(settings: MDRunSettings) -> tuple[float, float] | None:
-    """Temperatures that the thermostat holds at the beginning and at the end of a run."""
+    """Target temperatures of the thermostat at the beginning and at the end of a run."""
     return None if settings.ensemble == "nve" else ends(settings.temperature_K)
 
 
@@ -103,7 +103,7 @@ class MDExplorer:
         return step * settings.timestep_fs / 1000, "ps"
 
     def check(self, settings: MDExplorerSettings) -> None:
-        """Find combinations of ensemble, temperature, pressure and guards that cannot be run."""
+        """Check all combinations of ensemble, temperature, pressure and guards."""
         for temperature_K, pressure_GPa in itertools.product(
             _as_list(settings.temperature_K), _as_list(settings.pressure_GPa)
         ):
@@ -115,7 +115,7 @@ class MDExplorer:
     def runs(
         self, settings: MDExplorerSettings, structures: Mapping[str, Atoms], species: Sequence[str]
     ) -> list[Run]:
-        """All combinations, in the order of the lists."""
+        """Runs of all combinations, in the order of the lists."""
         axes = [_as_list(getattr(settings, key)) for key in ("structure", "temperature_K", "pressure_GPa")]
         runs = []
         for structure, temperature_K, pressure_GPa in itertools.product(*axes):
@@ -143,7 +143,7 @@ class MDExplorer:
         calculator: PotentialCalculator,
         host: Host,
     ) -> Outcome:
-        """Run on, storing a checkpoint now and then and at the end."""
+        """Run or resume; a checkpoint is stored from time to time and at the end."""
         shown = time.monotonic()
 
         def save(result: MDResult) -> None:
@@ -182,7 +182,7 @@ def _md_settings(
     temperature_K: float | TemperatureRamp,
     pressure_GPa: float | PressureRamp,
 ) -> MDSettings:
-    """The physics of one combination."""
+    """Settings of one combination."""
     method = {name: getattr(settings, name) for name in MDMethod.model_fields}
     return MDSettings(
         **method, temperature_K=temperature_K, pressure_GPa=pressure_GPa, steps=settings.step_count
@@ -190,7 +190,7 @@ def _md_settings(
 
 
 def _label(value: float | Ramp) -> str:
-    """As in the names of runs: ``300``, ``300-1500``."""
+    """Label of a value in the names of runs: ``300``, ``300-1500``."""
     return f"{value.start:g}-{value.end:g}" if isinstance(value, Ramp) else f"{value:g}"
 
 

@@ -27,14 +27,14 @@ CELL_TOLERANCE_A = 1e-6
 
 
 class NebExplorerSettings(ExplorerSettings):
-    """A minimum-energy path in a fixed cell, between two structures or of a vacancy that hops."""
+    """A minimum-energy path in a fixed cell, between two structures or for the hop of a vacancy."""
 
     kind: Literal["neb"] = Field(default="neb", description="minimum-energy path")
     initial: Name | None = Field(default=None, description="structure at the beginning")
     final: Name | None = Field(
         default=None, description="structure at the end: the same atoms in the same order and cell"
     )
-    vacancy: Vacancy | None = Field(default=None, description="or the vacancy that hops")
+    vacancy: Vacancy | None = Field(default=None, description="or the hop of a vacancy")
     images: int = Field(default=5, ge=1, le=99, description="images between the ends")
     climb: bool = Field(default=True, description="whether the highest image climbs to the saddle point")
     interpolation: Interpolation = Field(
@@ -45,7 +45,7 @@ class NebExplorerSettings(ExplorerSettings):
         default=0.02, gt=0, le=1, description="largest force on an atom of the path and its ends, eV/Å"
     )
     steps: int = Field(default=1000, ge=1, le=1_000_000, description="steps with one potential, at most")
-    guards: Guards = Field(default=Guards(), description="where to pause although the grade is fine")
+    guards: Guards = Field(default=Guards(), description="limits at which the run pauses whatever its grade")
 
     @model_validator(mode="after")
     def _one_path(self) -> NebExplorerSettings:
@@ -69,11 +69,11 @@ class NebExplorer:
     follows_potential = True
 
     def progress(self, settings: NebRunSettings, step: int) -> tuple[float, str]:
-        """Steps of all potentials."""
+        """Steps with all versions of the potential."""
         return float(step), "steps"
 
     def check(self, settings: NebExplorerSettings) -> None:
-        """Everything is checked by the schema and in `runs`."""
+        """Do nothing: the schema and `runs` check everything."""
 
     def runs(
         self, settings: NebExplorerSettings, structures: Mapping[str, Atoms], species: Sequence[str]

@@ -1,4 +1,4 @@
-"""One call of a path's run: ends to minima, images between them, down to the minimum-energy path."""
+"""One call of a path's run: it relaxes the ends, then the images between them to the minimum-energy path."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ from alflow.simulation.relaxation import relax
 from alflow.simulation.settings import Guards, Relaxation
 
 LEG_STEPS = 50
-"""A path is stored between legs only, and each begins without memory: a killed one comes again exactly."""
+"""A path is stored only between legs, and each begins without memory: a killed leg is repeated exactly."""
 SAVED_EVERY_S = 5.0
 CLIMBS_BELOW_EV_A = 0.1
-"""The highest image climbs once the forces are below this."""
+"""The highest image climbs as soon as the forces are below this."""
 FRAMES_PER_CALL = 4
-"""Images that one call offers for labels, and as many rattled ones: neighbors on a path teach the same."""
+"""Images that one call offers for labels, and as many rattled ones; neighboring images teach the same."""
 
 
 class NebRunSettings(Section):
@@ -43,21 +43,22 @@ class NebRunSettings(Section):
 
 @dataclass(frozen=True)
 class PathState:
-    """How far a path has come: the checkpoint.
+    """Checkpoint of a path.
 
     Attributes
     ----------
     positions : (images, N, 3)
-        Å; of both ends only, before the first interpolation.
+        Positions, Å; before the first interpolation, those of the two ends only.
     climbing
-        Whether the highest image climbs by now.
+        Whether the highest image climbs already.
     version
-        Of the potential of the last steps; -1 before the first.
+        Version of the potential in the last steps; -1 before the first step.
     ends_version
-        Of the potential that both ends are minima of; -1 if there is none.
+        Version of the potential for which both ends are minima; -1 if there is none.
     steps
         Steps with this version.
     total_steps
+        Steps with all versions.
     """
 
     positions: NDArray[np.float64]
@@ -79,12 +80,13 @@ class PathRun:
     Parameters
     ----------
     settings
+        Settings of the run.
     template
-        Species and cell of the path.
+        Structure with the species and the cell of the path.
     state
-        Where it goes on.
+        Checkpoint from which the path continues.
     calculator, host
-        As of `Explorer.run`.
+        Same as in `Explorer.run`.
     """
 
     def __init__(
@@ -105,7 +107,7 @@ class PathRun:
         self._saved = time.monotonic()
 
     def outcome(self) -> Outcome:
-        """Go on as far as the potential allows."""
+        """Continue as far as the potential allows."""
         reason = self._relax_ends() or self._relax_path()
         if reason:
             self._save()
@@ -124,13 +126,13 @@ class PathRun:
                 f"above gamma_save = {self.host.control.gamma_save:g}"
             )
             return replace(self._paused(band, reason), **findings)
-        if not converged:  # the next potential begins with a new path
+        if not converged:  # the next version of the potential begins with a new path
             self.state = replace(self.state, positions=self.state.positions[[0, -1]], climbing=False)
         self._save()
         return Outcome(OutcomeState.FINISHED, **findings)
 
     def _relax_ends(self) -> str:
-        """Move both ends to minima; why that must wait, if so."""
+        """Relax both ends; return why the relaxation paused (else empty)."""
         if self.state.ends_version == self.host.version:
             return ""
         limits = Relaxation(max_force_eV_A=self.settings.max_force_eV_A, steps=self.settings.steps)
@@ -168,7 +170,7 @@ class PathRun:
         return ""
 
     def _relax_path(self) -> str:
-        """Move the images until they have converged or the steps are used up; why that must wait, if so."""
+        """Move the images until they converge or the steps run out; return why it paused (else empty)."""
         if not self.state.has_path:
             path = interpolated(
                 self._atoms(0), self._atoms(-1), self.settings.images, self.settings.interpolation

@@ -1,7 +1,7 @@
-"""What every explorer is from outside: its settings, its runs, and how a run goes on.
+"""Interfaces of an explorer: its settings, its runs and its host.
 
-An explorer moves atoms with the potential of the moment until it is done, or until the potential would have
-to guess. It knows neither the database nor FireWorks: what it needs of them is its `Host`.
+An explorer moves atoms with the current potential until it is done, or until the potential extrapolates too
+far. It knows neither the database nor FireWorks; it reaches them only through its `Host`.
 """
 
 from __future__ import annotations
@@ -30,33 +30,33 @@ class ExplorerSettings(Section):
     kind: str = Field(description="kind of explorer")
 
     def structure_names(self) -> list[str]:
-        """Names of the starting structures that it refers to."""
+        """Names of the starting structures that the explorer uses."""
         return []
 
     def resolved(self, folder: Path) -> ExplorerSettings:
-        """The same with all paths taken from this folder."""
+        """The same settings with all paths relative to this folder resolved."""
         return self
 
     def paths(self) -> list[str]:
-        """Files and folders that it names."""
+        """Files and folders that the settings name."""
         return []
 
 
 @dataclass(frozen=True)
 class Run:
-    """One run of an explorer, all lists of its settings resolved.
+    """One run of an explorer, with all lists of its settings resolved.
 
     Attributes
     ----------
     name
-        The explorer's name, and behind it what tells the run from its others.
+        The explorer's name, followed by a part that distinguishes the run from its other runs.
     settings
-        An object of the explorer's `RunSettings`: the run's identity. It is stored, and compared when an
-        edited campaign file is submitted.
+        An object of the explorer's `RunSettings`, which identifies the run. It is stored, and compared when
+        the user submits an edited campaign file.
     start
-        Structures that it begins with.
+        Starting structures.
     length
-        Steps (or whatever the kind counts) until it is done; None if that is not known.
+        Steps (or the unit that the kind counts) until the run is done; None if unknown.
     """
 
     name: str
@@ -76,10 +76,10 @@ class Column:
     label
         Label of the axis, with the unit: ``temperature (K)``.
     per_atom
-        Whether it is shown divided by the number of atoms; the label then says so.
+        Whether the column is shown divided by the number of atoms; the label then says so.
     targets
-        What a run of these `RunSettings` aims at, at its beginning and at its end, for a line in the figure;
-        it returns None for a run without such an aim.
+        Function that gives the target values of a run with these `RunSettings`, at its beginning and at its
+        end, for a line in the figure. It returns None for a run without targets.
     """
 
     name: str
@@ -89,7 +89,7 @@ class Column:
 
 
 class OutcomeState(StrEnum):
-    """How a call of `Explorer.run` ended."""
+    """Final state of a call of `Explorer.run`."""
 
     FINISHED = "finished"
     PAUSED = "paused"
@@ -97,18 +97,19 @@ class OutcomeState(StrEnum):
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a call of `Explorer.run` came to.
+    """Outcome of a call of `Explorer.run`.
 
     Attributes
     ----------
     state
+        Final state of the call.
     reason
-        Why it paused, in one sentence; empty otherwise.
+        Why the run paused, in one sentence; empty otherwise.
     results
-        Plain values that a person wants to see, with the unit in the name: ``{"barrier_eV": 0.69}``. Those of
-        the last call stand.
+        Plain values for the user, with the unit in the name: ``{"barrier_eV": 0.69}``. They replace those of
+        earlier calls.
     structures
-        Structures that are results, such as relaxed ones.
+        Resulting structures, such as relaxed ones.
     """
 
     state: OutcomeState
@@ -118,7 +119,7 @@ class Outcome:
 
 
 class Host(Protocol):
-    """What an explorer needs of whoever runs it."""
+    """Services that the caller provides to an explorer."""
 
     @property
     def control(self) -> GradeControl:
@@ -132,7 +133,7 @@ class Host(Protocol):
 
     @property
     def pass_number(self) -> int:
-        """How often the run was finished and begun anew before; passes should differ in their seeds."""
+        """Number of earlier passes, in which the run finished; passes should differ in their seeds."""
         ...
 
     @property
@@ -147,25 +148,25 @@ class Host(Protocol):
     def save_progress(
         self, checkpoint: Mapping[str, Any], *, step: int, history: Mapping[str, NDArray[np.generic]]
     ) -> None:
-        """Store the checkpoint, the frames so far and the history of this call; a killed run goes on here.
+        """Store the checkpoint, the frames so far and the history of this call; a killed run resumes from it.
 
         Parameters
         ----------
         checkpoint
-            Nested dicts and lists of NumPy arrays and plain values; what `Explorer.run` is given next time.
+            Nested dicts and lists of NumPy arrays and plain values; the next call of `Explorer.run` gets it.
         step
-            How far the run is, in the units of `Run.length`.
+            Progress of the run, in the units of `Run.length`.
         history
-            The explorer's columns, and ``step`` and ``extrapolation_grade``, as arrays of one length.
+            The explorer's columns, ``step`` and ``extrapolation_grade``, as arrays of equal length.
         """
         ...
 
     def show_progress(self, step: int) -> None:
-        """Show how far the run is. Cheap; nothing depends on it."""
+        """Show the progress of the run. This takes little time and has no effect on the run."""
         ...
 
     def stop_requested(self) -> bool:
-        """Whether the run should end at the next occasion; it then returns a paused `Outcome`."""
+        """Whether the run should stop as soon as it can; it then returns a paused `Outcome`."""
         ...
 
 
@@ -177,27 +178,34 @@ class Explorer(Protocol):
 
     @property
     def columns(self) -> tuple[Column, ...]:
-        """What the history holds beside ``step`` and ``extrapolation_grade``."""
+        """Columns of the history in addition to ``step`` and ``extrapolation_grade``."""
         ...
 
     def progress(self, settings: Any, step: int) -> tuple[float, str]:
-        """How far a run (of these `RunSettings`) is at a step, and the unit: ``(0.5, "ps")``."""
+        """Progress of a run with these `RunSettings` at a step, and its unit: ``(0.5, "ps")``."""
         ...
 
     @property
     def follows_potential(self) -> bool:
-        """Whether a finished run is run again with its checkpoint whenever the potential has been refitted.
+        """Whether a finished run is repeated from its checkpoint after every refit of the potential.
 
-        True where the result is a number (a relaxed energy, a barrier), false where it is what was visited.
+        True if the result is a number (a relaxed energy, a barrier); false if the run only visits
+        configurations.
         """
         ...
 
     def check(self, settings: Any) -> None:
-        """Find what can be wrong beyond the schema, before the campaign begins. Raises InputError."""
+        """Check the settings beyond the schema, before the campaign begins.
+
+        Raises
+        ------
+        InputError
+            If the settings cannot be run.
+        """
         ...
 
     def runs(self, settings: Any, structures: Mapping[str, Atoms], species: Sequence[str]) -> list[Run]:
-        """The runs that an entry multiplies to, in an order that never changes.
+        """All runs of an entry, in an order that never changes.
 
         Parameters
         ----------
@@ -218,19 +226,22 @@ class Explorer(Protocol):
         calculator: PotentialCalculator,
         host: Host,
     ) -> Outcome:
-        """Begin a run, or go on from a checkpoint, until it is done or the potential would have to guess.
+        """Begin or resume a run, and go on until it is done or the potential extrapolates too far.
 
         Parameters
         ----------
         settings
             An object of `RunSettings`.
         start
-            As `runs` gave it.
+            Starting structures, as `runs` gave them.
         checkpoint
-            What `Host.save_progress` was given last, or None at the beginning.
+            The last checkpoint passed to `Host.save_progress`, or None at the beginning.
         calculator
-            Of the newest potential, with grades.
+            Calculator of the newest potential, with grades.
 
-        The same arguments give the same outcome: a killed call is repeated from the last checkpoint.
+        Notes
+        -----
+        The same arguments must give the same outcome, because a killed call is repeated from the last
+        checkpoint.
         """
         ...

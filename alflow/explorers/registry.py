@@ -21,4 +21,4 @@ EXPLORERS: Registry[Explorer] = Registry(
 )
 
 AnyExplorer = Annotated[SerializeAsAny[ExplorerSettings], ByKind(EXPLORERS, default="md")]
-"""Entry of a campaign file: an explorer of any kind."""
+"""Campaign-file entry of an explorer of any kind."""

@@ -1,7 +1,7 @@
-"""Explorer kind `relax`: given structures relaxed in batches, until all minima are known to the potential.
+"""Explorer kind `relax`: relaxation of given structures in batches, until no minimum is extrapolative.
 
-Every version of the potential relaxes every structure again from its start, so that the result is that of a
-fresh relaxation with the final potential, whatever came before.
+Every version of the potential relaxes every structure again from its start. So the result is that of a fresh
+relaxation with the final potential, independent of earlier versions.
 """
 
 from __future__ import annotations
@@ -28,28 +28,28 @@ from alflow.simulation.rattled import rattled
 from alflow.structures.collections import named_structures
 
 PORTION = 20
-"""Structures that are relaxed together; a killed call repeats the portion that it was in."""
+"""Structures that are relaxed together; a killed call is repeated from the beginning of its portion."""
 SAVED_EVERY_S = 5.0
 
 Pressure = Annotated[float, Field(ge=-50, le=1000)]
 
 
 class RelaxExplorerSettings(ExplorerSettings):
-    """Relaxations of structures of the campaign, of files, or of both."""
+    """Relaxations of structures from the campaign file, from other files, or from both."""
 
     kind: Literal["relax"] = Field(default="relax", description="relaxation of given structures")
     structures: Name | list[Name] = Field(default=[], description="starting structures by name")
     files: str | list[str] = Field(
         default=[],
-        description="files, and folders of files, all of whose structures are relaxed; relative to the "
+        description="files, and folders of files; all their structures are relaxed; relative to the "
         "campaign file",
     )
     cell: bool = Field(
         default=True, description="whether the cell relaxes too; false for slabs and molecules"
     )
     pressure_GPa: Pressure = Field(default=0.0, description="pressure on the cell, GPa")
-    relaxation: Relaxation = Field(default=Relaxation(), description="when a relaxation is done")
-    guards: Guards = Field(default=Guards(), description="what puts a structure aside")
+    relaxation: Relaxation = Field(default=Relaxation(), description="limits of a converged relaxation")
+    guards: Guards = Field(default=Guards(), description="limits at which a structure is set aside")
     per_run: int = Field(
         default=100, ge=1, le=1000, description="structures of one run; runs share the workers"
     )
@@ -95,17 +95,17 @@ class RelaxExplorer:
     follows_potential = True
 
     def progress(self, settings: RelaxRunSettings, step: int) -> tuple[float, str]:
-        """Structures that are done."""
+        """Number of structures that are done."""
         return float(step), "structures"
 
     def check(self, settings: RelaxExplorerSettings) -> None:
-        """Whether the files can be read."""
+        """Check that the files can be read."""
         named_structures(settings.paths())
 
     def runs(
         self, settings: RelaxExplorerSettings, structures: Mapping[str, Atoms], species: Sequence[str]
     ) -> list[Run]:
-        """Portions of `per_run` structures: those by name first, then those of the files."""
+        """Runs of `per_run` structures each: first the structures given by name, then those from files."""
         found = [(name, structures[name]) for name in settings.structure_names()]
         found += named_structures(settings.paths(), species)
         _require_unique(name for name, _ in found)
@@ -171,7 +171,7 @@ class RelaxExplorer:
 
 
 def _fixed_atoms(name: str, atoms: Atoms, cell: bool) -> list[int]:
-    """Atoms that constraints hold; stored structures have no constraints."""
+    """Indices of the atoms that constraints fix; stored structures have no constraints."""
     for constraint in atoms.constraints:
         if not isinstance(constraint, FixAtoms):
             kind = type(constraint).__name__
@@ -192,7 +192,7 @@ def _with_fixed(atoms: Atoms, fixed: Sequence[int]) -> Atoms:
 def _save_frames(
     host: Host, potential: BatchPotential, start: Sequence[Atoms], relaxed: Iterable[Relaxed]
 ) -> None:
-    """The configurations at which structures paused, and rattled ones; those of a killed call come again."""
+    """Save the configurations at which structures paused, and rattled copies, also those of a killed call."""
     for entry in relaxed:
         if entry.state != State.PAUSED:
             continue

@@ -1,4 +1,4 @@
-"""The result of one structure's relaxation, as it is stored."""
+"""The stored result of the relaxation of one structure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ UNSHOWN = ("place", "positions", "cell")
 
 
 class State(StrEnum):
-    """How the relaxation of a structure ended."""
+    """Final state of the relaxation of a structure."""
 
     CONVERGED = "converged"
     UNCONVERGED = "unconverged"
@@ -27,20 +27,22 @@ class State(StrEnum):
 
 @dataclass(frozen=True)
 class Relaxed:
-    """What the relaxation of one structure came to, as it is stored.
+    """Outcome of the relaxation of one structure, as it is stored.
 
     Attributes
     ----------
     place
-        Of the structure in its run.
+        Index of the structure in its run.
     version
-        Of the potential.
+        Version of the potential.
     state, reason
+        Final state, and the reason if the relaxation did not converge.
     positions : (N, 3)
-        Å; where it stopped.
+        Final positions, Å.
     cell : (3, 3)
+        Final cell, Å.
     energy_eV, extrapolation_grade, max_force_eV_A, max_stress_GPa, steps
-        As of `BatchResult`.
+        Same as in `BatchResult`.
     """
 
     place: int
@@ -56,7 +58,7 @@ class Relaxed:
     steps: int
 
     def atoms(self, start: Atoms, name: str) -> Atoms:
-        """The structure, with what is known of it in ``info``; extended XYZ cannot hold an empty reason."""
+        """The structure with its results in ``info``, without an empty reason, which extended XYZ lacks."""
         atoms: Atoms = start.copy()
         atoms.set_cell(self.cell)
         atoms.set_positions(self.positions, apply_constraint=False)
@@ -66,10 +68,10 @@ class Relaxed:
 
 
 def judged(place: int, result: BatchResult, host: Host, guards: Guards) -> Relaxed:
-    """What a result counts for.
+    """Convert the result of a batch to the outcome that is stored.
 
-    A structure that ended without a minimum where the potential was guessing has not ended: it needs a label,
-    unless no code could label it because its atoms are too near each other.
+    A structure that ended without a minimum at an extrapolative configuration counts as paused: it needs a
+    label, unless its atoms are too close for any code to label it.
     """
     state = {"converged": State.CONVERGED, "unconverged": State.UNCONVERGED, "paused": State.PAUSED}.get(
         result.state, State.SET_ASIDE

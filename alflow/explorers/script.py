@@ -1,4 +1,4 @@
-"""Explorer kind `script`: any function of the user's, with a calculator that pauses it in time."""
+"""Explorer kind `script`: any user function, with a calculator that pauses it in time."""
 
 from __future__ import annotations
 
@@ -20,21 +20,21 @@ from alflow.settings import Name, Section
 from alflow.simulation.graded_calculator import GradedCalculator, GradeSession
 from alflow.simulation.settings import GradeControl, Guards
 
-PASS_SEED_STEP = 1_000_003  # passes over the same run differ in their seeds
-STORED_EVERY_S = 5.0  # a script may save as often as it likes
+PASS_SEED_STEP = 1_000_003  # passes over the same run differ in their seeds by this
+STORED_EVERY_S = 5.0  # a script may save more often, but not every save is stored
 OFFERED = ("seed", "checkpoint")
-"""Keywords that a function gets if it takes them."""
+"""Keywords passed to a function that accepts them."""
 
 
 class ScriptExplorerSettings(ExplorerSettings):
     """A function ``function(atoms, calculator, host, **parameters)`` of an importable module."""
 
-    kind: Literal["script"] = Field(default="script", description="a function of the user's")
-    function: str = Field(description="the function as module:function")
+    kind: Literal["script"] = Field(default="script", description="a user function")
+    function: str = Field(description="the function, as module:function")
     allow: list[str] = Field(
         default=[],
-        description="modules, or packages with all their modules, that `function` may be of: a campaign file "
-        "must not import just anything",
+        description="modules, or packages with all their modules, from which `function` may come: a campaign "
+        "file must not import arbitrary modules",
     )
     structure: Name | list[Name] = Field(description="starting structure, or several")
     parameters: dict[str, Any] = Field(default={}, description="keywords of the function; plain values")
@@ -42,7 +42,7 @@ class ScriptExplorerSettings(ExplorerSettings):
     seed: int = Field(
         default=0, ge=0, le=10**15, description="seed of the first replica, which the function gets as `seed`"
     )
-    guards: Guards = Field(default=Guards(), description="where to pause although the grade is fine")
+    guards: Guards = Field(default=Guards(), description="limits at which the run pauses whatever its grade")
 
     def structure_names(self) -> list[str]:
         return _as_list(self.structure)
@@ -60,16 +60,16 @@ class ScriptRunSettings(Section):
 
 
 class ScriptHost:
-    """What a script is given beside structure and calculator.
+    """Services for a script, in addition to structure and calculator.
 
     Attributes
     ----------
     control
         Thresholds of the grade.
     version
-        Of the potential; it grows with every refit.
+        Version of the potential; it grows with every refit.
     checkpoint
-        What the script saved last, in this call or an earlier one; None if nothing.
+        Last checkpoint that the script saved, in this call or an earlier one; None if there is none.
     """
 
     def __init__(self, host: Host, session: GradeSession, checkpoint: Any) -> None:
@@ -81,10 +81,10 @@ class ScriptHost:
         self._stored = time.monotonic()
 
     def save_progress(self, checkpoint: Any) -> None:
-        """Store what the script needs to go on: nested dicts and lists of arrays and plain values.
+        """Store a state to resume from: nested dicts and lists of arrays and plain values.
 
-        The next call of the script gets it as `checkpoint`. What was computed after an extrapolation is not
-        stored: a script that ignores the pause goes on from before it.
+        The next call of the script gets it as `checkpoint`. States after a pause are not stored: a script
+        that ignores the pause resumes from a state before it.
         """
         if self._session.pause:
             return
@@ -103,11 +103,11 @@ class ScriptHost:
         )
 
     def save_frame(self, atoms: Atoms, extrapolation_grade: float) -> None:
-        """Keep a structure as a candidate for a label; those above γ_save are kept without it."""
+        """Keep a structure as a candidate for a label; structures above γ_save are kept automatically."""
         self._host.save_frame(atoms, extrapolation_grade, self._session.evaluations)
 
     def stop_requested(self) -> bool:
-        """Whether the script should end soon; the calculator ends it otherwise."""
+        """Whether the script should end soon; if it does not, the calculator ends it."""
         return self._host.stop_requested()
 
 
@@ -124,7 +124,7 @@ class ScriptExplorer:
         return float(step), "evaluations"
 
     def check(self, settings: ScriptExplorerSettings) -> None:
-        """Whether the function may be imported, can be, and takes the parameters."""
+        """Check that the function is allowed, can be imported and accepts the parameters."""
         function = load_function(settings.function, settings.allow)
         _require_plain(f"`parameters` of explorer {settings.name!r}", settings.parameters)
         try:
@@ -139,7 +139,7 @@ class ScriptExplorer:
     def runs(
         self, settings: ScriptExplorerSettings, structures: Mapping[str, Atoms], species: Sequence[str]
     ) -> list[Run]:
-        """One run for each structure and replica."""
+        """One run per structure and replica."""
         names = settings.structure_names()
         runs = []
         for structure, replica in itertools.product(names, range(settings.replicas)):
@@ -165,7 +165,7 @@ class ScriptExplorer:
         calculator: PotentialCalculator,
         host: Host,
     ) -> Outcome:
-        """Call the function, from its beginning or with what it saved."""
+        """Call the function, with its last checkpoint if it has saved one."""
         function = load_function(settings.function, settings.allow)
         stored = checkpoint or {"script": None, "evaluations": 0}
         session = GradeSession(
@@ -188,7 +188,7 @@ class ScriptExplorer:
         try:
             returned = function(atoms, graded, script_host, **keywords)
         except Exception:
-            if not session.pause:  # else whatever the program made of the pause
+            if not session.pause:  # after a pause, the program's own exception does not count
                 raise
         script_host.store()
         if session.pause:
@@ -198,7 +198,7 @@ class ScriptExplorer:
 
 
 def load_function(path: str, allow: Sequence[str]) -> Callable[..., Any]:
-    """The function of an import path ``module:function``.
+    """Import the function at a path ``module:function``.
 
     Raises
     ------
@@ -230,14 +230,14 @@ def load_function(path: str, allow: Sequence[str]) -> Callable[..., Any]:
 def _keywords(
     function: Callable[..., Any], parameters: Mapping[str, Any], seed: int, checkpoint: Any
 ) -> dict[str, Any]:
-    """The parameters, and seed and checkpoint where the function takes them."""
+    """Keywords of the call: the parameters, and seed and checkpoint if the function accepts them."""
     taken = inspect.signature(function).parameters
     offered = {"seed": seed, "checkpoint": checkpoint}
     return {name: offered[name] for name in OFFERED if name in taken} | dict(parameters)
 
 
 def _results(path: str, returned: Any) -> tuple[dict[str, Any], list[Atoms]]:
-    """The plain values that a function returned, and its structures."""
+    """Split the returned dict of a function into plain values and structures."""
     if returned is None:
         return {}, []
     if not isinstance(returned, dict):
@@ -255,7 +255,7 @@ def _results(path: str, returned: Any) -> tuple[dict[str, Any], list[Atoms]]:
 
 
 def _require_plain(what: str, value: Any) -> Any:
-    """The value with numbers of NumPy as Python's."""
+    """The value with NumPy numbers converted to Python numbers."""
     if isinstance(value, np.generic):
         value = value.item()
     if value is None or isinstance(value, bool | int | float | str):

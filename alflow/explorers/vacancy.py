@@ -1,4 +1,4 @@
-"""The two ends of a vacancy's hop."""
+"""The two end structures of the hop of a vacancy."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from alflow.errors import InputError
 from alflow.settings import Name, Section
 
 TOLERANCE_A = 1e-3
-"""Neighbors that are so nearly as near as the nearest count as equal; the first of them hops."""
+"""Distances of neighbors that differ by less count as equal; the first of the nearest neighbors hops."""
 
 
 class Vacancy(Section):
-    """An atom of a supercell is taken out, and a neighbor hops into its place."""
+    """A vacancy: one atom of a supercell is removed, and a neighbor hops into its place."""
 
     structure: Name = Field(description="supercell without the vacancy")
-    site: int = Field(default=0, ge=0, description="atom that is taken out, counted from 0")
+    site: int = Field(default=0, ge=0, description="atom that is removed, counted from 0")
     neighbor: int | None = Field(
         default=None, ge=0, description="atom that hops into its place; default: the nearest"
     )
@@ -30,7 +30,7 @@ def vacancy_hop(crystal: Atoms, vacancy: Vacancy) -> tuple[Atoms, Atoms]:
     Raises
     ------
     InputError
-        If the atoms do not exist, or the supercell is so small that its periodic images get in the way.
+        If the atoms do not exist, or the supercell is too small to separate the vacancy from its images.
     """
     count = len(crystal)
     hopping = vacancy.neighbor

@@ -1,4 +1,4 @@
-"""The stream of candidates of a screening: each a crystal, or the reason why there is none."""
+"""The stream of candidates of a screening: each is a crystal, or the reason why there is none."""
 
 from __future__ import annotations
 
@@ -20,23 +20,24 @@ from alflow.structures.checks import complaint
 from alflow.structures.files import iterate_structures
 
 OVERLAP = 0.5
-"""Atoms nearer than this part of the sum of their covalent radii overlap; bonds under pressure reach 0.8."""
+"""Atoms overlap if they are closer than this fraction of the sum of their covalent radii; bonds under
+pressure reach 0.8."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """A crystal to screen, or one that is set aside.
+    """A crystal to screen, or one that was dropped.
 
     Attributes
     ----------
     source
-        Where it is from, for a person.
+        Origin of the crystal, as readable text.
     atoms
-        Numbers, positions, cell and periodicity alone; None if it could not be read or made.
+        Numbers, positions, cell and periodicity only; None if the crystal could not be read or made.
     dropped
-        Why it is set aside; None if it is screened.
+        Category of the reason to drop it; None if it is screened.
     reason
-        The details of that, as the rest of a sentence.
+        Details of the reason, as the rest of a sentence.
     """
 
     source: str
@@ -46,13 +47,13 @@ class Candidate:
 
     @classmethod
     def unusable(cls, source: str, atoms: Atoms | None, reason: str) -> Candidate:
-        """One that cannot be screened."""
+        """A candidate that cannot be screened."""
         return cls(source, atoms, Dropped.UNUSABLE, reason)
 
 
 @dataclass(frozen=True)
 class Derivative:
-    """All orderings of the species on a parent lattice: a name of `PARENTS`, or a file."""
+    """All orderings of the species on a parent lattice, which is a name in `PARENTS` or a file."""
 
     parent: str | Path
     max_atoms: int
@@ -67,7 +68,7 @@ class Derivative:
 
 @dataclass(frozen=True)
 class Files:
-    """Crystals of a file, or of all files in a folder and below, at the volume that they have there."""
+    """Crystals of a file, or of all files in a folder and its subfolders, at their own volumes."""
 
     path: Path
 
@@ -88,7 +89,7 @@ class Files:
 
 @dataclass(frozen=True)
 class Prototypes:
-    """Known structure types, decorated with the species in all ways; without names all up to `max_atoms`."""
+    """Known structure types, decorated with the species in all ways; without names, all up to `max_atoms`."""
 
     names: tuple[str, ...] = ()
     max_atoms: int = 24
@@ -103,7 +104,7 @@ class Prototypes:
 
 @dataclass(frozen=True)
 class RandomCrystals:
-    """Crystals of random space group, composition and positions, up to `max_atoms` in a primitive cell."""
+    """Crystals with random space group, composition and positions, up to `max_atoms` per primitive cell."""
 
     count: int
     max_atoms: int
@@ -129,26 +130,26 @@ def candidates(
     volumes_A3: Mapping[str, float] | None = None,
     volume_factors: Sequence[float] = (1.0,),
 ) -> Iterator[Candidate]:
-    """The crystals of all sources, one at a time and in order, checked and each once.
+    """Yield the crystals of all sources in order; each is checked, and duplicates are dropped.
 
-    Crystals that do not come from files get the volume of Vegard's law. Crystals that are the same but for
-    their volume count as the same.
+    Crystals that do not come from files get the volume of Vegard's law. Crystals that differ only in volume
+    count as duplicates.
 
     Parameters
     ----------
     sources
-        In this order; one more at the end leaves what comes before as it is.
+        Sources in order; another source at the end does not change the candidates before it.
     species
         Chemical symbols that may occur.
     volumes_A3
-        Volume per atom of elements; by default that of ASE's reference state.
+        Volume per atom of each element; by default that of ASE's reference state.
     volume_factors
-        Each crystal that is not from a file comes with its volume times each of these.
+        Each crystal that does not come from a file is given once per factor, its volume times the factor.
 
     Raises
     ------
     InputError
-        Before the first candidate, if a source is wrong as a whole.
+        If a source is invalid as a whole; raised before the first candidate.
     """
     if wrong := [factor for factor in volume_factors if not factor > 0]:
         raise InputError(f"volume_factors holds {wrong[0]}; factors of the volume are positive")
@@ -187,7 +188,7 @@ def _judged(
 
 
 def fault(atoms: Atoms, species: Sequence[str]) -> str | None:
-    """What is wrong with a crystal, as the rest of a sentence, or None."""
+    """Reason why a crystal cannot be screened, as the rest of a sentence; None if it can."""
     if wrong := complaint(atoms, species, labelled=False):
         return wrong
     if not atoms.pbc.all():
@@ -203,7 +204,8 @@ def fault(atoms: Atoms, species: Sequence[str]) -> str | None:
 
 
 def _may_repeat(sources: Sequence[Source]) -> bool:
-    """Orderings of one lattice differ from each other and from those of another lattice."""
+    """Whether the sources may repeat a crystal: orderings of one lattice differ from each other and from
+    those of another lattice."""
     if len(sources) == 1 and isinstance(sources[0], Derivative):
         return False
     parents = {source.parent for source in sources if isinstance(source, Derivative)}
@@ -211,7 +213,7 @@ def _may_repeat(sources: Sequence[Source]) -> bool:
 
 
 def _read(path: Path, name: str, species: Sequence[str]) -> Iterator[Candidate]:
-    """The crystals of a file, and why it cannot be read (further) if so."""
+    """Yield the crystals of a file and, if reading fails, an unusable candidate with the reason."""
     number = 0
     try:
         for number, atoms in enumerate(iterate_structures(path, species), start=1):

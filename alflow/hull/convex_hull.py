@@ -1,4 +1,4 @@
-"""The convex hull of formation energies: which compositions are stable against decomposition into others."""
+"""The convex hull of formation energies: it shows which structures are stable against decomposition."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from alflow.errors import InputError
 Array = NDArray[np.float64]
 
 SAME_FRACTION = 1e-9
-"""Fractions of atoms are ratios of small integers; closer than this they are equal."""
+"""Atomic fractions are ratios of small integers; two fractions closer than this are equal."""
 ZERO_EV = 1e-10
 """Rounding errors of the hull's planes; energies are meaningful to 1e-6 eV at best."""
 
 
 def formation_energies(fractions: ArrayLike, energies_eV: ArrayLike, references_eV: ArrayLike) -> Array:
-    """Energies per atom less those of the elements, (n,) eV per atom.
+    """Formation energies: energies per atom minus those of the elements, (n,) eV per atom.
 
     Parameters
     ----------
     fractions : (n, species)
         Fractions of atoms.
     energies_eV : (n,)
-        Per atom.
+        Energies per atom.
     references_eV : (species,)
-        Per atom, of the elements.
+        Energies per atom of the elements.
     """
     mixed_eV: NDArray[np.float64] = np.asarray(fractions, dtype=float) @ np.asarray(references_eV)
     return np.asarray(energies_eV, dtype=float) - mixed_eV
@@ -51,14 +51,14 @@ def element_energies(fractions: ArrayLike, energies_eV: ArrayLike) -> Array:
 
 
 def hull_distances(fractions: ArrayLike, energies_eV: ArrayLike) -> Array:
-    """Distance of each structure to the lower convex hull of all, (n,) eV per atom, 0 on it.
+    """Distance of each structure to the lower convex hull of all structures, (n,) eV per atom; 0 on the hull.
 
     Parameters
     ----------
     fractions : (n, species)
         Fractions of atoms.
     energies_eV : (n,)
-        Per atom.
+        Energies per atom.
 
     Raises
     ------
@@ -67,8 +67,8 @@ def hull_distances(fractions: ArrayLike, energies_eV: ArrayLike) -> Array:
 
     Notes
     -----
-    The hull is the largest of the planes through its lower facets. It is found from the lowest structure of
-    each composition, of which there are few.
+    The hull is the maximum of the planes through its lower facets. Only the lowest structure of each
+    composition enters, so the hull has few points.
     """
     fractions, energies_eV = np.asarray(fractions, dtype=float), np.asarray(energies_eV, dtype=float)
     formation_eV = formation_energies(fractions, energies_eV, element_energies(fractions, energies_eV))
@@ -93,7 +93,7 @@ def _lower_planes(coordinates: Array, formation_eV: Array) -> list[tuple[Array, 
     bound = formation_eV < -ZERO_EV
     if species == 1 or not bound.any():
         return ground
-    # A point above zero closes the hull from above, also where few compounds make it nearly flat.
+    # A point above zero closes the hull from above, even if few compounds make it nearly flat.
     top = np.append(np.full(species - 1, 1 / species), -formation_eV.min())
     corners = np.column_stack([elements, np.zeros(species)])
     points = np.vstack([corners, top, np.column_stack([coordinates, formation_eV])[bound]])

@@ -1,4 +1,4 @@
-"""Derivative structures: all orderings of some species on a parent lattice, each once.
+"""Derivative structures: all orderings of some species on a parent lattice, without duplicates.
 
 The enumeration is icet's, after Hart and Forcade (Phys. Rev. B 77, 224115 (2008); 80, 014120 (2009)).
 """
@@ -20,12 +20,12 @@ PARENTS = ("fcc", "bcc", "hcp", "sc", "diamond")
 def parent_lattice(parent: str | Path) -> Atoms:
     """A parent lattice by name (`PARENTS`; hcp with the ideal c/a) or from a file with one structure.
 
-    Lengths and species of the result mean nothing: structures on it get both.
+    Lengths and species of the result have no meaning: structures on the lattice get their own.
 
     Raises
     ------
     InputError
-        If it is neither a name nor a good file, or not periodic.
+        If `parent` is neither a name nor a readable file, or the lattice is not periodic.
     """
     if parent in PARENTS:
         return bulk("Cu", str(parent), a=1.0)
@@ -42,24 +42,24 @@ def derivative_structures(
 ) -> Iterator[Atoms]:
     """All symmetrically inequivalent structures on a parent lattice, smallest cells first.
 
-    Every site takes every species; structures need not hold all of them, so that the elements and the
-    subsystems are included. Of structures that are supercells of others only the primitive is given. For two
-    species and up to 12 atoms a cell there are 10,850 on fcc, as many on bcc and 5,777 on hcp; for three
-    species and up to 8 atoms 9,808, 9,808 and 6,075.
+    Every site takes every species. Structures need not contain all species, so the elements and the
+    subsystems are included. Supercells of other structures are left out. For two species and up to 12 atoms
+    per cell there are 10,850 structures on fcc, as many on bcc and 5,777 on hcp; for three species and up to
+    8 atoms there are 9,808, 9,808 and 6,075.
 
     Parameters
     ----------
     parent
-        The lattice, with one or more sites; its species do not matter, and it need not be primitive.
+        The lattice, with one or more sites. Its species do not matter, and it need not be primitive.
     species
         Chemical symbols.
     max_atoms, min_atoms
-        Atoms in the primitive cell of a structure, both included.
+        Limits of the number of atoms in the primitive cell of a structure, both included.
 
     Raises
     ------
     InputError
-        If icet is not installed, or `max_atoms` has no room for the lattice's primitive cell.
+        If icet is not installed, or `max_atoms` is too small for the lattice's primitive cell.
     """
     try:
         from icet.tools import enumerate_structures, get_primitive_structure

@@ -1,14 +1,15 @@
-"""Crystals seen before, whatever their cell, orientation, origin, order of atoms, handedness and volume.
+"""Recognition of crystals seen before, whatever their cell, orientation, origin, order of atoms, handedness
+and volume.
 
-Every atom's neighbourhood, at unit volume per atom, is described by the basis functions of a moment tensor
-potential with random radial functions, in which rotations, reflections and the order of atoms cancel; the
-mean over the atoms of a few bounded functions of these does not depend on the choice of the cell. All is
-smooth, so that rounded coordinates in files change little. Crystals that agree in these numbers and in
-composition are taken for the same, as are those that agree within `REACH` of every atom.
+The basis functions of a moment tensor potential with random radial functions describe the neighborhood of
+every atom, at unit volume per atom. They do not depend on rotations, reflections or the order of atoms. The
+mean over the atoms of a few bounded functions of them does not depend on the choice of the cell. All
+functions are smooth, so rounded coordinates in files change little. Crystals that agree in these numbers and
+in composition are taken for the same; so are crystals that differ only beyond `REACH` of every atom.
 
 Of all orderings of two species on fcc, bcc and hcp up to 12 atoms, the nearest two differ by 0.003 in one of
 the numbers; displacements of 5·10⁻⁶ Å change them by some 4·10⁻⁵. Near a symmetric structure the numbers are
-quadratic in what breaks the symmetry: a cubic crystal strained by 0.1 % is taken for cubic.
+quadratic in the distortion that breaks the symmetry: a cubic crystal strained by 0.1 % is taken for cubic.
 """
 
 from __future__ import annotations
@@ -29,11 +30,11 @@ from alflow.potentials.mtp import MomentTensorPotential, basis_functions
 LEVEL = 16
 """At level 12 two orderings on hcp with 12 atoms have the same numbers."""
 REACH = 4.0
-"""In units of the cube root of the volume per atom; with 3, different orderings come as near as 10⁻⁵."""
+"""In units of the cube root of the volume per atom; with 3, different orderings come as close as 10⁻⁵."""
 MIN_DISTANCE = 0.5
-"""Lower end of the radial functions; nearest neighbours in close packing are 1.1 apart."""
+"""Lower end of the radial functions; nearest neighbors in close packing are 1.1 apart."""
 RADIAL_FUNCTIONS = 10
-"""With 6, different orderings come as near as 3·10⁻⁴."""
+"""With 6, different orderings come as close as 3·10⁻⁴."""
 INVARIANTS = 6
 BIN = 2e-4
 MARGIN = 1e-4
@@ -62,7 +63,7 @@ class SeenCrystals:
         return len(self._keys)
 
     def add(self, atoms: Atoms) -> bool:
-        """Whether a periodic crystal is new; if so, remember it."""
+        """Whether a periodic crystal is new; a new crystal is remembered."""
         formula = _reduced_formula(atoms)
         bins = self.invariants(atoms) / BIN
         if any(hash((formula, cell)) in self._keys for cell in _near_cells(bins)):
@@ -91,7 +92,7 @@ def _reduced_formula(atoms: Atoms) -> tuple[tuple[int, int], ...]:
 
 
 def _random_potential(species: Sequence[str]) -> MomentTensorPotential:
-    """Radial functions that depend on the two elements alone, and reach as strongly far as near."""
+    """A potential whose radial functions depend only on the two elements and weigh all distances alike."""
     potential = MomentTensorPotential.random(species, LEVEL, REACH, min_distance_A=MIN_DISTANCE)
     functions = potential.radial_coefficients.shape[2]
     radial = np.zeros_like(potential.radial_coefficients)

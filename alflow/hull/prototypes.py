@@ -1,4 +1,4 @@
-"""Known structure types with the species put in, from the AFLOW prototypes that pymatgen carries.
+"""Known structure types decorated with the species, from the AFLOW prototypes that pymatgen contains.
 
 The library is that of Mehl et al., Comput. Mater. Sci. 136, S1 (2017).
 """
@@ -23,10 +23,10 @@ def prototypes(names: Sequence[str], max_atoms: int) -> list[tuple[str, Atoms]]:
     Parameters
     ----------
     names
-        Strukturbericht symbols (`L1_2`), AFLOW labels (`AB3_cP4_221_a_c`) or minerals (`Cubic Laves`); none
-        for all.
+        Strukturbericht symbols (`L1_2`), AFLOW labels (`AB3_cP4_221_a_c`) or minerals (`Cubic Laves`); an
+        empty sequence means all.
     max_atoms
-        Leave out larger cells, unless named.
+        Larger cells are left out unless `names` contains them.
 
     Raises
     ------
@@ -57,7 +57,7 @@ def prototypes(names: Sequence[str], max_atoms: int) -> list[tuple[str, Atoms]]:
 
 
 def decorations(prototype: Atoms, species: Sequence[str]) -> Iterator[Atoms]:
-    """The prototype with its elements replaced by different ones of the species, in all ways."""
+    """Yield the prototype with its elements replaced by distinct species, in all ways."""
     elements = sorted(set(prototype.symbols))
     for chosen in permutations(species, len(elements)):
         replacement = dict(zip(elements, chosen, strict=True))
@@ -68,7 +68,7 @@ def decorations(prototype: Atoms, species: Sequence[str]) -> Iterator[Atoms]:
 
 def _library() -> list[dict[str, Any]]:
     try:
-        # its data file alone: pymatgen's module takes seconds to build its own objects
+        # only the data file is read: pymatgen's module takes seconds to build its own objects
         packed = files("pymatgen.analysis") / "prototypes" / "aflow_prototypes.json.gz"
         library: list[dict[str, Any]] = json.loads(gzip.decompress(packed.read_bytes()))
     except (ImportError, FileNotFoundError):

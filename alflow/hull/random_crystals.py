@@ -12,11 +12,11 @@ from ase import Atoms
 from alflow.errors import InputError
 
 ATTEMPTS = 200
-"""Of small compositions, about one in four fits a random space group."""
+"""About one small composition in four fits a random space group."""
 
 
 def random_crystals(species: Sequence[str], max_atoms: int, count: int, seed: int) -> Iterator[Atoms | None]:
-    """Crystals of random space group and composition; None where none was found in `ATTEMPTS`.
+    """Yield crystals of random space group and composition; None if no crystal was found in `ATTEMPTS`.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ def random_crystals(species: Sequence[str], max_atoms: int, count: int, seed: in
     max_atoms
         Largest number of atoms in the primitive cell.
     count
-        How many; with a larger count, the first ones stay the same.
+        Number of crystals; with a larger count, the first crystals stay the same.
     seed
         The same seed gives the same crystals.
 

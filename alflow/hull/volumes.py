@@ -1,4 +1,4 @@
-"""Volumes of crystals before any energy is known: Vegard's law."""
+"""Volumes of crystals from Vegard's law, before any energy is known."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from alflow.errors import InputError
 def atomic_volumes_A3(
     species: Sequence[str], given_A3: Mapping[str, float] | None = None
 ) -> dict[str, float]:
-    """Volume per atom of each element, Å³: as given, else that of ASE's reference state (experiment).
+    """Volume per atom of each element, Å³: the given one, or else that of ASE's reference state (experiment).
 
     Raises
     ------
@@ -35,7 +35,7 @@ def atomic_volumes_A3(
 
 
 def at_vegard_volume(atoms: Atoms, volumes_A3: Mapping[str, float], factor: float = 1.0) -> Atoms:
-    """A copy with the volume that is the sum of its elements' (Vegard's law), times a factor."""
+    """A copy whose volume is the sum of its elements' atomic volumes (Vegard's law) times a factor."""
     volume_A3 = factor * sum(volumes_A3[symbol] for symbol in atoms.symbols)
     scaled: Atoms = atoms.copy()
     scaled.set_cell(atoms.cell * (volume_A3 / atoms.cell.volume) ** (1 / 3), scale_atoms=True)

@@ -22,24 +22,25 @@ from alflow.potentials.protocol import Potential
 class PotentialCalculator:
     """Energy, forces, stress and, with an active set, the extrapolation grade.
 
-    A plain object with ASE's calculator protocol: the base class of ASE costs more than the potential of a
-    hundred atoms.
+    This is a plain object with ASE's calculator protocol, because ASE's base class takes more time than the
+    potential of a hundred atoms.
 
     Parameters
     ----------
     potential : Potential or path
-        Of any kind; a path is that of its file.
+        A potential of any kind, or the path of its file.
     species : sequence of str, optional
         Chemical symbols of the types, for a file that does not name them.
     active_set : ActiveSet, optional
-        Adds `extrapolation_grade` (of the configuration: in mode neighborhood the largest of its atoms) and,
-        in mode neighborhood, `extrapolation_grades` (N,) to the results.
+        Adds `extrapolation_grade` of the configuration to the results. In mode neighborhood this is the
+        largest grade of its atoms, and `extrapolation_grades` (N,) is added too.
     threads : int
+        Threads of the evaluation.
 
     Notes
     -----
-    Set `grades_wanted` to false to leave out the work of the grade; `results` then lacks it. Calculators can
-    be pickled and copied; neighbor lists are made anew.
+    Set `grades_wanted` to false to skip the computation of the grade; `results` then lacks it. Calculators
+    can be pickled and copied; the copy builds its own neighbor list.
 
     `results` holds `energy`, `free_energy` (equal: there is no entropy), `energies` (N,), `forces` (N, 3),
     `stress` (6,) in ASE's sign and order, zero if the structure is not periodic in three directions, and
@@ -67,7 +68,7 @@ class PotentialCalculator:
         self._neighbors = self.potential.neighbor_memory()
         self.results: dict[str, Any] = {}
         self._crystal: tuple[bytes, ...] | None = None
-        self._positions: bytes | None = None  # None where the last evaluation failed
+        self._positions: bytes | None = None  # None if the last evaluation failed
 
     def __getstate__(self) -> dict[str, Any]:
         return {**vars(self), "_neighbors": None}
@@ -78,7 +79,7 @@ class PotentialCalculator:
 
     @property
     def atoms(self) -> Atoms | None:
-        """A copy of the structure of the results; None before the first."""
+        """A copy of the structure that the results belong to; None before the first evaluation."""
         if self._crystal is None or self._positions is None:
             return None
         numbers, cell, pbc = self._crystal
@@ -135,7 +136,7 @@ class PotentialCalculator:
         self._positions = atoms.positions.tobytes()
 
     def _flatten(self, atoms: Atoms) -> FlatStructures:
-        """As flat arrays, of which only the positions change along a trajectory with a constant cell."""
+        """The structure as flat arrays; with a constant cell only the positions are updated."""
         crystal = _crystal(atoms)
         if crystal == self._crystal:
             return replace(self._flat, positions=np.ascontiguousarray(atoms.positions))
@@ -145,7 +146,7 @@ class PotentialCalculator:
         return self._flat
 
     def calculation_required(self, atoms: Atoms, properties: Sequence[str]) -> bool:
-        """Whether `atoms` differs from the structure of the results, or they lack a grade that is wanted."""
+        """Whether `atoms` differs from the structure of the results, or the results lack a wanted grade."""
         lacks_grade = (
             self.active_set is not None and self.grades_wanted and "extrapolation_grade" not in self.results
         )
@@ -170,5 +171,5 @@ class PotentialCalculator:
 
 
 def _crystal(atoms: Atoms) -> tuple[bytes, ...]:
-    """All of a structure but the positions; bytes are compared faster than arrays."""
+    """All of a structure except the positions, as bytes, which are compared faster than arrays."""
     return atoms.numbers.tobytes(), atoms.cell.array.tobytes(), atoms.pbc.tobytes()

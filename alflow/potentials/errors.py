@@ -19,9 +19,9 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Errors:
-    """Mean absolute, root-mean-square and largest errors; forces and stress by component.
+    """Mean absolute, root-mean-square and largest errors; forces and stress count per component.
 
-    Energies per atom in eV, forces in eV/Å, stress in eV/Å³ (NaN where no structure has one).
+    Energies per atom are in eV, forces in eV/Å, stress in eV/Å³ (NaN if no structure has a stress).
     """
 
     structures: int

@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 _VOIGT = np.array([0, 4, 8, 5, 2, 1])
 """Entries xx yy zz yz xz xy of a 3 × 3 matrix."""
 _VOIGT_TRANSPOSED = np.array([0, 4, 8, 7, 6, 3])
-"""And of its transpose."""
+"""The same entries of its transpose."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """Energies of a list of structures and their derivatives; arrays run over all atoms of all structures.
+    """Energies of structures and their derivatives; arrays run over all N atoms of all structures.
 
     Attributes
     ----------
@@ -32,15 +32,15 @@ class Evaluation:
     energies : (N,)
         Energy of each atom, eV.
     forces : (N, 3) or None
-        eV/Å.
+        Forces, eV/Å.
     virials : (structures, 3, 3) or None
         ∂E/∂ε of each structure, eV: stress times volume, in ASE's sign.
     gradients : (N, m) or None
         ∂V_i/∂θ of each neighborhood.
     min_distances_A : (structures,)
-        Shortest distance within each structure; infinite where no pair is within the cutoff.
+        Shortest distance within each structure; infinite if no pair is within the cutoff.
     grades : (N,) or None
-        Largest magnitude in ∂V_i/∂θ · `grade_matrix`; infinite where that is not a number.
+        Largest magnitude in ∂V_i/∂θ · `grade_matrix`; infinite if that is not a number.
     """
 
     offsets: NDArray[np.int64]
@@ -86,10 +86,11 @@ def evaluate(
     Parameters
     ----------
     potential
+        Potential to evaluate.
     structures : sequence of ase.Atoms, or FlatStructures
-        Flat arrays spare the twenty microseconds that each `Atoms` costs.
+        Flat arrays save the twenty microseconds that each `Atoms` takes.
     forces, gradients, grade_matrix, threads, neighbors
-        As of `Potential.evaluate`.
+        Same as in `Potential.evaluate`.
 
     Raises
     ------

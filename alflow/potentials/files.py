@@ -1,4 +1,4 @@
-"""Files of potentials; the ending of the name tells the kind."""
+"""Files of potentials; the suffix of the name determines the kind."""
 
 from __future__ import annotations
 
@@ -17,13 +17,14 @@ def read_potential(path: str | Path, species: Sequence[str] | None = None) -> Po
     Parameters
     ----------
     path
+        The file; its suffix determines the kind.
     species
         Chemical symbols of the types, for files that do not name them.
 
     Raises
     ------
     InputError
-        If the file cannot be read, its ending is that of no kind, or it is broken.
+        If the file cannot be read or is broken, or no kind of potential has its suffix.
     """
     path = Path(path)
     kind = _kind_by_suffix(path)
@@ -35,12 +36,12 @@ def read_potential(path: str | Path, species: Sequence[str] | None = None) -> Po
 
 
 def write_potential(path: str | Path, potential: Potential) -> None:
-    """Write the file of a potential; an existing one is replaced once the new one is whole.
+    """Write the file of a potential; an existing file is replaced when the new one is complete.
 
     Raises
     ------
     InputError
-        If the ending of the name is not that of the potential's kind, or the file cannot be written.
+        If the suffix is not that of the potential's kind, or the file cannot be written.
     """
     path = Path(path)
     check_suffix(path, potential.kind)
@@ -53,11 +54,12 @@ def write_potential(path: str | Path, potential: Potential) -> None:
 
 
 def check_suffix(path: Path, kind: str) -> None:
-    """Refuse a name that a potential of this kind is not written to, before the work is done.
+    """Check, before any work is done, that a file name suits this kind of potential.
 
     Raises
     ------
     InputError
+        If its suffix is not the one that the kind writes.
     """
     suffixes = POTENTIALS.get(kind).suffixes
     if path.suffix not in suffixes:
@@ -66,9 +68,7 @@ def check_suffix(path: Path, kind: str) -> None:
 
 def _kind_by_suffix(path: Path) -> PotentialKind:
     known: list[str] = []
-    for (
-        name
-    ) in POTENTIALS.names():  # one after the other: no other package is imported to read a file of ours
+    for name in POTENTIALS.names():  # one at a time, so that our own files need no other package
         kind = POTENTIALS.get(name)
         if path.suffix in kind.suffixes:
             return kind

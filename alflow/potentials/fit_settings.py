@@ -19,14 +19,14 @@ class FitSettings(Section):
         le=1,
         description="damping of steps that the data do not determine, relative",
     )
-    starts: int = Field(default=1, ge=1, le=100, description="random starts, of which the best is kept")
+    starts: int = Field(default=1, ge=1, le=100, description="random starts; the best is kept")
     max_iterations: int = Field(default=100, ge=1, le=10_000, description="iterations of each start")
     tolerance: float = Field(
         default=1e-3,
         gt=0,
         le=1,
         description="a refit stops when an iteration lowers the loss by less than this fraction; "
-        "a first fit, at falls of a tenth of it in each of two successive iterations",
+        "a first fit stops when each of two successive iterations lowers it by less than a tenth of that",
     )
     refit_iterations: int = Field(
         default=10, ge=1, le=10_000, description="iterations of a refit, which starts from the last potential"

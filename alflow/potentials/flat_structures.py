@@ -18,12 +18,13 @@ class FlatStructures:
     Attributes
     ----------
     positions : (N, 3)
-        Å.
+        Positions, Å.
     numbers : (N,) int
         Atomic numbers.
     cells : (structures, 3, 3)
-        Rows are cell vectors, Å; not singular even where a direction is not periodic.
+        Rows are cell vectors, Å; never singular, even if a direction is not periodic.
     periodic : (structures, 3) bool
+        Periodic directions of each structure.
     offsets : (structures + 1,) int
         First atom of each structure.
     """
@@ -36,8 +37,8 @@ class FlatStructures:
 
     @classmethod
     def of(cls, structures: Sequence[Atoms]) -> FlatStructures:
-        """Flatten; directions without a cell vector get a unit vector, which changes nothing since they are
-        not periodic."""
+        """Flatten structures. Directions without a cell vector get a unit vector, which has no effect because
+        they are not periodic."""
         cells = np.array([atoms.cell.array for atoms in structures]).reshape(-1, 3, 3)
         vectors: NDArray[np.bool_] = np.any(cells, axis=2)
         if not vectors.all():

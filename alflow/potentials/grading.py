@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 class Grader(Protocol):
-    """What is asked of an active set."""
+    """Interface of an active set."""
 
     @property
     def mode(self) -> str:
@@ -28,7 +28,7 @@ class Grader(Protocol):
         """(m, r): γ is the largest magnitude in `row @ grade_matrix`."""
 
     def check_belongs_to(self, potential: Potential) -> None:
-        """Raise InputError if the rows it was made of are another potential's."""
+        """Raise `InputError` if its rows belong to another potential."""
 
     def grades(self, rows: NDArray[np.float64]) -> NDArray[np.float64]:
         """γ of rows (n, m) of derivatives with respect to the parameters, shape (n,)."""
@@ -42,14 +42,14 @@ def evaluate_graded(
     threads: int = 1,
     neighbors: Any | None = None,
 ) -> tuple[Evaluation, NDArray[np.float64]]:
-    """Evaluate structures, none of them empty, and grade each: (structures,).
+    """Evaluate structures, none of them empty, and compute the grade of each, (structures,).
 
-    In mode neighborhood that is the largest of its atoms' grades, which are `evaluation.grades`.
+    In mode neighborhood this is the largest grade of its atoms; `evaluation.grades` holds those of all atoms.
 
     Raises
     ------
     InputError
-        As `evaluate`.
+        As in `evaluate`.
     """
     if grader.mode == "neighborhood":
         evaluation = evaluate(

@@ -1,4 +1,4 @@
-"""What quantum mechanics says of a structure, as the fit needs it."""
+"""Quantum-mechanical labels of a structure, in the form that the fit needs."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ class Labels:
     Attributes
     ----------
     energy : float
-        eV.
+        Energy, eV.
     forces : (N, 3)
-        eV/Å.
+        Forces, eV/Å.
     virial : (6,) or None
         Stress times volume, eV, ASE's sign and order.
     weight : float
-        Of this structure in the fit.
+        Weight of this structure in the fit.
     """
 
     energy: float
@@ -35,9 +35,9 @@ class Labels:
 
 
 def labels_of(atoms: Atoms) -> Labels:
-    """Labels that the structure's calculator holds.
+    """Labels from the structure's calculator.
 
-    The energy is the free energy where both are known: it is the one whose gradient the forces are.
+    If energy and free energy are both known, the free energy is taken: the forces are its gradient.
 
     Raises
     ------

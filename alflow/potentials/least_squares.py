@@ -1,4 +1,4 @@
-"""The loss that fits minimise, whatever the potential, and its minimum where a potential is linear.
+"""The loss that the fits of all kinds of potentials minimise, and its minimum for a linear potential.
 
 The loss is Σ_k w_k [ w_E ΔE_k²/N_k + w_F Σ|ΔF|² + w_S |ΔW_k|²/N_k ] over the structures k of N_k atoms, with
 the virial W = σV (the weighting that MLIP calls "vibrations").
@@ -34,16 +34,17 @@ def targets_and_weights(
         weights += [
             np.full(1, np.sqrt(label.weight * settings.energy_weight / count)),
             np.full(3 * count, np.sqrt(label.weight * settings.force_weight)),
-            # the shear components stand twice in |ΔW|²
+            # the shear components occur twice in |ΔW|²
             np.sqrt(label.weight * settings.stress_weight / count * np.array([1, 1, 1, 2, 2, 2.0]) * known),
         ]
     return np.concatenate(targets), np.concatenate(weights)
 
 
 def predictions(evaluation: Evaluation) -> NDArray[np.float64]:
-    """An evaluation as one array (rows,): structure after structure its energy, forces and virial.
+    """An evaluation as one array (rows,): energy, forces and virial, structure after structure.
 
-    That is one energy (eV), 3N force components (eV/Å), six virial components (xx yy zz yz xz xy, eV).
+    Each structure has one energy (eV), 3N force components (eV/Å) and six virial components (xx yy zz yz xz
+    xy, eV).
     """
     assert evaluation.forces is not None
     parts: list[NDArray[np.float64]] = []
@@ -62,23 +63,23 @@ def fit_linear(
     *,
     threads: int = 1,
 ) -> FitResult:
-    """Fit a potential whose energy is linear in all its parameters, by one linear least-squares problem.
+    """Fit a potential whose energy is linear in all its parameters by one linear least-squares problem.
 
     Parameters
     ----------
     potential_of
-        Makes the potential of parameters θ, (m,).
+        Function that makes the potential with parameters θ, (m,).
     parameter_count
-        m. The potential is evaluated m times on all structures.
+        Number m of parameters. The potential is evaluated m times on all structures.
     structures
-        Labelled structures, as of `PotentialKind.fit`.
+        Labelled structures, as in `PotentialKind.fit`.
     settings
-        The weights and `ridge` are used: parameters that the data do not determine come out as zero.
+        Only the weights and `ridge` are used. Parameters that the data do not determine become zero.
 
     Raises
     ------
     InputError
-        If there is no structure, one has no label, or a species is unknown.
+        If there is no structure, a structure has no label, or a species is unknown.
     """
     if not structures:
         raise InputError("there is no labelled structure to fit to")

@@ -1,4 +1,4 @@
-"""Pairs of near atoms as arrays: what a potential that is written in Python needs."""
+"""Pairs of neighboring atoms as arrays, for potentials written in Python."""
 
 from __future__ import annotations
 
@@ -14,19 +14,19 @@ from alflow.errors import InputError
 from alflow.potentials.flat_structures import FlatStructures
 
 SAME_PLACE_A = 1e-8
-"""Atoms that are nearer coincide; as in the compiled kernel."""
+"""Atoms closer than this coincide; the compiled kernel has the same limit."""
 
 
 @dataclass(frozen=True)
 class Pairs:
-    """All pairs of atoms within a distance, each once from either side; images of one atom are pairs too.
+    """All pairs of atoms within a distance, each in both directions; images of one atom are pairs too.
 
     Attributes
     ----------
     first, second : (P,) int
-        Atoms i and j, by their place in the flat arrays.
+        Atoms i and j, as indices into the flat arrays.
     structure : (P,) int
-        The structure that they belong to.
+        Structure of the pair.
     distances_A : (P,)
         r_ij.
     vectors_A : (P, 3)
@@ -44,7 +44,7 @@ class Pairs:
 
     @property
     def min_distances_A(self) -> NDArray[np.float64]:
-        """Shortest distance within each structure (structures,); infinite where there is no pair."""
+        """Shortest distance within each structure (structures,); infinite if there is no pair."""
         shortest = np.full(len(self.offsets) - 1, np.inf)
         np.minimum.at(shortest, self.structure, self.distances_A)
         return shortest
@@ -52,7 +52,7 @@ class Pairs:
     def forces_and_virials(
         self, slopes: NDArray[np.float64]
     ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Forces (N, 3), eV/Å, and virials (structures, 3, 3), eV, of a sum of energies of atoms.
+        """Forces (N, 3), eV/Å, and virials (structures, 3, 3), eV, of a sum of atomic energies.
 
         Parameters
         ----------
@@ -67,7 +67,7 @@ class Pairs:
 
 
 def pairs_within(structures: FlatStructures, cutoff_A: float) -> Pairs:
-    """Pairs of atoms nearer than `cutoff_A`, by ASE's neighbor list.
+    """Pairs of atoms closer than `cutoff_A`, from ASE's neighbor list.
 
     Raises
     ------
@@ -97,12 +97,12 @@ def pairs_within(structures: FlatStructures, cutoff_A: float) -> Pairs:
 
 
 def types_of(species: Sequence[str], numbers: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Place in `species` of each atom, given the atomic numbers.
+    """Index into `species` of each atom, from the atomic numbers.
 
     Raises
     ------
     InputError
-        If one is none of `species`.
+        If an element is not among `species`.
     """
     types = np.full(len(chemical_symbols), -1)
     types[[atomic_numbers[symbol] for symbol in species]] = np.arange(len(species))

@@ -1,4 +1,4 @@
-"""What every potential is from outside, and what a kind of potential offers."""
+"""Interfaces of a potential and of a kind of potential."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ class Potential(Protocol):
 
     @property
     def identity(self) -> NDArray[np.float64]:
-        """Numbers that tell this potential from others: θ and whatever else its rows depend on."""
+        """Numbers that distinguish this potential from others: θ and all else that its rows depend on."""
         ...
 
     def evaluate(
@@ -50,21 +50,23 @@ class Potential(Protocol):
         threads: int = 1,
         neighbors: Any | None = None,
     ) -> Evaluation:
-        """Energies and what else is asked for.
+        """Compute energies and, on request, their derivatives and grades.
 
         Parameters
         ----------
         structures
+            Structures as flat arrays.
         forces
-            Also forces and virials.
+            Whether to compute forces and virials.
         gradients
-            Also the rows ∂V_i/∂θ of every neighborhood.
+            Whether to compute the rows ∂V_i/∂θ of every neighborhood.
         grade_matrix : (m, r), optional
-            Also grades: the largest magnitude in each row times this matrix.
+            If given, grades are computed: the largest magnitude in each row times this matrix.
         threads
+            Threads of the evaluation.
         neighbors
-            What `neighbor_memory` gave, kept from call to call of one structure that moves little. The result
-            does not depend on it.
+            Result of `neighbor_memory`, reused in calls for one structure that moves little. The result does
+            not depend on it.
 
         Raises
         ------
@@ -75,11 +77,11 @@ class Potential(Protocol):
         ...
 
     def neighbor_memory(self) -> Any | None:
-        """Something that speeds up evaluations along a trajectory, or None."""
+        """An object that speeds up evaluations along a trajectory, such as a neighbor list, or None."""
         ...
 
     def parameter_range(self) -> NDArray[np.float64]:
-        """Basis (m, r) of the directions of θ that neighborhoods can tell apart; the identity if all are."""
+        """Basis (m, r) of the directions of θ that neighborhoods can tell apart; the identity if all."""
         ...
 
     def to_bytes(self) -> bytes:
@@ -94,6 +96,7 @@ class FitResult:
     Attributes
     ----------
     potential
+        The fitted potential.
     train
         Errors on the structures of the fit.
     loss
@@ -112,16 +115,16 @@ class PotentialKind(Protocol):
 
     @property
     def suffixes(self) -> tuple[str, ...]:
-        """Endings of the names of its files, such as ``.mtp``; the first is used for writing."""
+        """Suffixes of its files, such as ``.mtp``; files are written with the first one."""
         ...
 
     def from_bytes(self, data: bytes, species: Sequence[str] | None, name: str) -> Potential:
-        """Undo `Potential.to_bytes`; `name` is what an error calls the data.
+        """Inverse of `Potential.to_bytes`; error messages call the data `name`.
 
         Raises
         ------
         InputError
-            If the data are not those of such a potential.
+            If the data do not hold a potential of this kind.
         """
         ...
 
@@ -136,11 +139,11 @@ class PotentialKind(Protocol):
         threads: int = 1,
         progress: Callable[[Any], None] | None = None,
     ) -> FitResult:
-        """Fit a potential of this form to labelled structures; `start` makes it a refit.
+        """Fit a potential of this form to labelled structures; a given `start` makes the fit a refit.
 
         Raises
         ------
         InputError
-            If there is no structure, one has no label, or a species is unknown.
+            If there is no structure, a structure has no label, or a species is unknown.
         """
         ...

@@ -15,4 +15,4 @@ POTENTIALS: Registry[PotentialKind] = Registry(
 )
 
 AnyPotential = Annotated[SerializeAsAny[PotentialSettings], ByKind(POTENTIALS, default="mtp")]
-"""Field of a campaign file: the form of a potential of any kind."""
+"""Campaign-file field with the form of a potential of any kind."""

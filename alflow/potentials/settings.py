@@ -1,4 +1,4 @@
-"""What the settings of all kinds of potentials have in common."""
+"""Base class of the settings of all kinds of potentials."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How far structures are from the training data, and which of them to label."""
+"""Extrapolation grades of structures, and the selection of structures to label."""
 
 from __future__ import annotations
 

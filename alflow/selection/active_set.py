@@ -1,10 +1,10 @@
-"""The active set of a potential: the rows that its training data are measured by.
+"""The active set of a potential: the training rows that define its extrapolation grade.
 
 γ(b) = max_j |(b A⁻¹)_j| (Podryabinkin and Shapeev 2017, doi 10.1016/j.commatsci.2017.08.031), where the rows
 of A are the training rows with the largest |det A|. Where training rows do not span the range of all rows, as
-in the first rounds, small pseudo-rows along the coordinates of the range stand in for what is missing, and
-MAXVOL chooses from both alike. A neighbourhood that needs a direction which no training row has gets a grade
-that is finite, but far beyond any threshold.
+in the first rounds, small pseudo-rows along the coordinates of the range fill the missing directions, and
+MAXVOL chooses from both kinds alike. A neighborhood along a direction that no training row spans gets a
+finite grade far above any threshold.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ from alflow.selection.maxvol import grades, maxvol
 from alflow.selection.rows import Mode, check_mode, rows
 
 PSEUDO_ROW_SIZE = 1e-12
-"""Length of a pseudo-row, relative to the longest training row. As small as double
-precision lets one resolve, so that it decides nothing: directions in which training rows reach further than
-this count as spanned, and the grade no longer knows of pseudo-rows."""
+"""Length of a pseudo-row, relative to the longest training row. It is as small as double precision can
+resolve, so that it decides nothing: directions in which training rows reach further than this count as
+spanned, and pseudo-rows no longer affect the grade."""
 ATOMS_AT_ONCE = 65_536
-"""Atoms whose rows are in memory at a time: some hundred megabytes."""
+"""Atoms whose rows are in memory at a time; these take some hundred megabytes."""
 FORMAT = "alflow active set 1"
 
 
@@ -41,19 +41,20 @@ class ActiveSet:
     Attributes
     ----------
     mode : {"neighborhood", "configuration"}
-        What a row belongs to.
+        Whether a row belongs to an atom or to a structure.
     species : tuple of str
+        Chemical symbols of the potential.
     potential_numbers
-        `Potential.identity` of the potential whose derivatives the rows are: with another they mean nothing.
+        `Potential.identity` of the potential whose derivatives the rows are. The rows are meaningless for any
+        other potential.
     basis : (m, r)
         `rows @ basis` are coordinates in the range of all rows (`Potential.parameter_range`).
     matrix : (r, r)
         A: the active rows in these coordinates.
     origins : (r,) int
-        For each active row which of the training rows it is, in the order they were given; −1 for a
-        pseudo-row.
+        Index of each active row among the training rows, in the order they were given; −1 for a pseudo-row.
     row_count : int
-        Training rows that were considered so far.
+        Number of training rows considered so far.
     """
 
     mode: Mode
@@ -70,8 +71,8 @@ class ActiveSet:
     ) -> ActiveSet:
         """The active set of training structures.
 
-        No more than the rows of `ATOMS_AT_ONCE` atoms are held at a time; where there are more, passes over
-        all of them are repeated until one leaves the active set as it is.
+        At most the rows of `ATOMS_AT_ONCE` atoms are held in memory. If there are more, the passes over all
+        structures are repeated until a pass leaves the active set unchanged.
 
         Raises
         ------
@@ -116,11 +117,11 @@ class ActiveSet:
         return empty._with(coordinates, first_row=0)
 
     def add(self, new_rows: NDArray[np.float64]) -> ActiveSet:
-        """The active set after these training rows (n, m) are added; starts from the present one."""
+        """The active set after these training rows (n, m) are added; the search starts from this set."""
         return self._with(new_rows @ self.basis, first_row=self.row_count)
 
     def _with(self, coordinates: NDArray[np.float64], first_row: int) -> ActiveSet:
-        """The active set after exchanges with training rows of which the first one is number `first_row`."""
+        """The active set after exchanges with training rows; `first_row` is the index of the first row."""
         candidates = np.vstack([self.matrix, coordinates])
         origins = np.concatenate([self.origins, first_row + np.arange(len(coordinates))])
         start = np.arange(len(self.matrix)) if self.row_count else None
@@ -134,7 +135,7 @@ class ActiveSet:
 
     @property
     def missing_count(self) -> int:
-        """Directions of the range that no training row spans."""
+        """Number of directions of the range that no training row spans."""
         return int((self.origins < 0).sum())
 
     @property
@@ -154,9 +155,9 @@ class ActiveSet:
     def grade_structures(
         self, potential: Potential, structures: Sequence[Atoms]
     ) -> list[tuple[float, NDArray[np.float64] | None]]:
-        """For each structure its grade and, in mode "neighborhood", the grades of its atoms (N,).
+        """Grade of each structure and, in mode "neighborhood", the grades of its atoms (N,).
 
-        The grade of a structure is then the largest of its atoms.
+        In this mode the grade of a structure is the largest grade of its atoms.
 
         Raises
         ------
@@ -172,18 +173,19 @@ class ActiveSet:
         return [(float(part.max(initial=0.0)), part) for part in np.split(gamma, ends)]
 
     def check_belongs_to(self, potential: Potential) -> None:
-        """Refuse a potential with other species or parameters than the active set was made with.
+        """Check that the potential has the species and parameters that the active set was made with.
 
         Raises
         ------
         InputError
+            If it has not.
         """
         if self.species != potential.species:
             raise InputError(
                 f"the active set was made for the species {', '.join(self.species)}, "
                 f"but the potential has {', '.join(potential.species)}"
             )
-        # A potential that went through a text file may differ in the last digits.
+        # A potential that was written to and read from a text file may differ in the last digits.
         own, other = self.potential_numbers, potential.identity
         if own.shape != other.shape or not np.allclose(own, other, rtol=1e-9, atol=1e-14):
             raise InputError(
@@ -209,12 +211,12 @@ class ActiveSet:
 
     @classmethod
     def from_bytes(cls, data: bytes, name: str = "the active set") -> ActiveSet:
-        """Inverse of `to_bytes`; `name` is what an error calls the data.
+        """Inverse of `to_bytes`; error messages call the data `name`.
 
         Raises
         ------
         InputError
-            If the data are not those of an active set.
+            If the data do not hold an active set.
         """
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as arrays:
@@ -238,12 +240,12 @@ class ActiveSet:
 
     @classmethod
     def load(cls, path: str | Path) -> ActiveSet:
-        """Read what `save` wrote.
+        """Read a file that `save` wrote.
 
         Raises
         ------
         InputError
-            If the file is missing or not one of an active set.
+            If the file is missing or does not hold an active set.
         """
         try:
             data = Path(path).read_bytes()
@@ -253,6 +255,6 @@ class ActiveSet:
 
 
 def _parts(structures: Sequence[Atoms]) -> list[list[Atoms]]:
-    """Structures in parts of about `ATOMS_AT_ONCE` atoms."""
+    """Split structures into parts of about `ATOMS_AT_ONCE` atoms."""
     part = np.cumsum([len(atoms) for atoms in structures]) // ATOMS_AT_ONCE
     return [[structures[i] for i in np.flatnonzero(part == k).tolist()] for k in np.unique(part)]

@@ -1,4 +1,4 @@
-"""Which of many extrapolative structures to label."""
+"""Selection of the structures to label from many extrapolative ones."""
 
 from __future__ import annotations
 
@@ -18,24 +18,25 @@ from alflow.selection.rows import Mode, rows_of
 GAMMA_SELECT = 2.1
 """Below this grade a structure is not worth a label (γ_save of MLIP-3)."""
 GAMMA_ABSURD = 100.0
-"""Ten times MLIP-3's γ_break. Further out the potential, and so the structure it led to,
-cannot be trusted at all."""
+"""Ten times MLIP-3's γ_break. Above this grade the potential cannot be trusted at all, nor can the
+structure that it led to."""
 
 
 @dataclass(frozen=True)
 class Selection:
-    """Outcome of `select`; structures are meant by their index among the candidates.
+    """Outcome of `select`; structures are given by their index among the candidates.
 
     Attributes
     ----------
     chosen : list of int
-        To be labelled, in the order of choice.
+        Structures to label, in the order of choice.
     rejected : dict of int to str
-        Refused whatever their grade, with the reason.
+        Structures refused whatever their grade, with the reason.
     grades : (n,)
-        Grades of the candidates at first; NaN for those that were refused before they were graded.
+        Grades of the candidates before any choice; NaN for candidates that were refused without a grade.
     final_grades : (n,)
-        Grades once the chosen ones are known: what is still above the threshold was left for want of room.
+        Grades after the chosen structures are added: candidates still above the threshold were left out
+        because `count` was reached.
     """
 
     chosen: list[int]
@@ -55,22 +56,25 @@ def select(
     gamma_select: float = GAMMA_SELECT,
     gamma_absurd: float = GAMMA_ABSURD,
 ) -> Selection:
-    """Choose at most `count` candidates, each as D-optimal as it can be given the ones chosen before it.
+    """Choose at most `count` candidates, each D-optimal given the candidates chosen before it.
 
-    A choice enters a copy of the active set, which lowers the grades of its like; what falls to
-    `gamma_select` or below is not chosen. The largest grade goes first, except that grades above
-    `gamma_absurd` wait till no other is left, and then the smallest goes first: such structures are led to by
-    a potential that knows nothing there, and the mildest brings it nearest to sense.
+    A chosen candidate enters a copy of the active set, which lowers the grades of similar candidates.
+    Candidates whose grade falls to `gamma_select` or below are not chosen. The largest grade goes first.
+    Candidates above `gamma_absurd` wait until no other is left; then the smallest grade goes first. The
+    potential that led to such a structure was far outside its training data, and the mildest structure
+    corrects it best.
 
     Parameters
     ----------
     potential, active_set
-        They must belong together.
+        The active set must belong to the potential.
     candidates : sequence of ase.Atoms
+        Structures to choose from.
     count : int
-        How many to choose at most.
+        Largest number of candidates to choose.
     known : sequence of Fingerprint
-        Structures that were labelled before; near-duplicates of them, or of a chosen one, are refused.
+        Fingerprints of structures labelled before. Near-duplicates of them, or of a chosen candidate, are
+        refused.
     min_distance_A : float, optional
         Candidates with atoms closer than this are refused.
 
@@ -112,7 +116,7 @@ def select(
 def _usable(
     potential: Potential, candidates: Sequence[Atoms], mode: Mode, min_distance_A: float | None
 ) -> tuple[dict[int, NDArray[np.float64]], dict[int, str]]:
-    """Rows of the candidates that can be labelled, and why the others cannot."""
+    """Rows of the candidates that can be labelled, and the reasons why the others cannot."""
     usable: dict[int, NDArray[np.float64]] = {}
     rejected: dict[int, str] = {}
     for index, atoms in enumerate(candidates):
@@ -142,7 +146,7 @@ def _require_species(potential: Potential, atoms: Atoms) -> None:
 def _grades(
     active_set: ActiveSet, candidate_rows: dict[int, NDArray[np.float64]], count: int
 ) -> NDArray[np.float64]:
-    """Largest grade among the rows of each candidate, shape (count,); NaN for those without rows."""
+    """Largest grade among the rows of each candidate, shape (count,); NaN for candidates without rows."""
     gamma = np.full(count, np.nan)
     for index, own_rows in candidate_rows.items():
         gamma[index] = active_set.grades(own_rows).max(initial=0.0)
@@ -150,7 +154,7 @@ def _grades(
 
 
 def _next(gamma: NDArray[np.float64], gamma_select: float, gamma_absurd: float) -> int | None:
-    """The candidate to choose next; those with NaN are out of the question."""
+    """The candidate to choose next; candidates with grade NaN are never chosen."""
     sane = np.where((gamma > gamma_select) & (gamma <= gamma_absurd), gamma, -np.inf)
     if (sane > -np.inf).any():
         return int(sane.argmax())

@@ -1,11 +1,11 @@
-"""Near-duplicates: structures that are the same but for small displacements.
+"""Near-duplicates: structures that differ only by small displacements.
 
-The fingerprint of a structure is made of distances: for each atom those to its nearest neighbours of each
+The fingerprint of a structure consists of distances: from each atom to its nearest neighbors of each
 species, in ascending order. These columns, each sorted over the atoms of a species, do not depend on
 translation, rotation, reflection, the order of the atoms or the origin and shape of the cell. Sorting never
 increases the largest difference of two lists, so atoms that move by at most δ change no number by more than
-2δ: the tolerance is a length, and no near-duplicate escapes. That two different structures agree in all
-numbers is possible but far-fetched, all the more at finite temperature.
+2δ: the tolerance is a length, and no near-duplicate escapes. Two different structures may agree in all
+numbers, but this is very unlikely, especially at finite temperature.
 """
 
 from __future__ import annotations
@@ -19,24 +19,24 @@ from ase.neighborlist import neighbor_list
 from numpy.typing import NDArray
 
 NEIGHBORS_PER_SPECIES = 16
-"""More than the first two shells of bcc, the first of fcc."""
+"""This exceeds the first two shells of bcc and the first shell of fcc."""
 HORIZON_A = 6.0
-"""Distances beyond count as this."""
+"""Longer distances count as this one."""
 DUPLICATE_TOLERANCE_A = 0.005
-"""Atoms of stiff solids that move so little change forces by some 0.05 eV/Å,
-the error of a good potential: not worth a label."""
+"""In stiff solids such small displacements change forces by some 0.05 eV/Å, the error of a good potential:
+they are not worth a label."""
 
 
 @dataclass(frozen=True, eq=False)
 class Fingerprint:
-    """What structures are compared by.
+    """Numbers by which structures are compared.
 
     Attributes
     ----------
     numbers : (N,) int
         Atomic numbers in ascending order.
     distances_A : (N, species · NEIGHBORS_PER_SPECIES) float32
-        Distances to neighbours; each column is sorted within the atoms of a species.
+        Distances to neighbors; each column is sorted within the atoms of a species.
     """
 
     numbers: NDArray[np.int64]
@@ -58,10 +58,10 @@ def fingerprint(atoms: Atoms) -> Fingerprint:
 def find_duplicate(
     candidate: Fingerprint, known: Sequence[Fingerprint], tolerance_A: float = DUPLICATE_TOLERANCE_A
 ) -> int | None:
-    """Index of the first of `known` that `candidate` is a near-duplicate of, or None.
+    """Index of the first structure in `known` that `candidate` nearly duplicates, or None.
 
     Two structures are near-duplicates if they have the same atoms and no distance differs by more than
-    `tolerance_A`, as is so if no atom is displaced by more than half of it.
+    `tolerance_A`. This holds if no atom is displaced by more than half of it.
     """
     for index, other in enumerate(known):
         if np.array_equal(candidate.numbers, other.numbers):
@@ -74,7 +74,7 @@ def find_duplicate(
 def _nearest(
     atom: NDArray[np.int64], distances_A: NDArray[np.float64], atom_count: int
 ) -> NDArray[np.float64]:
-    """Ascending distances of each atom, cut or filled with the horizon to NEIGHBORS_PER_SPECIES."""
+    """Ascending distances of each atom, truncated or padded with the horizon to NEIGHBORS_PER_SPECIES."""
     order = np.lexsort((distances_A, atom))
     atom, distances_A = atom[order], distances_A[order]
     begins = np.searchsorted(atom, np.arange(atom_count))

@@ -1,9 +1,9 @@
 """Rows of a tall matrix whose square submatrix has a (nearly) maximal determinant: MAXVOL.
 
 Goreinov, Oseledets, Savostyanov, Tyrtyshnikov and Zamarashkin, "How to find a good submatrix", in Matrix
-Methods (2010), doi 10.1142/9789812836021_0015. With A the chosen rows, C = rows · A⁻¹ tells for every row and
-every place in A by which factor |det A| grows if the row takes that place. Swap where the factor is largest,
-until none exceeds one.
+Methods (2010), doi 10.1142/9789812836021_0015. If A holds the chosen rows, C = rows · A⁻¹ gives, for every
+row and every place in A, the factor by which |det A| grows if the row takes that place. The algorithm swaps
+where the factor is largest until no factor exceeds one.
 """
 
 from __future__ import annotations
@@ -22,16 +22,17 @@ SWAP_TOLERANCE = 1e-3
 BLOCK_SIZE = 1024
 """Rows whose coefficients are held at once: large enough for matrix products, small enough for the cache."""
 WORKING_SET = 2048
-"""How many rows of the largest grades are considered between two sweeps over all rows."""
+"""Number of rows with the largest grades that are considered between two sweeps over all rows."""
 SAMPLE_PER_COLUMN = 64
-"""Rows a column that tell how far rows reach: fewer leave the start a few tenths of ln |det| smaller."""
+"""Rows per column in the sample that shows how far rows reach. With fewer, ln |det| of the start is a few
+tenths smaller."""
 SHORTEST_REACH = 1e-12
-"""Relative to the largest number among the rows: what is smaller may be rounding."""
+"""Relative to the largest number among the rows; smaller lengths may be rounding errors."""
 
 
 @dataclass(frozen=True)
 class MaxvolResult:
-    """What `maxvol` found.
+    """Outcome of `maxvol`.
 
     Attributes
     ----------
@@ -69,6 +70,7 @@ def maxvol(
     start : (r,) int, optional
         Rows to start from; by default those that QR with pivoting takes.
     tolerance : float
+        Rows are exchanged only if |det| grows by more than this fraction.
 
     Raises
     ------
@@ -86,13 +88,13 @@ def maxvol(
     while True:
         inverse = best.inverse.copy()
         working = _most_extrapolative(rows, inverse, 1 + tolerance)
-        # The chosen rows have coefficients of one: any other value is rounding, on which no swap may hang.
+        # The chosen rows have coefficients of one. Any deviation is rounding, which must not cause a swap.
         working = np.setdiff1d(working, indices)
         swaps = _exchange(rows[working], working, indices, inverse, 1 + tolerance)
         if not swaps:
             return best
         better = _result(rows, indices, best.swaps + swaps)
-        # Every swap raises the volume unless rounding decides it: there is nothing left to gain then.
+        # Every swap raises the volume unless rounding decides it. In that case no gain is left.
         if better.log_volume <= best.log_volume:
             return best
         best = better
@@ -101,9 +103,9 @@ def maxvol(
 def pivot_rows(rows: Rows) -> NDArray[np.intp]:
     """The r rows that QR with pivoting takes, (r,): each adds the largest volume to those before it.
 
-    A better start than Gaussian elimination with pivoting: the volume ends up larger by 2 to 8 % a dimension.
-    What a row adds is its length in the complement of the rows chosen so far, which only shrinks. So the
-    next rows are sought among the `WORKING_SET` longest, up to where one of the others might be longer.
+    This start is better than Gaussian elimination with pivoting: the final volume is larger by 2 to 8 % per
+    dimension. A row adds its length in the complement of the rows chosen so far; this length only shrinks. So
+    the next rows are sought among the `WORKING_SET` longest, until one of the other rows might be longer.
     """
     rank = rows.shape[1]
     chosen = np.empty(0, np.intp)
@@ -122,9 +124,9 @@ def pivot_rows(rows: Rows) -> NDArray[np.intp]:
 def _equal_reach(rows: Rows) -> Rows:
     """Coordinates (r, r) in which a sample of the rows reaches equally far in all directions.
 
-    The volume does not depend on coordinates, but what QR takes does: of neighbourhoods of a crystal it takes
-    a seven times larger volume in these, and in a quarter of the sweeps. Directions that the sample lacks
-    are not stretched beyond `SHORTEST_REACH`.
+    The volume does not depend on coordinates, but the choice of QR does: from neighborhoods of a crystal it
+    chooses a seven times larger volume in these coordinates, in a quarter of the sweeps. Directions that the
+    sample does not span are not stretched beyond `SHORTEST_REACH`.
     """
     rank = rows.shape[1]
     sample = rows[:: max(1, len(rows) // (SAMPLE_PER_COLUMN * rank))]
@@ -182,9 +184,10 @@ def _most_extrapolative(rows: Rows, inverse: Rows, limit: float) -> NDArray[np.i
 def _exchange(
     block: Rows, names: NDArray[np.intp], indices: NDArray[np.intp], inverse: Rows, limit: float
 ) -> int:
-    """Swap rows of `block` into the active set until none grows the volume by more than `limit`.
+    """Swap rows of `block` into the active set until no swap enlarges the volume by more than `limit`.
 
-    `indices` and `inverse` are changed in place. At most r swaps, for rounding errors add up in the updates.
+    `indices` and `inverse` are changed in place. At most r swaps are done, because rounding errors add up in
+    the updates.
     """
     if not len(block):
         return 0

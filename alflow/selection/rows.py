@@ -1,4 +1,4 @@
-"""Rows of derivatives with respect to the parameters: what extrapolation grades are computed from."""
+"""Rows of derivatives with respect to the parameters, from which extrapolation grades are computed."""
 
 from __future__ import annotations
 
@@ -23,8 +23,11 @@ def rows(
     Parameters
     ----------
     potential : Potential
+        Potential whose energies are differentiated.
     structures : sequence of ase.Atoms
+        Structures to evaluate.
     mode : {"neighborhood", "configuration"}
+        Whether a row belongs to an atom or to a structure.
 
     Returns
     -------
@@ -42,7 +45,7 @@ def rows(
 
 
 def rows_of(evaluation: Evaluation, mode: Mode) -> NDArray[np.float64]:
-    """Rows, as `rows` gives them, of an evaluation with gradients."""
+    """Rows of an evaluation with gradients, as `rows` gives them."""
     assert evaluation.gradients is not None
     if mode == "neighborhood":
         return evaluation.gradients
@@ -51,11 +54,12 @@ def rows_of(evaluation: Evaluation, mode: Mode) -> NDArray[np.float64]:
 
 
 def check_mode(mode: str) -> None:
-    """Refuse an unknown mode.
+    """Check that the mode is known.
 
     Raises
     ------
     InputError
+        If it is not.
     """
     if mode not in ("neighborhood", "configuration"):
         raise InputError(f'mode is {mode!r}; it must be "neighborhood" or "configuration"')

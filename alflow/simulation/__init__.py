@@ -1,4 +1,4 @@
-"""Simulations under grade control: they pause before they go wrong, and resume exactly."""
+"""Simulations under grade control: they pause before the potential goes wrong, and resume exactly."""
 
 from __future__ import annotations
 

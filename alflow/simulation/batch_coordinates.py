@@ -1,10 +1,10 @@
-"""Positions and cells of many structures as one vector to minimise over.
+"""Positions and cells of many structures as one vector of variables.
 
 A structure of N atoms has N + 3 rows of three numbers. The first N are z, the positions in its starting cell;
 the last three are s F with the symmetric deformation F, so that its cell is C F and its positions are z F
 (Tadmor et al., Phys. Rev. B 59, 235, 1999, without rotations). With s = √N (V/N)^(1/3) the cell is about as
 stiff as an atom, whatever the number of atoms, and a supercell relaxes in the steps of its primitive cell.
-Where cells are fixed, F stays the identity, and any direction may be without periodicity.
+If cells are fixed, F stays the identity, and structures need not be periodic.
 """
 
 from __future__ import annotations
@@ -36,6 +36,7 @@ class BatchCoordinates:
     start_cells : (n, 3, 3)
         C, Å.
     periodic : (n, 3) bool
+        Periodic directions of each structure.
     fixed : (N,) bool
         Atoms that do not move.
     cells_move
@@ -51,8 +52,8 @@ class BatchCoordinates:
 
     @classmethod
     def of(cls, structures: Sequence[Atoms], *, cells_move: bool = True) -> BatchCoordinates:
-        """Coordinates that start at these structures; those whose cells move are periodic in three directions
-        and have no fixed atoms."""
+        """Coordinates that start at these structures; if `cells_move`, the structures must be periodic in
+        three directions and have no fixed atoms."""
         flat = FlatStructures.of(structures)
         return cls(
             sizes=np.diff(flat.offsets),
@@ -64,7 +65,7 @@ class BatchCoordinates:
         )
 
     def joined(self, other: BatchCoordinates) -> BatchCoordinates:
-        """Of these structures and the other ones behind them."""
+        """Coordinates of these structures followed by the other ones."""
         return BatchCoordinates(
             np.concatenate([self.sizes, other.sizes]),
             np.concatenate([self.numbers, other.numbers]),
@@ -75,7 +76,7 @@ class BatchCoordinates:
         )
 
     def only(self, keep: NDArray[np.bool_]) -> BatchCoordinates:
-        """Of the structures where `keep` (n,) is true."""
+        """Coordinates of the structures where `keep` (n,) is true."""
         atoms = np.repeat(keep, self.sizes)
         return BatchCoordinates(
             self.sizes[keep],
@@ -93,7 +94,7 @@ class BatchCoordinates:
 
     @cached_property
     def lengths(self) -> NDArray[np.int64]:
-        """Numbers in the rows of each structure, 3N + 9."""
+        """Count of variables of each structure, 3N + 9."""
         return 3 * self.sizes + 9
 
     @cached_property
@@ -154,8 +155,8 @@ class BatchCoordinates:
         return self._vector(of_positions, symmetric / self.cell_scale)
 
     def longest_move_A(self, step: Array) -> Array:
-        """Length (n,) of a step as the largest of its rows; those of a cell as an atom at its surface feels
-        them."""
+        """Length (n,) of the longest row of a step; rows of a cell count as the move of an atom at its
+        surface."""
         lengths = np.linalg.norm(step.reshape(-1, 3), axis=1)
         lengths[self._cell_rows] /= np.sqrt(self.sizes)[:, None]
         return np.maximum.reduceat(lengths, self.offsets[:-1] + 3 * np.arange(len(self.sizes)))
@@ -171,7 +172,7 @@ class BatchCoordinates:
 
 
 def _fixed_atoms(atoms: Atoms) -> NDArray[np.bool_]:
-    """Which atoms (N,) a FixAtoms constraint holds."""
+    """Mask (N,) of the atoms that a FixAtoms constraint holds."""
     fixed = np.zeros(len(atoms), dtype=bool)
     for constraint in atoms.constraints:
         if isinstance(constraint, FixAtoms):

@@ -8,11 +8,12 @@ from numpy.typing import NDArray
 Array = NDArray[np.float64]
 
 MEMORY = 10
-"""Pairs of steps and gradient changes that are kept; more do not save steps in cells of about ten atoms."""
+"""Number of stored pairs of steps and gradient changes; more pairs save no steps in cells of about ten
+atoms."""
 FIRST_INVERSE_STIFFNESS_A2_PER_EV = 1 / 30
-"""Of the first step, before any curvature is known; an atom in a metal has about 1/5 to 1/20."""
+"""Inverse curvature for the first step, before any is known; an atom in a metal has about 1/5 to 1/20."""
 LEAST_CURVATURE = 1e-10
-"""Pairs with s·y below this part of |s||y| say nothing of a minimum and are left out."""
+"""Pairs with s·y below this fraction of |s||y| carry no information about a minimum and are left out."""
 
 
 class BatchLBFGS:
@@ -57,7 +58,7 @@ class BatchLBFGS:
         self._starts = np.cumsum(lengths) - lengths
 
     def learn(self, step: Array, change: Array) -> None:
-        """Take in a step and the change of the gradient along it; what has no positive curvature is left
+        """Store a step and the change of the gradient along it; pairs without positive curvature are left
         out."""
         curvature = self._dot(step, change)
         square = self._dot(change, change)
@@ -87,7 +88,7 @@ class BatchLBFGS:
         return direction
 
     def spread(self, values: Array) -> Array:
-        """One value a function (n,) as one a variable."""
+        """Repeat one value per function (n,) for each of its variables."""
         return np.repeat(values, self._lengths)
 
     def _dot(self, one: Array, other: Array) -> Array:

@@ -15,12 +15,14 @@ from alflow.potentials.grading import Grader
 
 @dataclass(frozen=True)
 class BatchForces:
-    """What a potential says of n structures of N atoms in all.
+    """Results of a potential for n structures with N atoms in total.
 
     Attributes
     ----------
     energies_eV : (n,)
+        Energy of each structure.
     forces_eV_A : (N, 3)
+        Force on each atom.
     virials_eV : (n, 3, 3)
         ∂E/∂ε: stress times volume, in ASE's sign.
     min_distances_A : (n,)
@@ -37,20 +39,29 @@ class BatchForces:
 
 
 class BatchPotential(Protocol):
-    """Any function of structures to energies, forces and virials."""
+    """Any function that maps structures to energies, forces and virials."""
 
     def __call__(self, structures: FlatStructures) -> BatchForces:
-        """Evaluate; InputError where one of the structures cannot be evaluated."""
+        """Evaluate the structures.
+
+        Raises
+        ------
+        InputError
+            If one of the structures cannot be evaluated.
+        """
 
 
 class GradedPotential:
-    """A potential of any kind, with an active set also its extrapolation grades.
+    """A potential of any kind; with an active set, extrapolation grades are computed too.
 
     Parameters
     ----------
     potential : Potential
+        Potential to evaluate.
     active_set : Grader, optional
+        Active set of this potential.
     threads : int
+        Threads of the evaluation.
 
     Raises
     ------
@@ -86,9 +97,9 @@ class GradedPotential:
 def evaluate_apart(
     potential: BatchPotential, structures: FlatStructures
 ) -> tuple[BatchForces, dict[int, str]]:
-    """Evaluate all structures that can be evaluated; of the others, the reason why not.
+    """Evaluate all structures that can be evaluated, and give the reason for each of the others.
 
-    Their energies, forces and virials are NaN.
+    Energies, forces and virials of the others are NaN.
     """
     try:
         return potential(structures), {}

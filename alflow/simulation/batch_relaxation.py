@@ -23,36 +23,36 @@ from alflow.simulation.start import require_structure
 Array = NDArray[np.float64]
 
 BATCH_SIZE = 1000
-"""Structures under way at a time: enough that the arrays, not Python, take the time."""
+"""Structures under way at a time; the batch is so large that arrays, not Python, dominate the time."""
 LONGEST_MOVE_A = 0.2
-"""Of an atom in one step; as ASE's optimisers."""
+"""Longest move of an atom in one step; the value of ASE's optimisers."""
 ENERGY_SLACK_EV_PER_ATOM = 1e-6
-"""A step may raise the energy by so much: potentials jump where neighbours cross the cutoff."""
+"""A step may raise the energy by this much, because potentials jump where neighbors cross the cutoff."""
 
 
 @dataclass(frozen=True)
 class BatchResult:
-    """What the relaxation of one structure has come to.
+    """Outcome of the relaxation of one structure.
 
     Attributes
     ----------
     index
-        Place of the structure in the input, from 0.
+        Index of the structure in the input, from 0.
     state
         "converged"; "unconverged": the steps are used up, or no step lowers the energy any more; "paused":
         the grade is too high to go on; "guarded": a guard was exceeded, or the structure cannot be relaxed;
         "interrupted": a stop was requested.
     reason
-        Why it did not converge; empty where it did.
+        Why the relaxation did not converge; empty if it did.
     atoms
-        The structure where it stopped, with the `info` of the start and without a calculator. Of a paused one
-        that is the extrapolative configuration.
+        Last configuration, with the `info` of the start and without a calculator. If the structure paused,
+        this is the extrapolative configuration.
     energy_eV, extrapolation_grade, max_force_eV_A, max_stress_GPa
-        Of `atoms`; the energy is without pressure times volume, the force that of atoms that may move, the
-        stress its largest difference from the pressure, and 0 where the cell is fixed. NaN where they are not
-        known.
+        Values for `atoms`. The energy does not contain pressure times volume. The force is the largest on a
+        movable atom. The stress is the largest difference from the pressure, and 0 if the cell is fixed.
+        Unknown values are NaN.
     steps
-        Steps done, each one evaluation of the potential; the start is one more.
+        Steps done. Each step is one evaluation of the potential; the start is one more.
     """
 
     index: int
@@ -78,33 +78,33 @@ def relax_batch(
     batch_size: int = BATCH_SIZE,
     stop_requested: Callable[[], bool] | None = None,
 ) -> Iterator[BatchResult]:
-    """Relax positions, and with `cell` cells (L-BFGS), of structures that are independent of each other.
+    """Relax the positions, and with `cell` the cells, of independent structures by L-BFGS.
 
     Parameters
     ----------
     structures
-        Any number of any sizes; read as there is room for them. With `cell` they are periodic in three
-        directions and have no constraints; without it, atoms may be fixed (FixAtoms).
+        Structures of any number and size; each is read when the batch has room for it. With `cell` they must
+        be periodic in three directions and have no constraints; without it, atoms may be fixed (FixAtoms).
     potential
-        Such as `GradedPotential`.
+        The potential, such as a `GradedPotential`.
     settings
-        When a structure is done.
+        Limits of forces, stress and steps.
     cell, pressure_GPa
-        Whether to relax the cells too, and the pressure on them; positive compresses.
+        Whether to relax the cells too, and the pressure on them; a positive pressure compresses.
     control
-        Grades above `gamma_break` pause a structure; so does one above `gamma_save` in the minimum.
+        A grade above `gamma_break` pauses a structure; so does a grade above `gamma_save` in the minimum.
     guards
-        Limits of distances and volumes; that of temperature has no meaning here.
+        Limits of distances and volumes; the limit of temperature is not used here.
     batch_size
         Structures under way at a time.
     stop_requested
-        Asked after every step; then everything under way is given back.
+        Function that is called after every step; if it returns true, all structures under way are given back.
 
     Yields
     ------
     BatchResult
-        In the order in which structures are done. A structure that cannot be relaxed is one of them: the
-        others are not disturbed.
+        Results in the order in which structures are done. A structure that cannot be relaxed also has a
+        result, and the other structures go on.
 
     Raises
     ------
@@ -113,9 +113,9 @@ def relax_batch(
 
     Notes
     -----
-    A step that raises the enthalpy is taken back and halved, so that every structure ends in a minimum or
-    with a reason. Nothing is summed over structures: the results of one depend on the others as far as the
-    potential's numbers do, which with `GradedPotential` is in the order of sums over neighbours.
+    A step that raises the enthalpy is undone and halved, so every structure ends in a minimum or with a
+    reason. Nothing is summed over structures: results of one structure depend on the others only as far as
+    the potential's numbers do. With `GradedPotential` only the order of sums over neighbors changes.
     Symmetry is kept: a structure that starts at a saddle point ends there unless it is displaced.
     """
     if batch_size < 1:
@@ -141,18 +141,18 @@ def relax_batch(
 
 @dataclass
 class _Point:
-    """Vectors of coordinates and gradients, and the measures of each structure there."""
+    """Vectors of coordinates and gradients, and the measures of each structure at these coordinates."""
 
     vector: Array
     gradient: Array
     measures: NDArray[np.void]
 
     def only(self, keep: NDArray[np.bool_], variables: NDArray[np.bool_]) -> _Point:
-        """Of the structures where `keep` is true; `variables` says the same of each number of a vector."""
+        """The point of the structures where `keep` is true; `variables` is the same mask per variable."""
         return _Point(self.vector[variables], self.gradient[variables], self.measures[keep])
 
     def joined(self, other: _Point) -> _Point:
-        """With the structures of the other behind these."""
+        """The point of these structures followed by those of the other."""
         return _Point(
             np.concatenate([self.vector, other.vector]),
             np.concatenate([self.gradient, other.gradient]),
@@ -160,7 +160,7 @@ class _Point:
         )
 
     def moved_to(self, other: _Point, accept: NDArray[np.bool_], variables: NDArray[np.bool_]) -> _Point:
-        """The other point where that is accepted."""
+        """The other point for the structures where `accept` is true, this point for the rest."""
         return _Point(
             np.where(variables, other.vector, self.vector),
             np.where(variables, other.gradient, self.gradient),
@@ -169,7 +169,7 @@ class _Point:
 
 
 class _Batch:
-    """The structures under way; their cells are fixed where there is no pressure (eV/Å³)."""
+    """The structures under way; their cells are fixed if the pressure (eV/Å³) is None."""
 
     def __init__(
         self,
@@ -196,7 +196,7 @@ class _Batch:
         return len(self._starts)
 
     def enter(self, newcomers: list[tuple[int, Atoms]]) -> list[BatchResult]:
-        """Take in structures; gives back those that are done where they start."""
+        """Add structures to the batch; return results of those that are done at their start."""
         reasons = [_why_unfit(atoms, self._cells_move) for _, atoms in newcomers]
         refused = [
             _refused(*start, reason) for start, reason in zip(newcomers, reasons, strict=True) if reason
@@ -218,7 +218,7 @@ class _Batch:
         return refused + self._leave(self._verdicts() | failed)
 
     def step(self) -> list[BatchResult]:
-        """One evaluation of every structure; gives back those that are done."""
+        """Evaluate every structure once; return results of those that are done."""
         here, coordinates = self._point, self._coordinates
         step = self._optimizer.direction(here.gradient)
         longest = coordinates.longest_move_A(step)
@@ -234,7 +234,7 @@ class _Batch:
         return self._leave(self._verdicts())
 
     def interrupted(self) -> list[BatchResult]:
-        """Everything under way."""
+        """Results of all structures under way."""
         return self._leave(dict.fromkeys(range(len(self)), Verdict("interrupted", "a stop was requested")))
 
     def _evaluate(self, coordinates: BatchCoordinates, vector: Array) -> tuple[_Point, dict[int, str]]:
@@ -264,7 +264,7 @@ class _Batch:
         )
 
     def _leave(self, verdicts: dict[int, Verdict]) -> list[BatchResult]:
-        """Give back these structures and keep the others."""
+        """Remove these structures from the batch and return their results."""
         if not verdicts:
             return []
         keep = np.ones(len(self), dtype=bool)
@@ -304,7 +304,7 @@ class _Batch:
 
 
 def _why_unfit(atoms: Atoms, cell_moves: bool) -> str:
-    """Why a structure cannot be relaxed; empty if it can."""
+    """Reason why a structure cannot be relaxed; empty if it can."""
     try:
         require_structure(atoms)
     except InputError as error:

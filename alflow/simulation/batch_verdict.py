@@ -1,4 +1,4 @@
-"""Which structures of a batch are done, and why."""
+"""Verdicts on the structures of a batch that are done."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from alflow.simulation.settings import GradeControl, Guards, Relaxation
 BatchState = Literal["converged", "unconverged", "paused", "guarded", "interrupted"]
 
 SHORTEST_FRACTION = 1e-3
-"""A structure is stuck when so small a part of the proposed step still raises its energy."""
+"""A structure is stuck if this fraction of the proposed step still raises its energy."""
 
 MEASURES = np.dtype(
     [
@@ -29,11 +29,11 @@ MEASURES = np.dtype(
         )
     ]
 )
-"""What is known of a structure at one point; the stress is its largest difference from the pressure."""
+"""Measured values of a structure at one point; the stress is its largest difference from the pressure."""
 
 
 class Verdict(NamedTuple):
-    """How a structure has ended, and why if it did not converge."""
+    """Final state of a structure, and the reason if it did not converge."""
 
     state: BatchState
     reason: str
@@ -47,17 +47,18 @@ def verdicts(
     control: GradeControl | None,
     guards: Guards,
 ) -> dict[int, Verdict]:
-    """Verdicts on the structures that are done, by their place.
+    """Verdicts on the structures that are done, by their index.
 
     Parameters
     ----------
     measures : (n,) of MEASURES
+        Measured values of each structure.
     steps : (n,)
         Steps done.
     fractions : (n,)
-        Part of the next proposed step that is to be done.
+        Fraction of the next proposed step that will be taken.
     settings, control, guards
-        As of `relax_batch`.
+        Same as in `relax_batch`.
     """
     limits = {
         "gamma_save": control.gamma_save if control else math.inf,

@@ -1,4 +1,4 @@
-"""What a simulation asks of its calculator."""
+"""Requirements of a simulation on its calculator."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class ForceCalculator(Protocol):
 
 
 class GradingCalculator(ForceCalculator, Protocol):
-    """A calculator that leaves out the work of the extrapolation grade while `grades_wanted` is false.
+    """A calculator that does not compute the extrapolation grade while `grades_wanted` is false.
 
-    Its results have no grade then. Where a grade is wanted and the results have none, an unchanged structure
-    is computed again.
+    Its results then have no grade. If a grade is wanted and the results have none, the calculator computes
+    an unchanged structure again.
     """
 
     grades_wanted: bool
@@ -34,13 +34,13 @@ class GradingCalculator(ForceCalculator, Protocol):
 
 
 def want_grades(calculator: ForceCalculator, wanted: bool) -> None:
-    """Tell a calculator whether grades are wanted; one that always gives them, or never, does as it does."""
+    """Tell a calculator whether grades are wanted; one that cannot switch grades is left as it is."""
     if hasattr(calculator, "grades_wanted"):
         cast(GradingCalculator, calculator).grades_wanted = wanted
 
 
 def grade_after_all(atoms: Atoms) -> float:
-    """The grade of the structure of the results, although it may not have been wanted."""
+    """Grade of the calculator's structure; it is computed now if the results lack it."""
     if "extrapolation_grade" not in atoms.calc.results:
         want_grades(atoms.calc, True)
         atoms.calc.calculate(atoms)
@@ -48,12 +48,12 @@ def grade_after_all(atoms: Atoms) -> float:
 
 
 def require_results(calculator: ForceCalculator, control: GradeControl | None) -> None:
-    """Check, after a first force call, that energy and, for control, grades are there.
+    """Check, after a first force call, that the results hold the energy and, under control, a grade.
 
     Raises
     ------
     InputError
-        If they are not.
+        If one of them is missing.
     """
     for name in ["energy"] + ["extrapolation_grade"] * (control is not None):
         if name not in calculator.results:
@@ -62,7 +62,7 @@ def require_results(calculator: ForceCalculator, control: GradeControl | None) -
 
 
 def require_stress(calculator: ForceCalculator, purpose: str) -> None:
-    """Check that the calculator can tell the stress.
+    """Check that the calculator can compute the stress.
 
     Raises
     ------

@@ -8,12 +8,12 @@ from alflow.simulation.peaks import Peaks
 
 
 class CandidateFrames:
-    """Keeps frames above γ_save, as many as asked for: where there are more, the highest of each interval.
+    """Frames above γ_save, up to a limit; beyond it, the highest-graded frame of each interval is kept.
 
     Parameters
     ----------
     limit
-        Frames kept, beside the last one that `keep` was given.
+        Largest number of frames, in addition to the last one passed to `keep`.
     """
 
     def __init__(self, limit: int) -> None:
@@ -25,11 +25,11 @@ class CandidateFrames:
         self._peaks.offer(step, extrapolation_grade, lambda: bare_frame(atoms, step, extrapolation_grade))
 
     def keep(self, atoms: Atoms, step: int, extrapolation_grade: float) -> None:
-        """Keep the frame whatever else there is: one that paused the run."""
+        """Keep the frame whatever its grade, because it paused the run."""
         self._kept.append(bare_frame(atoms, step, extrapolation_grade))
 
     def all(self) -> list[Atoms]:
-        """What is kept, in the order of steps, frames that paused the run last.
+        """Kept frames in the order of steps; frames that paused the run come last.
 
         ``info`` has ``step`` and ``extrapolation_grade``; no frame has a calculator.
         """
@@ -37,7 +37,7 @@ class CandidateFrames:
 
 
 def bare_frame(atoms: Atoms, step: int, extrapolation_grade: float) -> Atoms:
-    """The configuration alone, so that no energy of the potential can be taken for a label."""
+    """The configuration without results, so that an energy of the potential cannot be taken for a label."""
     frame = Atoms(atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     frame.info = {"step": step, "extrapolation_grade": extrapolation_grade}
     return frame

@@ -1,4 +1,4 @@
-"""The whole state of a molecular-dynamics run at one step, from which it goes on exactly."""
+"""The complete state of a molecular-dynamics run at one step, from which the run resumes exactly."""
 
 from __future__ import annotations
 
@@ -33,13 +33,13 @@ class Checkpoint:
     step
         Steps done.
     numbers, masses, fixed
-        Atomic numbers (N,), masses (N,) in amu, indices of the atoms held in place.
+        Atomic numbers (N,), masses (N,) in amu, indices of the fixed atoms.
     positions, momenta, cell, pbc
         (N, 3) in Å; (N, 3) in ASE units, √(eV amu); (3, 3) in Å; (3,).
     cell_momenta
-        Momenta of the barostat, √(eV amu) Å: (1,), (3,) or (6,) as of `LangevinPiston`; (0,) without one.
+        Momenta of the barostat, √(eV amu) Å: (1,), (3,) or (6,) as in `LangevinPiston`; (0,) without one.
     reference_volume_A3
-        Volume of the cell at step 0, which the volume guard compares with.
+        Volume of the cell at step 0, to which the volume guard compares.
     random_state
         State of the PCG64 random generator, as NumPy gives it.
     """
@@ -57,7 +57,7 @@ class Checkpoint:
     random_state: Mapping[str, Any]
 
     def to_atoms(self) -> Atoms:
-        """The configuration, with momenta."""
+        """The configuration with momenta."""
         atoms = Atoms(
             self.numbers,
             positions=self.positions,
@@ -72,7 +72,7 @@ class Checkpoint:
         return atoms
 
     def random_generator(self) -> np.random.Generator:
-        """A random generator in the state that the run had."""
+        """A random generator in the stored state."""
         bit_generator = np.random.PCG64()
         bit_generator.state = dict(self.random_state)  # type: ignore[assignment]
         return np.random.Generator(bit_generator)
@@ -99,7 +99,7 @@ class Checkpoint:
         Raises
         ------
         InputError
-            If a field is missing or is not what `to_dict` writes.
+            If a field is missing or differs from the form that `to_dict` writes.
         """
         if "barostat" in data:
             data = _of_release_1(data)
@@ -130,9 +130,9 @@ class Checkpoint:
 
 
 def _of_release_1(data: Mapping[str, Any]) -> dict[str, Any]:
-    """A checkpoint as earlier releases wrote it: of an isotropic barostat, momentum and force.
+    """Convert a checkpoint of earlier releases, which stored momentum and force of an isotropic barostat.
 
-    The momentum is that of today's isotropic piston; the force is computed anew.
+    The momentum is that of the present isotropic piston; the force is computed again.
     """
     barostat = data["barostat"] or {}
     momenta = [barostat["momentum"]] if "momentum" in barostat else []

@@ -1,4 +1,4 @@
-"""The least distance between atoms, watched without a neighbour list at every step."""
+"""The shortest distance between atoms, watched without a neighbor search at every step."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ SKIN_A = 1.0
 
 
 class DistanceWatch:
-    """Tells whether any two atoms (or periodic images) are nearer than a limit.
+    """Check whether any two atoms (or periodic images) are closer than a limit.
 
-    After a search that found the least distance d₀, no pair can be nearer than σ_min (d₀ − 2u), where u is
-    the largest displacement since, measured in the cell of the search, and σ_min the least singular value of
-    the cell's deformation. Only when this bound falls below the limit is the search done again.
+    After a search with the shortest distance d₀, no pair can be closer than σ_min (d₀ − 2u). Here u is the
+    largest displacement since, measured in the cell of the search, and σ_min the smallest singular value of
+    the cell's deformation. The search is repeated only when this bound falls below the limit.
 
     Parameters
     ----------
@@ -31,7 +31,7 @@ class DistanceWatch:
         self._cell = np.zeros((3, 3))
 
     def violation(self, atoms: Atoms) -> float | None:
-        """The least distance in Å if it is below the limit, else None."""
+        """The shortest distance in Å if it is below the limit, else None."""
         if len(self._positions) == len(atoms) and self._bound(atoms) >= self.limit_A:
             return None
         self._least_A = least_distance(atoms, self.limit_A + SKIN_A)
@@ -51,5 +51,5 @@ class DistanceWatch:
 
 
 def least_distance(atoms: Atoms, cutoff_A: float) -> float:
-    """The least distance in Å between two atoms or periodic images, at most `cutoff_A`."""
+    """The shortest distance in Å between two atoms or periodic images, at most `cutoff_A`."""
     return float(np.min(neighbor_list("d", atoms, cutoff_A), initial=cutoff_A))

@@ -1,4 +1,4 @@
-"""A calculator for any ASE program: it saves what is extrapolative and stops the program where it must."""
+"""A calculator for any ASE program: it keeps extrapolative frames, and stops the program if it has to."""
 
 from __future__ import annotations
 
@@ -18,39 +18,39 @@ from alflow.simulation.watch import FrameWatch
 
 ASKED_EVERY_S = 0.5
 RECORDED = 20_000
-"""Evaluations that a history holds, at most."""
+"""Largest number of evaluations in a history."""
 
 
 class ExtrapolationPause(Exception):
-    """The potential would have to guess, a guard was exceeded or a stop was requested; the message is why."""
+    """The grade is too high, a guard was exceeded or a stop was requested; the message is the reason."""
 
 
 class GradeSession:
-    """What all copies of a graded calculator share: the potential, the watch, and whether it has stopped.
+    """State shared by all copies of a graded calculator: the potential, the watch and the reason of a stop.
 
     Parameters
     ----------
     calculator
-        The potential's.
+        Calculator of the potential.
     control, guards, frames
-        As of `run_md`; the guard of temperature has no meaning here.
+        Same as in `run_md`; the guard of temperature is not used here.
     volume_per_atom_A3
-        What the guard of the volume compares with; 0 where there is no cell.
+        Volume per atom to which the volume guard compares; 0 without a cell.
     evaluations
-        How many there were before, in calls of the same run.
+        Number of evaluations in earlier calls of the same run.
     stop_requested, on_progress
-        Asked, and called with the number of evaluations, now and then.
+        Functions that are called from time to time; `on_progress` is given the number of evaluations.
 
     Attributes
     ----------
     pause
-        Why it has stopped; empty while it has not. It stays stopped: a program that ignores exceptions gets
-        the same one again at its next evaluation.
+        Why the session has stopped; empty while it has not. A stopped session stays stopped: a program that
+        ignores the exception gets the same one at its next evaluation.
     evaluations
-        Of structures that had changed.
+        Number of evaluations of changed structures.
     history
-        Evaluation, grade and energy (eV) since the beginning of this call; of every second, fourth, … where
-        there are many.
+        Evaluation, grade and energy (eV) since the beginning of this call; if there are many, only every
+        second, fourth, … evaluation.
     """
 
     def __init__(
@@ -82,7 +82,7 @@ class GradeSession:
         Raises
         ------
         ExtrapolationPause
-            If the structure is not fit to go on from, now or at an earlier evaluation.
+            If the program must stop at this structure, or had to at an earlier one.
         """
         if self.pause:
             raise ExtrapolationPause(self.pause)
@@ -130,7 +130,7 @@ class GradeSession:
 
 
 class GradedCalculator(Calculator):
-    """An ASE calculator of a `GradeSession`, shared by its copies: each image of a path can have one."""
+    """An ASE calculator whose copies share one `GradeSession`, so each image of a path can have a copy."""
 
     implemented_properties: ClassVar[list[str]] = [  # type: ignore[misc]  # as all calculators of ASE do
         "energy",
@@ -151,15 +151,15 @@ class GradedCalculator(Calculator):
         properties: Sequence[str] = ("energy",),
         system_changes: Sequence[str] = tuple(all_changes),
     ) -> None:
-        """Compute all results, `extrapolation_grade` among them.
+        """Compute all results, including `extrapolation_grade`.
 
         Raises
         ------
         ExtrapolationPause
-            As of `GradeSession.evaluate`.
+            As in `GradeSession.evaluate`.
         """
         super().calculate(atoms, list(properties), list(system_changes))  # type: ignore[no-untyped-call]
-        assert self.atoms is not None  # as a calculation was asked for
+        assert self.atoms is not None  # ASE passes atoms to calculate
         self.results = self.session.evaluate(self.atoms)
 
     def __deepcopy__(self, memo: dict[int, Any]) -> GradedCalculator:

@@ -1,4 +1,4 @@
-"""The integrators of the ensembles: their whole state can be taken and put back."""
+"""The integrators of the ensembles; their complete state can be stored and restored."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from alflow.simulation.settings import MDSettings
 
 
 class Integrator(Protocol):
-    """Moves the atoms that it was made for."""
+    """An integrator of the equations of motion of its atoms."""
 
     def advance(self, step: int) -> None:
         """Do one step, the one that ends at number `step` of the run."""
 
     @property
     def cell_momenta(self) -> NDArray[np.float64]:
-        """Momenta of the barostat; of length 0 without one."""
+        """Momenta of the barostat; length 0 without a barostat."""
         ...
 
 
 class FixedCell:
     """ASE's integrators for a cell that does not move.
 
-    LangevinBAOAB thermalises all 3N degrees of freedom, the centre of mass included, so that no correction
-    for a fixed centre (the doubtful `fixcm` of ase.md.langevin) is needed. All of its state is the random
+    LangevinBAOAB thermalises all 3N degrees of freedom, including the centre of mass, so it needs no
+    correction for a fixed centre (the doubtful `fixcm` of ase.md.langevin). Its only state is the random
     generator.
     """
 
@@ -60,14 +60,14 @@ class FixedCell:
 
     @property
     def cell_momenta(self) -> NDArray[np.float64]:
-        """None."""
+        """Empty, because there is no barostat."""
         return np.empty(0)
 
 
 def make_integrator(
     atoms: Atoms, settings: MDSettings, random: np.random.Generator, cell_momenta: NDArray[np.float64]
 ) -> Integrator:
-    """The integrator of the ensemble, its barostat in the state that `cell_momenta` gives."""
+    """The integrator of the ensemble; its barostat starts with `cell_momenta`."""
     if settings.ensemble == "npt":
         return LangevinPiston(atoms, settings, random, cell_momenta)
     return FixedCell(atoms, settings, random)

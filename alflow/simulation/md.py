@@ -29,7 +29,7 @@ State = Literal["finished", "paused", "interrupted", "running"]
 
 
 class Observation(NamedTuple):
-    """What is noted of a step; the grade is NaN if the calculator gives none."""
+    """Recorded values of a step; the grade is NaN if the calculator gives none."""
 
     step: int
     extrapolation_grade: float
@@ -40,7 +40,7 @@ class Observation(NamedTuple):
 
 @dataclass(frozen=True)
 class MDResult:
-    """What a run has come to.
+    """Outcome of a run.
 
     Attributes
     ----------
@@ -48,16 +48,15 @@ class MDResult:
         "finished": all steps done. "paused": a threshold or guard was exceeded, see `reason`. "interrupted":
         a stop was requested. "running": a partial result, handed to `on_checkpoint`.
     reason
-        Why it paused; empty otherwise.
+        Why the run paused; empty otherwise.
     checkpoint
-        The last safe frame (γ ≤ γ_save), or where this call started if there was none since.
+        The last safe frame (γ ≤ γ_save), or the start of this call if there was none since.
     saved
-        Extrapolative frames (`CandidateFrames.all`): those of this call, unless `run_md` was given frames.
+        Extrapolative frames (`CandidateFrames.all`) of this call, or of `frames` if `run_md` was given any.
         The last is the frame that paused the run, unless it is unphysical.
     history
-        Arrays named as the fields of `Observation`: every step that was graded, or in long runs the step of
-        the highest γ of each interval (the first step of it without grades), so that averages are better
-        taken by `on_progress`.
+        Arrays named as the fields of `Observation`, for every graded step. Long runs keep only the step with
+        the highest γ of each interval (without grades, its first step); compute averages in `on_progress`.
     """
 
     state: State
@@ -83,11 +82,11 @@ def run_md(
     checkpoint_interval: int = 1000,
     stop_requested: Callable[[], bool] | None = None,
 ) -> MDResult:
-    """Run until all steps are done, the frame extrapolates too far, a guard trips or a stop is requested.
+    """Run until all steps are done, a frame extrapolates too far, a guard is exceeded or a stop is requested.
 
-    Resuming from `MDResult.checkpoint` with the same settings and calculator continues the very trajectory,
-    bit for bit, provided that the calculator's numbers depend on the configuration alone (and not on the age
-    of a neighbour list).
+    A run resumed from `MDResult.checkpoint` with the same settings and calculator continues the same
+    trajectory bit for bit, provided that the calculator's numbers depend only on the configuration (and not
+    on the age of a neighbor list).
 
     Parameters
     ----------
@@ -97,19 +96,20 @@ def run_md(
         An ASE calculator with energy and forces, for npt also stress. `results["extrapolation_grade"]` is γ;
         `results["min_distance_A"]`, where present, spares the search for atoms too near.
     settings, control, guards
-        See there. Without `control`, γ is recorded if there is one, and has no consequences.
+        The physics of the run, and its limits. Without `control`, γ is recorded if the calculator gives it,
+        but has no effect.
     frames
-        Where to keep extrapolative frames; default: new ones of at most `control.max_saved`.
+        Store for extrapolative frames; by default a new one of at most `control.max_saved` frames.
     trajectory
-        Extended XYZ file; a frame every `trajectory_interval` steps. A resumed run continues it without
-        duplicates.
+        Extended XYZ file; a frame is written every `trajectory_interval` steps. A resumed run continues the
+        file without duplicates.
     on_progress
         Called with the step and the fields of `Observation`, every `progress_interval` steps.
     on_checkpoint
-        Called with the result so far, every `checkpoint_interval` steps. What it keeps, a killed process does
-        not lose.
+        Called with the result so far, every `checkpoint_interval` steps. A killed process can resume from the
+        results that it stores.
     stop_requested
-        Asked after every step.
+        Function that is called after every step; the run stops if it returns true.
 
     Raises
     ------
@@ -147,12 +147,12 @@ def run_md(
 
 
 def check_guards(settings: MDSettings, guards: Guards) -> None:
-    """Check that a run can keep within its guards.
+    """Check that the settings of a run respect its guards.
 
     Raises
     ------
     InputError
-        If it is to be hotter than they let it.
+        If the thermostat would exceed the limit of temperature.
     """
     limit, highest_K = guards.max_temperature_K, settings.highest_temperature_K
     if limit is not None and limit <= highest_K:
@@ -161,7 +161,7 @@ def check_guards(settings: MDSettings, guards: Guards) -> None:
 
 @contextmanager
 def _grades_wanted_again(calculator: ForceCalculator) -> Iterator[None]:
-    """Leave the calculator as one that gives grades."""
+    """Switch grades of the calculator on again at the end of the block."""
     try:
         yield
     finally:
@@ -169,7 +169,7 @@ def _grades_wanted_again(calculator: ForceCalculator) -> Iterator[None]:
 
 
 class _Run:
-    """One call of `run_md`: what moves, what watches it and what is kept of it."""
+    """One call of `run_md`: the moving atoms, their integrator, the watch and the kept frames."""
 
     def __init__(
         self,
@@ -210,7 +210,7 @@ class _Run:
             self._volume_A3 = float(self.atoms.cell.volume)
 
     def observe(self) -> tuple[Observation, str]:
-        """Look at the frame, keep what is worth keeping of it, and say why the run must not go on, if so."""
+        """Record the frame, keep it if extrapolative, and return why the run must pause (else empty)."""
         results, graded = self.atoms.calc.results, self.graded
         seen = Observation(
             step=self.step,

@@ -23,16 +23,16 @@ Interpolation = Literal["idpp", "linear"]
 
 
 class PathPaused(Exception):
-    """The potential would have to guess, or a guard was exceeded; the message is the reason."""
+    """The potential extrapolates too far, or a guard was exceeded; the message is the reason."""
 
 
 class ImageCalculator:
-    """The results of one image, kept until it moves; many of them share one calculator.
+    """Results of one image, kept until it moves; all images share one calculator.
 
     Parameters
     ----------
     calculator
-        Its evaluations are the only ones: no image is computed twice at the same place.
+        Shared calculator. It never computes an image twice at the same positions.
     """
 
     implemented_properties: ClassVar[list[str]] = ["energy", "forces"]
@@ -73,9 +73,9 @@ class ElasticBand(NEB):
     Parameters
     ----------
     images
-        All images with both ends, of one cell, each with an `ImageCalculator`.
+        All images including both ends, in one cell, each with an `ImageCalculator`.
     control, guards
-        What pauses the path.
+        Limits beyond which the path pauses.
     spring_eV_A2
         Stiffness of the springs between images.
     climb
@@ -84,9 +84,9 @@ class ElasticBand(NEB):
     Attributes
     ----------
     evaluations
-        Evaluations of the whole path so far.
+        Number of evaluations of the whole path so far.
     safe_positions : (images, N, 3)
-        Of the last evaluation that did not pause, or of the start; Å.
+        Positions at the last evaluation that did not pause, or at the start; Å.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class ElasticBand(NEB):
 
     @property
     def energies_eV(self) -> NDArray[np.float64]:
-        """Of all images, (images,)."""
+        """Energies of all images, (images,)."""
         return np.array([image.get_potential_energy() for image in self.images])
 
     @property
@@ -123,7 +123,7 @@ class ElasticBand(NEB):
         Raises
         ------
         PathPaused
-            If one of the images is not fit to go on from.
+            If one of the images exceeds a limit.
         """
         self.evaluations += 1
         for image in self.images:
@@ -138,19 +138,19 @@ class ElasticBand(NEB):
         return forces
 
     def get_residual(self) -> float:
-        """Largest force on an atom, eV/Å, that of the climbing image included, which ASE leaves out."""
+        """Largest force on an atom, eV/Å, including the climbing image, which ASE leaves out."""
         return self.max_force_eV_A
 
     def optimise(self, max_force_eV_A: float, steps: int) -> bool:
-        """Move the images until no force is above the limit; whether that was reached.
+        """Move the images until no force is above the limit; return whether that was reached.
 
-        The adaptive steps of Makri, Ortner and Kermode, J. Chem. Phys. 150, 094109 (2019); where those get
-        stuck, FIRE goes on. It begins without memory, so that a path continues from its images alone.
+        The steps are the adaptive ones of Makri, Ortner and Kermode, J. Chem. Phys. 150, 094109 (2019); if
+        they get stuck, FIRE goes on. It begins without memory, so a path continues from its images alone.
 
         Raises
         ------
         PathPaused
-            As `get_forces`.
+            As in `get_forces`.
         """
         begin = self.evaluations
         if NEBOptimizer(self, logfile=None).run(fmax=max_force_eV_A, steps=steps):
@@ -162,7 +162,7 @@ class ElasticBand(NEB):
         return bool(self.max_force_eV_A <= max_force_eV_A)
 
     def worth_a_label(self, limit: int) -> list[tuple[Atoms, float]]:
-        """The most extrapolative images above γ_save with their grades, if no atoms are too near."""
+        """The most extrapolative images above γ_save with their grades, unless atoms are too close."""
         found: list[tuple[Atoms, float]] = []
         for place in np.argsort(-self.grades, kind="stable"):
             image, grade = self.images[place], float(self.grades[place])
@@ -178,7 +178,7 @@ class ElasticBand(NEB):
 
 
 def interpolated(initial: Atoms, final: Atoms, images: int, method: Interpolation) -> list[Atoms]:
-    """A path between two structures with this number of images between them, along nearest images.
+    """A path with `images` images between two structures; each atom moves to its nearest periodic image.
 
     The image-dependent pair potential (Smidstrup et al., J. Chem. Phys. 140, 214106, 2014) keeps atoms apart.
     """
@@ -190,7 +190,7 @@ def interpolated(initial: Atoms, final: Atoms, images: int, method: Interpolatio
 
 
 def nearest_to(initial: Atoms, final: Atoms) -> Atoms:
-    """The final structure with each atom at its periodic image that is nearest to where it begins."""
+    """The final structure with each atom at the periodic image nearest to its initial position."""
     moved: Atoms = final.copy()
     steps, _ = find_mic(final.positions - initial.positions, initial.cell, initial.pbc)
     moved.positions = initial.positions + steps

@@ -1,4 +1,4 @@
-"""A bounded record of a series without end."""
+"""A bounded record of an unbounded series."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ Item = TypeVar("Item")
 
 
 class Peaks(Generic[Item]):
-    """Keeps the highest item of each interval of steps; intervals double in width when there are too many.
+    """The highest item of each interval of steps; the intervals double in width when there are too many.
 
-    So the record is spread over the whole run, always holds the highest of all, and takes bounded memory.
+    So the record covers the whole run, always holds the highest item of all, and takes bounded memory.
 
     Parameters
     ----------
@@ -25,7 +25,7 @@ class Peaks(Generic[Item]):
         self._peaks: dict[int, tuple[float, Item]] = {}
 
     def offer(self, step: int, height: float, make: Callable[[], Item]) -> None:
-        """Keep `make()` if it is the highest of its interval, the first of equals. Steps never fall."""
+        """Keep `make()` if it is the highest of its interval, or the first of equals. Steps never fall."""
         interval = step // self.width
         held = self._peaks.get(interval)
         if held is not None and not height > held[0]:
@@ -44,5 +44,5 @@ class Peaks(Generic[Item]):
         self._peaks = merged
 
     def items(self) -> list[Item]:
-        """What is kept, in the order of steps."""
+        """Kept items in the order of steps."""
         return [item for _, item in self._peaks.values()]

@@ -1,4 +1,4 @@
-"""Constant pressure by a Langevin piston: the volume, the lengths of the axes or the whole cell move.
+"""Constant pressure by a Langevin piston: the volume, the lengths of the axes or the whole cell changes.
 
 The rows of the cell h, the positions x and the momenta p (row vectors) follow (Martyna, Tobias and Klein,
 J. Chem. Phys. 101, 4177, 1994, eqs. 2.9; with Langevin thermostats, Quigley and Probert, J. Chem. Phys. 120,
@@ -7,18 +7,18 @@ J. Chem. Phys. 101, 4177, 1994, eqs. 2.9; with Langevin thermostats, Quigley and
     ẋ = p/m + x D,  ḣ = h D,  ṗ = f − p Dᵀ − (tr D / 3N) p − γ p + noise,
     π̇_k = Σ_ab (Σ_i p_a p_b / m − V σ − V P)_ab (B_k)_ab + (tr B_k / 3N) Σ_i p²/m − π_k / τ + noise,
 
-with the strain rate D = Σ_k (π_k / M_k) B_k. Matrices B_k span the changes of the cell that are allowed:
+with the strain rate D = Σ_k (π_k / M_k) B_k. Matrices B_k span the allowed changes of the cell:
 
 - isotropic: the unit matrix;
 - axes: b_k ⊗ a_k, which lengthens the axis a_k alone (b_k is its reciprocal vector);
 - free: the six symmetric matrices, so that the cell is strained and not turned.
 
-All of them sample x, p and h with exp(−(U + K + P V) / k_B T) dV where the shapes of equal volume have the
+All of them sample x, p and h with exp(−(U + K + P V) / k_B T) dV, where the shapes of equal volume have the
 measure that is invariant under deformations: V^(1−3) dh for a free cell, dL₁ dL₂ dL₃ for its axes.
 
-A step is the palindrome B A O A B; between the thermostats O, each part is solved exactly. So phase-space
-volume is kept exactly, and no part of the state is a force: a step is a function of x, p, h, π and the random
-generator.
+A step is the palindrome B A O A B; between the thermostats O, each part is solved exactly. So the step keeps
+phase-space volume exactly, and no force is part of the state: a step is a function of x, p, h, π and the
+random generator.
 """
 
 from __future__ import annotations
@@ -53,23 +53,23 @@ class _StrainRate(NamedTuple):
 
 
 class LangevinPiston:
-    """Moves atoms and cell at a temperature and a pressure.
+    """Integrator of atoms and cell at a temperature and a pressure.
 
     Parameters
     ----------
     atoms
-        What moves, with a calculator of forces and stress.
+        Atoms to move, with a calculator of forces and stress.
     settings
-        Of ensemble npt.
+        Settings with ensemble npt.
     random
         Generator of the noise.
     momenta : (1,), (3,) or (6,)
-        π, √(eV amu) Å; those of another kind of cell are taken for zeros.
+        π, √(eV amu) Å; momenta of another kind of cell are replaced by zeros.
 
     Notes
     -----
-    M = (N + 1) k_B T τ² (isotropic: three times that, as all three axes move), with the highest temperature
-    of the run, and constant along a ramp: a mass that changed would do work on the piston.
+    M = (N + 1) k_B T τ² (isotropic: three times that, because all three axes move) with the highest
+    temperature of the run. M is constant along a ramp: a changing mass would do work on the piston.
     """
 
     def __init__(
@@ -91,7 +91,7 @@ class LangevinPiston:
 
     @property
     def cell_momenta(self) -> Array:
-        """π, as the constructor takes it."""
+        """π, in the form that the constructor takes."""
         return self.momenta.copy()
 
     def advance(self, step: int) -> None:
@@ -129,7 +129,7 @@ class LangevinPiston:
         return of_each
 
     def _drift(self, strain: _StrainRate, time: float) -> None:
-        """Positions and cell, with their strain: the solution of ẋ = v + x D, ḣ = h D."""
+        """Move positions and cell by the solution of ẋ = v + x D, ḣ = h D."""
         grow = (strain.inverse * np.exp(time * strain.rates)) @ strain.directions
         move = (strain.inverse * (time * exprel(time * strain.rates))) @ strain.directions
         atoms = self.atoms
@@ -138,13 +138,13 @@ class LangevinPiston:
         atoms.set_cell(atoms.cell.array @ grow)
 
     def _strain_momenta(self, strain: _StrainRate, time: float) -> None:
-        """Momenta, contrary to the strain of the cell: the solution of ṗ = −p Dᵀ − (tr D / 3N) p."""
+        """Change the momenta by the solution of ṗ = −p Dᵀ − (tr D / 3N) p."""
         shrink = np.exp(-time * (strain.rates + strain.rates.sum() / (3 * len(self.atoms))))
         momenta = self.atoms.arrays["momenta"]
         momenta[:] = momenta @ ((strain.directions.T * shrink) @ strain.inverse.T)
 
     def _thermostat(self, kT: float) -> None:
-        """Ornstein–Uhlenbeck, the atoms first."""
+        """Apply the Ornstein–Uhlenbeck process to the atoms, then to the cell."""
         momenta, keep = self.atoms.arrays["momenta"], self._keep
         noise = self.random.normal(size=momenta.shape)
         momenta *= keep

@@ -23,11 +23,11 @@ class Ramp(Section):
 
     @classmethod
     def between(cls, start: float, end: float) -> Self:
-        """The ramp from `start` to `end`; in Python, `from` is no name of an argument."""
+        """The ramp from `start` to `end`; Python does not allow an argument named `from`."""
         return cls(**{"from": start, "to": end})
 
     def value(self, step: int, steps: int) -> float:
-        """The value at a step of a run of `steps` steps; behind its end, the last one."""
+        """The value at a step of a run of `steps` steps; after its end, the last value."""
         done = min(1.0, step / steps) if steps else 0.0
         return self.start + done * (self.end - self.start)
 
@@ -50,7 +50,7 @@ def _form(value: Any) -> str:
     return "ramp" if isinstance(value, Mapping | Ramp) else "number"
 
 
-# The discriminator keeps the errors of one form from being mixed with those of the other.
+# The discriminator keeps the errors of one form separate from those of the other.
 Temperature = Annotated[
     Annotated[TemperatureValue, Tag("number")] | Annotated[TemperatureRamp, Tag("ramp")], Discriminator(_form)
 ]

@@ -25,7 +25,7 @@ RelaxState = Literal["converged", "unconverged", "paused", "interrupted"]
 
 @dataclass(frozen=True)
 class RelaxResult:
-    """What a relaxation has come to.
+    """Outcome of a relaxation.
 
     Attributes
     ----------
@@ -33,16 +33,16 @@ class RelaxResult:
         "converged"; "unconverged": the steps are used up; "paused": a threshold or guard was exceeded, see
         `reason`; "interrupted": a stop was requested.
     reason
-        Why it paused; empty otherwise.
+        Why the relaxation paused; empty otherwise.
     atoms
-        The last frame; of a paused relaxation the last safe one (γ ≤ γ_save; the start if there was none),
-        from which to relax on. `info` has "step". It carries no calculator.
+        The last frame. A paused relaxation gives the last safe frame (γ ≤ γ_save; the start if there was
+        none), from which it can be resumed. `info` has "step". The frame has no calculator.
     energy_eV, max_force_eV_A
-        Of that frame (NaN if there was no safe one); the force is the largest on an atom.
+        Energy and largest force on an atom of that frame (NaN if there was no safe one).
     steps
         Steps done.
     saved
-        Extrapolative frames, as of `run_md`.
+        Extrapolative frames, as in `MDResult`.
     """
 
     state: RelaxState
@@ -74,20 +74,20 @@ def relax(
     atoms
         The start, which is not changed.
     calculator, control, guards, frames
-        As of `run_md`; the guard of temperature has no meaning here.
+        Same as in `run_md`; the guard of temperature is not used here.
     settings
-        When the relaxation is done; the stress counts with `cell` only.
+        Limits of force, stress and steps; the stress counts with `cell` only.
     cell, pressure_GPa
-        Whether to relax the cell too, and under which pressure (positive compresses).
+        Whether to relax the cell too, and the pressure on it (a positive pressure compresses).
     on_progress
         Called at each step with step, energy in eV and largest force on an atom in eV/Å.
     stop_requested
-        Asked after every step.
+        Function that is called after every step; the relaxation stops if it returns true.
 
     Raises
     ------
     InputError
-        If the start cannot be relaxed, or the calculator lacks what that needs.
+        If the start cannot be relaxed, or the calculator lacks a required property.
     """
     settings = settings or Relaxation()
     _check(calculator, atoms, cell)

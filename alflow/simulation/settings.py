@@ -1,4 +1,4 @@
-"""What a simulation is asked to do, and when it is to stop."""
+"""Settings of simulations, and their limits."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ LEAST_THERMOSTAT_K = 1.0
 
 
 class MDMethod(Section):
-    """How molecular dynamics is done, whatever the temperature, the pressure and the length of the run.
+    """Method of molecular dynamics, apart from the temperature, the pressure and the length of the run.
 
     Notes
     -----
@@ -44,7 +44,7 @@ class MDMethod(Section):
         default=1,
         ge=1,
         le=1000,
-        description="steps between extrapolation grades; a run pauses by so many steps late, at most",
+        description="steps between extrapolation grades; a run pauses at most this many steps late",
     )
     seed: int = Field(
         default=0, ge=0, le=10**15, description="seed of the initial velocities and of the thermostat"
@@ -64,8 +64,8 @@ class MDSettings(MDMethod):
 
     Notes
     -----
-    The temperature is that of the thermostat, and of the initial velocities where the start has none; in
-    ensemble "nve" of the latter only. The pressure includes its kinetic part; a positive one compresses.
+    The temperature applies to the thermostat, and to the initial velocities if the start has none; in
+    ensemble "nve" only to the latter. The pressure includes its kinetic part; a positive pressure compresses.
     """
 
     temperature_K: Temperature = Field(
@@ -119,7 +119,7 @@ class GradeControl(Section):
         default=200,
         ge=1,
         le=100_000,
-        description="candidates kept of one call; where there are more, those with the highest grade of "
+        description="candidates kept per call; if there are more, those with the highest grade of "
         "each interval of steps",
     )
 
@@ -133,7 +133,7 @@ class GradeControl(Section):
 
 
 class Guards(Section):
-    """Where a run pauses although its grade is fine; `null` switches one off."""
+    """Limits at which a run pauses whatever its grade; `null` switches a limit off."""
 
     min_distance_A: float | None = Field(default=0.5, ge=0.1, le=5, description="closest approach, Å")
     max_temperature_K: float | None = Field(default=10_000.0, ge=1, le=1e6, description="temperature, K")
@@ -143,7 +143,7 @@ class Guards(Section):
 
 
 class Relaxation(Section):
-    """When a relaxation is done, or given up."""
+    """Limits at which a relaxation is converged or given up."""
 
     max_force_eV_A: float = Field(default=0.01, gt=0, le=1, description="largest force on an atom, eV/Å")
     max_stress_GPa: float = Field(

@@ -1,4 +1,4 @@
-"""How a run begins: from a configuration, or where a checkpoint left it."""
+"""Start of a run from a configuration."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from alflow.simulation.settings import MDSettings
 def first_checkpoint(atoms: Atoms, settings: MDSettings) -> Checkpoint:
     """The state at step 0.
 
-    Momenta are drawn from the Maxwell–Boltzmann distribution at `settings.temperature_K` (the beginning of a
-    ramp), with the centre of mass at rest, unless the configuration brings some.
+    If the configuration has no momenta, they are drawn from the Maxwell–Boltzmann distribution at
+    `settings.temperature_K` (the beginning of a ramp), with the centre of mass at rest.
 
     Raises
     ------
@@ -49,7 +49,7 @@ def first_checkpoint(atoms: Atoms, settings: MDSettings) -> Checkpoint:
 
 
 def require_structure(atoms: Atoms) -> None:
-    """Check that there is something to simulate.
+    """Check that the structure can be simulated.
 
     Raises
     ------

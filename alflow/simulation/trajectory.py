@@ -1,4 +1,4 @@
-"""An extended XYZ file of a run, which a resumed run continues without a gap or a frame twice."""
+"""An extended XYZ file of a run, which a resumed run continues without gaps or duplicates."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _STEP = re.compile(rb"\bstep=(\d+)")
 
 
 class TrajectoryWriter:
-    """Writes frames with energy, forces, momenta and `step`, each flushed at once.
+    """Writer of frames with energy, forces, momenta and `step`; each frame is flushed at once.
 
     Parameters
     ----------
@@ -27,13 +27,13 @@ class TrajectoryWriter:
     interval
         Steps between frames.
     first_step
-        Where the run starts; what the file has from this step on is a branch that was given up, and is
+        First step of the run. Frames in the file from this step on belong to an abandoned branch and are
         removed.
 
     Raises
     ------
     InputError
-        If the file is not extended XYZ by its name, or its folder does not exist.
+        If the name is not that of an extended XYZ file, or its folder does not exist.
     """
 
     def __init__(self, path: Path, interval: int, first_step: int) -> None:
@@ -69,7 +69,7 @@ class TrajectoryWriter:
 
 
 def cut_trajectory(path: Path, step: int) -> None:
-    """Remove all from the first frame of `step` or later, or that a killed run left incomplete."""
+    """Remove all frames from the first one of `step` or later, or from one that a killed run left partial."""
     with path.open("r+b") as file:
         keep = 0
         while (found := _read_step(file)) is not None and found < step:
@@ -78,7 +78,7 @@ def cut_trajectory(path: Path, step: int) -> None:
 
 
 def _read_step(file: BinaryIO) -> int | None:
-    """Step of the frame at which the file stands, which is read over; None if there is no whole frame."""
+    """Read the next frame of the file and return its step; None if there is no complete frame."""
     count, comment = file.readline(), file.readline()
     found = _STEP.search(comment)
     if not count.strip().isdigit() or found is None:

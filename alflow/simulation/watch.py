@@ -1,4 +1,4 @@
-"""Is this frame fit to go on from, and is it worth a label?"""
+"""Judgement of frames: whether the simulation may go on from a frame, and whether it is worth a label."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from alflow.simulation.settings import GradeControl, Guards
 
 
 class FrameWatch:
-    """Judges the frames of one simulation by grade and guards, and keeps the extrapolative ones.
+    """Judge the frames of one simulation by grade and guards, and keep the extrapolative ones.
 
     Parameters
     ----------
     control, guards
-        The limits; without `control` grades do not matter and nothing is kept.
+        Limits; without `control` grades have no effect and no frame is kept.
     frames
-        Where the extrapolative frames are kept, and the one that caused a pause, if it is physical.
+        Store for extrapolative frames, and for the frame that caused a pause if it is physical.
     reference_volume_A3
-        Volume that the volume guard compares with.
+        Volume to which the volume guard compares.
     """
 
     def __init__(
@@ -42,10 +42,10 @@ class FrameWatch:
     def judge(
         self, atoms: Atoms, step: int, *, volume_A3: float, temperature_K: float = 0.0, graded: bool = True
     ) -> tuple[bool, str]:
-        """Whether the frame is safe to resume from; and why the simulation must not go on, if so.
+        """Whether a run can safely resume from the frame, and why the simulation must pause (else empty).
 
-        A frame that is not `graded` is not safe under control; the guards hold for it all the same.
-        `results["min_distance_A"]`, where the calculator gives it, spares the search for the nearest pair.
+        Under control a frame that is not `graded` is not safe, but the guards apply to it as well. If the
+        calculator gives `results["min_distance_A"]`, the search for the nearest pair is skipped.
         """
         if reason := self._not_finite(atoms) or self._too_near(atoms):
             return False, f"step {step}: {reason}"
@@ -67,7 +67,7 @@ class FrameWatch:
         results = atoms.calc.results
         arrays = (atoms.positions, atoms.cell.array, results["forces"])
         numbers = (results["energy"], results.get("extrapolation_grade", 0.0))
-        # A sum of squares is finite where all (below 1e154) are, and found in a quarter of the time.
+        # A sum of squares is finite if all numbers (below 1e154) are, and takes a quarter of the time.
         if all(math.isfinite(x) for x in (*numbers, *(np.vdot(array, array) for array in arrays))):
             return ""
         return "energy, forces, positions or grade are not finite numbers"

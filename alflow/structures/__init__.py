@@ -1,3 +1,3 @@
-"""Files of structures, checks, and structures to start from."""
+"""Files of structures, checks, and starting structures."""
 
 from __future__ import annotations

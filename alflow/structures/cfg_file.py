@@ -29,20 +29,20 @@ def read_cfg(path: str | Path, species: Sequence[str]) -> list[Atoms]:
     path
         The file.
     species
-        Chemical symbols; the file's types index into them.
+        Chemical symbols; the types in the file are indices into them.
 
     Returns
     -------
     list of Atoms
-        With a `SinglePointCalculator` where the file gives an energy, forces or PlusStress. Features go to
-        `info` (`MV_grade` as `extrapolation_grade`), neighbourhood grades to
+        Structures, with a `SinglePointCalculator` if the file gives an energy, forces or PlusStress. Features
+        go to `info` (`MV_grade` as `extrapolation_grade`), neighborhood grades to
         `arrays["extrapolation_grades"]`. The vectors of `Supercell` (none to three) are the periodic
-        directions; a stress needs all three, for its volume.
+        directions; a stress needs all three for its volume.
 
     Raises
     ------
     InputError
-        The file is not an MLIP file, is cut off or contradicts itself, or has a type beyond the species.
+        If the file is not an MLIP file, is cut off or contradicts itself, or has a type beyond the species.
     """
     text = Path(path).read_text(encoding="utf-8", errors="replace")
     blocks = _blocks(text, path)
@@ -53,12 +53,12 @@ def read_cfg(path: str | Path, species: Sequence[str]) -> list[Atoms]:
 
 
 def write_cfg(path: str | Path, structures: Sequence[Atoms], species: Sequence[str]) -> None:
-    """Write configurations as an MLIP `.cfg` file, with whatever results their calculators hold.
+    """Write configurations as an MLIP `.cfg` file, with all results that their calculators hold.
 
     Parameters
     ----------
     path
-        The file, replaced if it exists.
+        The file; an existing one is replaced.
     structures
         Energies in eV, forces in eV/Å, stresses in eV/Å³ (ASE sign). A number or text in `info` becomes a
         Feature.
@@ -68,7 +68,7 @@ def write_cfg(path: str | Path, structures: Sequence[Atoms], species: Sequence[s
     Raises
     ------
     InputError
-        A structure holds an element that is not among the species.
+        If a structure holds an element that is not among the species.
     """
     Path(path).write_text("\n".join(_frame_text(atoms, species) for atoms in structures), encoding="utf-8")
 
@@ -97,7 +97,7 @@ def _blocks(text: str, path: str | Path) -> list[list[str]]:
 
 
 class _FrameReader:
-    """Reads the lines of one block; every complaint begins with where it is."""
+    """Reader of the lines of one block; every error message begins with the position in the file."""
 
     def __init__(self, lines: list[str], where: str, species: Sequence[str]) -> None:
         self.lines = [line for line in lines if line]
@@ -270,5 +270,5 @@ def _atom_data_lines(atoms: Atoms, species: Sequence[str], forces: np.ndarray | 
 
 
 def _row(values: Sequence[float] | np.ndarray) -> str:
-    # fixed-point, because some readers of this format do not know exponents
+    # Numbers are fixed-point, because some readers of this format do not know exponents.
     return "".join(f" {value:19.12f}" for value in values)

@@ -1,4 +1,4 @@
-"""What can be wrong with a structure and its labels, as the rest of a sentence that begins with the frame."""
+"""Checks of a structure and its labels; a complaint is the rest of a sentence that begins with the frame."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from scipy.spatial import cKDTree
 
 from alflow.errors import InputError
 
-# Outside these limits a number is in other units (nm, pm, GPa, meV) rather than unusual physics.
+# A number outside these limits is in other units (nm, pm, GPa, meV) rather than unusual physics.
 MIN_DISTANCE_A = 0.3
 SPARSE_SPACING_A = 15.0
 MAX_FORCE_EV_A = 1e3
@@ -23,14 +23,14 @@ FLAT_CELL_A = 1e-3
 
 
 def complaint(atoms: Atoms, species: Sequence[str] | None, labelled: bool) -> str | None:
-    """The first thing that is wrong with a structure, or None.
+    """The first fault of a structure, or None.
 
     Parameters
     ----------
     species
-        The chemical symbols that may occur; None for any element.
+        The chemical symbols that may occur; None allows any element.
     labelled
-        Whether an energy and forces must be there.
+        Whether the structure must have an energy and forces.
     """
     return (
         _wrong_elements(atoms, species)
@@ -42,7 +42,7 @@ def complaint(atoms: Atoms, species: Sequence[str] | None, labelled: bool) -> st
 
 
 def check_ids(path: Path, structures: Sequence[Atoms]) -> None:
-    """Refuse two frames with the same `info["id"]`."""
+    """Raise `InputError` if two frames have the same `info["id"]`."""
     seen: dict[str, int] = {}
     for number, atoms in enumerate(structures, start=1):
         name = str(atoms.info.get("id", f"frame {number}"))
@@ -54,7 +54,7 @@ def check_ids(path: Path, structures: Sequence[Atoms]) -> None:
 
 
 def check_energy_spread(path: Path, structures: Sequence[Atoms]) -> None:
-    """Refuse an energy per atom that is further from those of its composition than bonds reach."""
+    """Raise `InputError` if an energy per atom is further from those of its composition than bonds reach."""
     groups: dict[str, list[tuple[int, float]]] = {}
     for number, atoms in enumerate(structures, start=1):
         if atoms.calc is not None and "energy" in atoms.calc.results:
@@ -98,7 +98,7 @@ def _wrong_geometry(atoms: Atoms) -> str | None:
 
 
 def _least_height(cell: Cell) -> float:
-    """The least distance in Å between opposite faces of a cell."""
+    """The smallest distance in Å between opposite faces of a cell."""
     faces = np.linalg.norm(np.cross(cell.array[[1, 2, 0]], cell.array[[2, 0, 1]]), axis=1)
     return float(np.min(cell.volume / np.maximum(faces, FLAT_CELL_A**2)))
 
@@ -119,7 +119,7 @@ def _wrong_distances(atoms: Atoms) -> str | None:
 
 
 def _with_images(atoms: Atoms, margin_A: float) -> tuple[np.ndarray, np.ndarray]:
-    """Positions of the atoms and of their nearest images within a margin of the cell, and whose they are."""
+    """Positions of the atoms and of their nearest images within a margin of the cell, and their atoms."""
     cell = atoms.cell.complete()
     fractions = cell.scaled_positions(atoms.positions)
     fractions[:, atoms.pbc] %= 1.0
@@ -134,10 +134,10 @@ def _with_images(atoms: Atoms, margin_A: float) -> tuple[np.ndarray, np.ndarray]
 
 
 def _sparse_spacing(atoms: Atoms) -> float:
-    """Least distance in Å between two atoms where they are few in much space, else zero."""
+    """Shortest distance in Å between two atoms if few atoms fill a large volume, else zero."""
     if atoms.pbc.all() and (atoms.get_volume() / len(atoms)) ** (1 / 3) < SPARSE_SPACING_A / 2:
         return 0.0
-    # the distances of some atoms to all others include a short one unless all are far apart
+    # The distances of some atoms to all others include a short one, unless all atoms are far apart.
     _, distances = get_distances(atoms.positions[:100], atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
     np.fill_diagonal(distances, np.inf)
     return float(distances.min())

@@ -1,4 +1,4 @@
-"""Structures of several files and folders, each with a name that tells where it came from."""
+"""Structures of several files and folders, each with a name that tells its origin."""
 
 from __future__ import annotations
 
@@ -27,8 +27,9 @@ def named_structures(
     Returns
     -------
     list of (str, Atoms)
-        The name is the file's, from the folder that all have in common, and the number of the structure where
-        the file has several: ``slabs.extxyz-3``. Structures keep constraints, but no results.
+        Name and structure. The name is the path of the file relative to the folder common to all files. If
+        the file has several structures, the number of the structure is added: ``slabs.extxyz-3``. Structures
+        keep constraints, but no results.
 
     Raises
     ------

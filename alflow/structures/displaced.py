@@ -1,4 +1,4 @@
-"""Structures displaced and strained at random, for the first labels."""
+"""Randomly displaced and strained structures for the first labels."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from alflow.settings import Section
 
 
 class Displacements(Section):
-    """Structures to begin with: given ones in turn, displaced and strained at random."""
+    """First structures to label: the given structures in turn, displaced and strained at random."""
 
     count: int = Field(default=6, ge=1, le=10_000, description="structures to make and label")
     displacement_A: float = Field(
@@ -23,14 +23,15 @@ class Displacements(Section):
 def displaced(starts: list[Atoms], settings: Displacements) -> list[Atoms]:
     """Starting structures with random normal displacements and a random symmetric strain.
 
-    They are taken in turn or, where there are more of them than are asked for, evenly spaced in the list.
+    The starting structures are taken in turn. If there are more of them than `settings.count`, they are taken
+    at even spacing from the list.
 
     Parameters
     ----------
     starts
         The structures to vary.
     settings
-        How many, how far (Å), how much strain, and the seed.
+        Number of structures, size of displacements (Å) and strain, and the seed.
     """
     random = np.random.default_rng(settings.seed)
     structures = []

@@ -1,4 +1,4 @@
-"""Files of atomic structures: every format that ASE reads, and MLIP's `.cfg`, checked on the way in."""
+"""Files of atomic structures, with checks: every format that ASE reads, and MLIP's `.cfg`."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ def read_structures(
     Parameters
     ----------
     path
-        Extended XYZ, MLIP `.cfg`, POSCAR, OUTCAR or any other format that ASE recognises. Å, eV, eV/Å, eV/Å³.
+        Extended XYZ, MLIP `.cfg`, POSCAR, OUTCAR or any other format that ASE recognises. Units are Å, eV,
+        eV/Å and eV/Å³.
     labelled
-        Whether each structure must carry an energy and forces.
+        Whether each structure must have an energy and forces.
     species
-        The chemical symbols that may occur, in the order of the potential; a `.cfg` file cannot do without.
+        The chemical symbols that may occur, in the order of the potential; required for a `.cfg` file.
 
     Returns
     -------
     list of Atoms
-        At least one; results in a `SinglePointCalculator`.
+        At least one structure; results are in a `SinglePointCalculator`.
 
     Raises
     ------
     InputError
-        With the file, the frame (the first is 1) and the field: the file is missing, empty, cut off or of an
-        unknown format; positions, cell or results are not finite or of a wrong shape; the cell is flat; atoms
-        overlap; an element is not among the species; labels are missing; two frames have the same `id`; or
-        numbers are so far out that they must be in other units.
+        If the file is missing, empty, cut off or of an unknown format; positions, cell or results are not
+        finite or of a wrong shape; the cell is flat; atoms overlap; an element is not among the species;
+        labels are missing; two frames have the same `id`; or numbers are so large that they must be in other
+        units. The message names the file, the frame (the first is 1) and the field.
     """
     path = Path(path)
     structures = list(iterate_structures(path, species))
@@ -53,17 +54,17 @@ def read_structures(
 def write_structures(
     path: str | Path, structures: Sequence[Atoms], *, species: Sequence[str] | None = None
 ) -> None:
-    """Write structures in the format that the file's name tells (`.extxyz`, `.xyz`, `.cfg`, POSCAR, …).
+    """Write structures in the format given by the file's name (`.extxyz`, `.xyz`, `.cfg`, POSCAR, …).
 
     Parameters
     ----------
     species
-        The order of the types in a `.cfg` file; may be left out where there is only one element.
+        The order of the types in a `.cfg` file; may be left out if there is only one element.
 
     Raises
     ------
     InputError
-        The folder is missing, the format is unknown or cannot hold these structures.
+        If the folder is missing, or the format is unknown or cannot hold these structures.
     """
     path = Path(path)
     if not path.parent.is_dir():
@@ -87,12 +88,12 @@ def write_structures(
 
 
 def iterate_structures(path: Path, species: Sequence[str] | None = None) -> Iterator[Atoms]:
-    """Read the structures of a file one at a time and unchecked, as `read_structures` does.
+    """Read the structures of a file one at a time and without checks; formats are those of `read_structures`.
 
     Raises
     ------
     InputError
-        The file is missing, empty or of an unknown format, or where it is cut off or broken.
+        If the file is missing, empty or of an unknown format; or, at that point, if it is cut off or broken.
     """
     if not path.is_file():
         raise InputError(f"{path}: there is no such file; give the path of a file with structures")
@@ -115,7 +116,7 @@ def iterate_structures(path: Path, species: Sequence[str] | None = None) -> Iter
 
 
 def _iterate_with_ase(path: Path) -> Iterator[Atoms]:
-    # readers raise whatever their parsing meets, so that no narrower class will do
+    # ASE's readers raise exceptions of any class, so no narrower class is enough.
     try:
         yield from ase.io.iread(path, index=":", format="extxyz" if path.suffix == ".extxyz" else None)
     except Exception as error:

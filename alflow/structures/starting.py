@@ -19,7 +19,7 @@ Count = Annotated[int, Field(ge=1, le=20)]
 
 
 class Build(Section):
-    """A crystal made on the spot (`ase.build.bulk`), repeated, optionally an alloy."""
+    """A crystal built with `ase.build.bulk`, repeated, optionally as an alloy."""
 
     element: Symbol = Field(description="chemical symbol of the crystal")
     crystal: Literal["sc", "fcc", "bcc", "hcp", "diamond", "zincblende", "rocksalt", "cesiumchloride"] = (
@@ -65,7 +65,7 @@ def starting_structures(entries: Sequence[Structure], species: Sequence[str]) ->
     Raises
     ------
     InputError
-        If one cannot be read or built, holds a species that is not among `species`, or is not finite.
+        If a structure cannot be read or built, holds a species that is not among `species`, or is not finite.
     """
     structures = {}
     for entry in entries:

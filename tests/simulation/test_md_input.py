@@ -89,8 +89,8 @@ from alflow.simulation import (
         ),
         (
             lambda: GradeControl(max_saved=0),
-            "`max_saved` is 0, but it must be greater than or equal to 1 (candidates kept of one call; "
-            "where there are more, those with the highest grade of each interval of steps)",
+            "`max_saved` is 0, but it must be greater than or equal to 1 (candidates kept per call; "
+            "if there are more, those with the highest grade of each interval of steps)",
         ),
         (
             lambda: Guards(min_distance_A=0),

@@ -1,8 +1,8 @@
-"""The compiled kernel: the build of it that suits this processor best.
+"""The compiled kernel, in the build that suits this processor best.
 
 The same C++ source is compiled for several instruction sets. `ALFLOW_KERNEL` (`baseline`, `avx2` or `avx512`)
-forces one of them. `ALFLOW_KERNEL_FOLDER` is a folder with other builds of all of them, such as those of
-`make sanitize`, in place of those that were installed.
+forces one of them. `ALFLOW_KERNEL_FOLDER` is a folder with other builds, such as those of `make sanitize`,
+which replace the installed ones.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def load(build: str) -> ModuleType:
     Raises
     ------
     ImportError
-        If it is not there.
+        If the build does not exist.
     """
     name, folder = f"{__name__}._{build}", os.environ.get("ALFLOW_KERNEL_FOLDER")
     if not folder or name in sys.modules:
@@ -68,10 +68,10 @@ def _choose() -> tuple[str, ModuleType]:
 build_name, _kernel = _choose()
 compiler: str = _kernel.compiler
 instrumented: bool = _kernel.instrumented
-"""Whether it checks its own memory accesses, as the builds of `make sanitize` do."""
+"""Whether the kernel checks its own memory accesses, as the builds of `make sanitize` do."""
 VerletList = _kernel.VerletList
 evaluate = _kernel.evaluate
 jacobian = _kernel.jacobian
 lanes: int = _kernel.lanes
-"""Double-precision numbers of a register."""
+"""Double-precision numbers per register."""
 make_potential = _kernel.make_potential

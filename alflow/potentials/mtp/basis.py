@@ -2,13 +2,13 @@
 
 A basis function B_α is a full contraction of a product of moments M_{μ,ν}: a multigraph whose nodes are
 moments, with as many edges at a node as the moment has indices (Shapeev 2016, doi 10.1137/15M1054183, section
-2.4). Graphs that differ by the order of their nodes are the same function. As in MLIP-2, at most four moments
-are multiplied, which gives the well-known counts of basis functions (1, 2, 5, 9, 16, 29, 52, 92, ... at
-levels 2, 4, 6, ...).
+2.4). Graphs that differ only by the order of their nodes are the same function. As in MLIP-2, a function
+multiplies at most four moments, which gives the well-known counts of basis functions (1, 2, 5, 9, 16, 29, 52,
+92, ... at levels 2, 4, 6, ...).
 
 A table evaluates all functions by products of numbers: `times` holds rows (i, j, factor, k) that mean m[k] +=
-factor·m[i]·m[j]. Functions are contracted pair by pair, and every intermediate tensor component is computed
-once and shared.
+factor·m[i]·m[j]. Functions are contracted pair by pair; every intermediate tensor component is computed once
+and shared.
 """
 
 from __future__ import annotations
@@ -23,17 +23,17 @@ import numpy as np
 from numpy.typing import NDArray
 
 MAX_MOMENTS = 4
-"""How many moments a basis function multiplies at most (MLIP-2's convention; five-body functions)."""
+"""Largest number of moments that a basis function multiplies (MLIP-2's convention; five-body functions)."""
 
 Moment = tuple[int, int]
 Exponents = tuple[int, int, int]
 Edges = tuple[tuple[int, ...], ...]
-"""Symmetric matrix of the number of indices that two moments contract with each other."""
+"""Symmetric matrix; each entry is the number of indices that two moments contract with each other."""
 
 
 @dataclass(frozen=True, eq=False)
 class ContractionTables:
-    """How basis functions are computed from the basic moments; the tables of an MLIP-2 `.mtp` file.
+    """Tables to compute basis functions from the basic moments, as in an MLIP-2 `.mtp` file.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class ContractionTables:
     times : (n_times, 4) int
         Rows (i, j, factor, k): m[k] += factor · m[i] · m[j], in order.
     scalars : (n_functions,) int
-        Which moments are the basis functions B_α.
+        Indices of the moments that are the basis functions B_α.
     moment_count : int
         Number of all moments, basic and composed.
     """
@@ -86,7 +86,7 @@ def contraction_tables(level: int) -> ContractionTables:
 
 
 def basis_functions(level: int) -> list[tuple[tuple[Moment, ...], Edges]]:
-    """All scalar contraction graphs up to `level`, each once: (moments, edges), simplest first."""
+    """All scalar contraction graphs up to `level`, without duplicates: (moments, edges), simplest first."""
     largest_mu = (level - 2) // 4
     moments = sorted(
         (mu, nu)
@@ -126,7 +126,7 @@ def _compositions(total: int, limits: list[int]) -> Iterator[tuple[int, ...]]:
 
 
 def _canonical(nodes: tuple[Moment, ...], edges: Edges) -> Edges:
-    """The largest of the edge matrices that permutations of equal moments give."""
+    """The largest edge matrix among those that permutations of equal moments give."""
     return max(_permuted(edges, order) for order in _symmetries(nodes))
 
 
@@ -149,14 +149,14 @@ def _multinomial(exponents: Exponents) -> int:
 
 
 Tensor = tuple[tuple[Moment, ...], Edges]
-"""Moments and the indices they have contracted so far; what is left of each moment's indices is open and
+"""Moments and the indices they have contracted so far; the remaining indices of each moment are open and
 symmetric."""
 Component = tuple[Exponents, ...]
 """One component of a tensor: the exponents of the open indices of each of its moments."""
 
 
 class _TableBuilder:
-    """Collects components of tensors, each computed once, and the products that give them."""
+    """Builder that collects tensor components, each computed once, and the products that give them."""
 
     def __init__(self) -> None:
         self._index: dict[tuple[Tensor, Component], int] = {}
@@ -234,8 +234,7 @@ def _part(tensor: Tensor, half: tuple[int, ...]) -> Tensor:
 
 
 def _canonical_component(tensor: Tensor, component: Component) -> tuple[Tensor, Component]:
-    """The same number under the order of moments that sorts first, so that equal components are found
-    equal."""
+    """The same component with its moments in canonical order, so that equal components compare equal."""
     nodes, edges = tensor
     orders = permutations(range(len(nodes)))
     candidates = (
@@ -248,7 +247,7 @@ def _canonical_component(tensor: Tensor, component: Component) -> tuple[Tensor, 
 
 @cache
 def _best_split(tensor: Tensor) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Cut the moments in two so that the fewest numbers are multiplied: contracted components × open
+    """Split the moments into two parts with the fewest multiplications: contracted components × open
     components of the parts."""
     nodes, edges = tensor
     indices = range(len(nodes))

@@ -1,4 +1,4 @@
-"""A moment tensor potential on structures, by the compiled kernel."""
+"""Evaluation of a moment tensor potential by the compiled kernel."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def evaluate_mtp(
 ) -> Evaluation:
     """`Potential.evaluate` of a moment tensor potential; `neighbors` is a Verlet list.
 
-    The result depends on the number of threads only through the order of sums, and not on the age of the
-    Verlet list, which one thread of Python may use at a time.
+    The result depends on the number of threads only through the order of sums. It does not depend on the age
+    of the Verlet list. Only one Python thread at a time may use a Verlet list.
     """
     wanted = forces, False, gradients, grade_matrix, threads, neighbors
     energies, force_array, virials, _, rows, distances_A, grades = _call(potential, structures, *wanted)
@@ -56,13 +56,14 @@ def basis_functions(
 def jacobian(potential: MomentTensorPotential, structures: Sequence[Atoms]) -> NDArray[np.float64]:
     """Derivatives of all energies, forces and virials with respect to all parameters.
 
-    Good to about six digits: those of forces and virials are computed in single precision.
+    They are accurate to about six digits, because those of forces and virials are computed in single
+    precision.
 
     Returns
     -------
     (m, rows) array
-        The rows of a structure of N atoms: the energy (eV), 3N force components (eV/Å), six virial components
-        (xx yy zz yz xz xy, eV); 7 + 3N in all, structure after structure.
+        Structure after structure, the 7 + 3N rows of a structure of N atoms are the energy (eV), 3N force
+        components (eV/Å) and six virial components (xx yy zz yz xz xy, eV).
 
     Raises
     ------
@@ -85,5 +86,5 @@ def _call(potential: MomentTensorPotential, structures: FlatStructures, *wanted:
 
 
 def _arrays(potential: MomentTensorPotential, flat: FlatStructures) -> tuple[NDArray[np.generic], ...]:
-    """In the order of the kernel's arguments."""
+    """Arrays in the order of the kernel's arguments."""
     return flat.positions, potential.types_of(flat.numbers), flat.cells, flat.periodic, flat.offsets

@@ -1,8 +1,8 @@
 """Fit all parameters of a moment tensor potential to labelled structures.
 
-The loss is that of `alflow.potentials.least_squares`. Linear and radial coefficients are found together by
-the Levenberg-Marquardt method with the exact Jacobian. Only the normal matrix is kept, never the Jacobian of
-the whole set, so that memory does not grow with the data.
+The loss is that of `alflow.potentials.least_squares`. The Levenberg-Marquardt method with the exact Jacobian
+finds linear and radial coefficients together. Only the normal matrix is kept, never the Jacobian of the whole
+set, so memory does not grow with the data.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from alflow.potentials.mtp.settings import MTPSettings
 
 DEFAULTS = FitSettings()
 ROWS_AT_ONCE = 1500
-"""Rows of the Jacobian that exist at one time in a thread: large enough for fast matrix products, small
-enough for the cache."""
+"""Rows of the Jacobian in memory per thread: large enough for fast matrix products, small enough for the
+cache."""
 
 
 @dataclass(frozen=True)
@@ -49,20 +49,22 @@ class FitProgress:
 
 @dataclass(frozen=True)
 class FitResult:
-    """A fitted potential, its errors, and what it took.
+    """A fitted potential, its errors, and the course of the fit.
 
     Attributes
     ----------
     potential : MomentTensorPotential
+        Potential of the best start.
     train : Errors
-        On the structures of the fit.
+        Errors on the structures of the fit.
     test : Errors or None
-        On the holdout, if there is one.
+        Errors on the holdout, if there is one.
     loss : float
+        Final loss of the best start.
     iterations : int
-        Of the best start.
+        Iterations of the best start.
     seconds : float
-        Of all starts.
+        Time of all starts.
     losses : list of float
         Loss after each iteration of the best start.
     """
@@ -92,26 +94,28 @@ def fit(
     Parameters
     ----------
     structures : sequence of ase.Atoms
-        Labelled by a calculator with energy and forces, and stress where it is known; `info["weight"]` weighs
-        one of them.
+        Labelled structures: the calculator of each has energy and forces, and stress if it is known.
+        `info["weight"]` is the weight of a structure.
     species : sequence of str
         Chemical symbols in the order of the types.
     form : MTPSettings
         Level, cutoff, minimum distance (by default the shortest distance in the data), radial basis.
     settings : FitSettings
+        Weights, and settings of the iterations.
     start : MomentTensorPotential, optional
-        Warm start; its own form replaces `form`, also where the data have shorter
-        distances: its polynomials go on below the minimum distance.
+        Potential to start from. Its own form replaces `form`, even if the data have shorter distances: its
+        polynomials continue below the minimum distance.
     threads : int
+        Threads of the fit.
     holdout : float
-        Fraction of the structures that is kept out of the fit to report its errors.
+        Fraction of the structures that is excluded from the fit to measure its errors.
     progress : callable, optional
         Called with a `FitProgress` after each iteration.
 
     Raises
     ------
     InputError
-        If there is no structure, one has no label, or a species is unknown.
+        If there is no structure, a structure has no label, or a species is unknown.
     """
     begin = time.perf_counter()
     train, test = split_holdout(structures, holdout, settings.seed)
@@ -174,8 +178,8 @@ def split_holdout(structures: Sequence[Atoms], fraction: float, seed: int) -> tu
 
 
 def _shortest_distance(structures: Sequence[Atoms], species: Sequence[str], cutoff_A: float) -> float:
-    """Lower end of the Chebyshev interval: a little below the shortest distance of the data, so that it
-    covers just what occurs."""
+    """Lower end of the Chebyshev interval: a little below the shortest distance of the data, so that the
+    interval covers all distances that occur and few others."""
     probe = MomentTensorPotential.random(species, 2, cutoff_A)
     shortest = evaluate(probe, structures, forces=False).min_distances_A.min()
     return float(np.clip(0.98 * shortest, 0.2 * cutoff_A, 0.7 * cutoff_A))
@@ -204,14 +208,15 @@ class LeastSquares:
     ) -> tuple[MomentTensorPotential, list[float]]:
         """Levenberg-Marquardt with Nielsen's damping rule (Madsen, Nielsen, Tingleff 2004, algorithm 3.16).
 
-        Only radial coefficients are damped: the linear ones follow them to their optimum, as in variable
-        projection, which takes about half the iterations. Before the first step they are solved for, unless
-        the potential is a trained one, with which the iterations also end earlier (`FitSettings.tolerance`).
+        Only radial coefficients are damped. The linear ones follow them to their optimum, as in variable
+        projection, which halves the number of iterations. The linear ones are solved for before the first
+        step, unless the potential is trained; a trained potential also ends the iterations earlier
+        (`FitSettings.tolerance`).
 
         Returns
         -------
         potential, losses
-            The best potential and the loss before the first and after each iteration.
+            The best potential, and the loss before the first and after each iteration.
         """
         settings = self._settings
         theta = potential.parameters if trained else self._solve_linear(potential)
@@ -280,7 +285,7 @@ class LeastSquares:
         return weights * (targets - predictions(evaluate(potential, structures)))
 
     def _map(self, function: Callable[..., Any]) -> Iterator[Any]:
-        # Threads of BLAS would take the cores from ours, and keep one busy while they wait for work.
+        # BLAS threads would compete with ours for the cores, and keep one core busy while they wait.
         with self._libraries.limit(limits=1, user_api="blas"):
             if self._threads == 1:
                 yield from map(function, self._chunks)

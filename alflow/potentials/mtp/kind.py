@@ -34,7 +34,7 @@ class MTPKind:
         threads: int = 1,
         progress: Callable[[FitProgress], None] | None = None,
     ) -> FitResult:
-        """Fit anew, or with `start` go on from it for `refit_iterations`."""
+        """Fit from random starts, or continue from `start` for `refit_iterations`."""
         if start is not None:
             settings = settings.model_copy(update={"max_iterations": settings.refit_iterations, "starts": 1})
         return fit(

@@ -1,4 +1,4 @@
-"""MLIP-2 `.mtp` files, which MLIP-2, MLIP-3 and LAMMPS read too."""
+"""MLIP-2 `.mtp` files, which MLIP-2, MLIP-3 and LAMMPS can read too."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from alflow.potentials.mtp.basis import ContractionTables
 from alflow.potentials.mtp.potential import MomentTensorPotential
 
 _TAG = "alflow species"
-"""`potential_tag` names the species: the format itself knows types only."""
+"""`potential_tag` names the species, because the format itself knows only types."""
 
 
 def read_mtp(path: str | Path, species: Sequence[str] | None = None) -> MomentTensorPotential:
@@ -26,7 +26,7 @@ def read_mtp(path: str | Path, species: Sequence[str] | None = None) -> MomentTe
     path : path
         A `.mtp` file of MLIP-2, MLIP-3 or alflow with a Chebyshev radial basis (RBChebyshev).
     species : sequence of str, optional
-        Chemical symbols of the types. Not needed for files that alflow wrote, which name them.
+        Chemical symbols of the types. Files that alflow wrote name them already.
 
     Raises
     ------
@@ -44,7 +44,7 @@ def read_mtp(path: str | Path, species: Sequence[str] | None = None) -> MomentTe
 
 
 def write_mtp(path: str | Path, potential: MomentTensorPotential) -> None:
-    """Write a potential in MLIP-2's format; a reader never sees half a file."""
+    """Write a potential in MLIP-2's format; a reader never sees an incomplete file."""
     path = Path(path)
     temporary = path.with_name(path.name + ".part")
     temporary.write_text(mtp_to_text(potential), encoding="utf-8")
@@ -93,7 +93,7 @@ def mtp_from_text(
     Raises
     ------
     InputError
-        Naming `name` and what is wrong.
+        If the text is not a valid potential; the message names `name` and the fault.
     """
     reader = _Reader(text, name)
     kind = reader.word("radial_basis_type")
@@ -144,7 +144,7 @@ def _species(given: Sequence[str] | None, reader: _Reader, count: int, name: str
 
 
 class _Reader:
-    """Values of a `.mtp` file by key; every complaint names the file and the key."""
+    """Values of a `.mtp` file by key; every error message names the file and the key."""
 
     def __init__(self, text: str, name: str) -> None:
         if not text.lstrip().startswith("MTP"):

@@ -1,9 +1,9 @@
-"""Which directions of the parameters θ a potential can tell apart at all.
+"""The directions of the parameters θ that a potential can tell apart.
 
-A row b = ∂V/∂θ never has a component along certain directions of θ, whatever the neighborhood: mixing a
-radial function into another one can be undone by the moment coefficients, and at high levels some basis
-functions depend on each other. There are 3, 6, 11, 21 such directions at levels 8, 12, 16, 20. An active set
-can span no more than the range that is left, so grades are computed in coordinates of that range.
+A row b = ∂V/∂θ never has a component along certain directions of θ, whatever the neighborhood: the moment
+coefficients can undo the mixing of one radial function into another, and at high levels some basis functions
+depend on each other. There are 3, 6, 11, 21 such directions at levels 8, 12, 16, 20. An active set can span
+only the remaining range, so grades are computed in coordinates of that range.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ if TYPE_CHECKING:
     from alflow.potentials.mtp.potential import MomentTensorPotential
 
 NULL_TOLERANCE = 1e-12
-"""Singular values below this part of the largest are zero. After scaling, those of the
-range are above 1e-7 (level 24, four species at level 16), those of the null directions below 1e-16."""
+"""Singular values below this fraction of the largest are zero. After scaling, those of the range are above
+1e-7 (level 24, four species at level 16), those of the null directions below 1e-16."""
 LARGEST_CLUSTER = 25
-"""Neighbours in a random neighborhood, at most: sparse and dense ones together keep the
+"""Largest number of neighbors in a random neighborhood. Sparse and dense neighborhoods together keep the
 singular values within few decades."""
 SCALING_PASSES = 3
 
@@ -33,14 +33,14 @@ def parameter_range(potential: MomentTensorPotential) -> NDArray[np.float64]:
     """A basis of the directions of θ that neighborhoods can tell apart.
 
     Rows of random neighborhoods span the range of all rows: they are analytic functions of the positions.
-    The rows and columns are scaled to like sizes first, since the columns of θ have widely different ones.
+    The rows and columns are first scaled to similar sizes, because the columns differ widely.
     The same potential gives the same basis.
 
     Returns
     -------
     (m, r) array
         `rows @ basis` are coordinates in which rows of random neighborhoods have lengths of the order of
-        one, and from which no row that any neighborhood can have is lost.
+        one. They represent every row that a neighborhood can have.
     """
     clusters = FlatStructures.of(_random_neighborhoods(potential, 2 * potential.parameter_count))
     gradients = evaluate_mtp(potential, clusters, forces=False, gradients=True).gradients
@@ -52,7 +52,7 @@ def parameter_range(potential: MomentTensorPotential) -> NDArray[np.float64]:
 
 
 def _random_neighborhoods(potential: MomentTensorPotential, atom_count: int) -> list[Atoms]:
-    """Clusters, with at least `atom_count` atoms in all, around their first atom."""
+    """Clusters around their first atom, with at least `atom_count` atoms in total."""
     rng = np.random.default_rng(0)
     clusters: list[Atoms] = []
     missing = atom_count
@@ -68,7 +68,7 @@ def _random_neighborhoods(potential: MomentTensorPotential, atom_count: int) -> 
 
 
 def _equilibrate(matrix: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Scale columns to like mean squares and rows to length one: the matrix and the columns' scales."""
+    """Scale columns to similar mean squares and rows to length one; return matrix and column scales."""
     scales = _nonzero(np.abs(matrix).max(axis=0))
     for _ in range(SCALING_PASSES):
         scaled = _unit_rows(matrix / scales)

@@ -20,15 +20,15 @@ from alflow.potentials.mtp.evaluate import evaluate_mtp
 from alflow.potentials.mtp.parameter_range import parameter_range
 
 SKIN_A = 0.5
-"""Of the Verlet list."""
+"""Skin of the Verlet list."""
 
 DEFAULT_RADIAL_BASIS_SIZE = 12
-"""Chebyshev polynomials of a radial function. MLIP-2's untrained potentials have 8; 12 cost next to nothing
-and lower the errors of molybdenum by a fifth."""
+"""Chebyshev polynomials per radial function. MLIP-2's untrained potentials have 8; 12 cost almost no time and
+lower the errors of molybdenum by a fifth."""
 
 DECAY_RATES = (2.0, 4.0, 1.0, 6.0, 0.5, 8.0)
 """Decay rates of the radial functions f_μ of an untrained potential, in units of the inverse minimum
-distance. From exponentials a fit starts at a tenth of the loss that random polynomials give."""
+distance. With exponentials a fit starts at a tenth of the loss of random polynomials."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,18 +43,18 @@ class MomentTensorPotential:
     species : tuple of str
         Chemical symbols; the index is the type in `.mtp` and `.cfg` files.
     cutoff_A, min_distance_A : float
-        The interval of the Chebyshev polynomials. Pairs closer than the minimum distance are evaluated by the
-        same polynomials.
+        The interval of the Chebyshev polynomials. The same polynomials also evaluate pairs closer than the
+        minimum distance.
     radial_coefficients : (S, S, F, K) array
-        c, of centre species, neighbour species, radial function μ, polynomial k.
+        c, of centre species, neighbor species, radial function μ, polynomial k.
     species_energies_eV : (S,) array
         ξ_0.
     moment_coefficients : (B,) array
         ξ_α.
     tables : ContractionTables
-        How the basis functions are computed.
+        Tables that compute the basis functions.
     scaling : float
-        s; kept as the file has it.
+        s, as given in the file.
     """
 
     species: tuple[str, ...]
@@ -120,7 +120,7 @@ class MomentTensorPotential:
         Raises
         ------
         InputError
-            If the level, the cutoff or a species is out of the question.
+            If the level, the cutoff or a species is invalid.
         """
         check_form(species, level, cutoff_A, radial_basis_size)
         tables = contraction_tables(level)
@@ -140,7 +140,7 @@ class MomentTensorPotential:
 
     @property
     def identity(self) -> NDArray[np.float64]:
-        """Cutoff, minimum distance, scaling and θ: with other ones its rows are others, shape (3 + m,)."""
+        """Cutoff, minimum distance, scaling and θ, on which the rows depend, shape (3 + m,)."""
         return np.array([self.cutoff_A, self.min_distance_A, self.scaling, *self.parameters])
 
     def evaluate(
@@ -165,7 +165,7 @@ class MomentTensorPotential:
         )
 
     def neighbor_memory(self) -> kernel.VerletList:
-        """A Verlet list: neighbors are searched anew when an atom has moved by half its skin."""
+        """A Verlet list, which is rebuilt when an atom has moved by half its skin."""
         return kernel.VerletList(SKIN_A)
 
     def parameter_range(self) -> NDArray[np.float64]:
@@ -261,12 +261,12 @@ def _decaying_functions(
 
 
 def check_form(species: Sequence[str], level: int, cutoff_A: float, radial_basis_size: int) -> None:
-    """Refuse a functional form that cannot be meant.
+    """Check the values of a functional form.
 
     Raises
     ------
     InputError
-        Naming the first value that is wrong.
+        If a value is invalid; the message names the first one.
     """
     if not 2 <= level <= 24 or level % 2:
         raise InputError(f"level is {level}; it must be an even number from 2 to 24")
