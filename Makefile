@@ -21,7 +21,7 @@ demo: install
 	$(BIN)/alflow run examples/li_300K.yaml
 
 test: install-dev
-	$(BIN)/pytest -n 2 --dist loadfile
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 lint: install-dev
 	$(BIN)/ruff check .
