@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fireworks import Firework
 
 from alflow.campaign.kinds import KINDS, CampaignSettings
-from alflow.report import Page
 from alflow.results import Overview
 from alflow.store import Store
+
+if TYPE_CHECKING:
+    from alflow.report import Page
 
 
 class Procedure(Protocol):

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from alflow.report import Page
+from typing import TYPE_CHECKING
+
 from alflow.store import Store
 from workflows.active_learning import procedure
 from workflows.active_learning.overview import overview
 from workflows.active_learning.schema import ActiveLearning
 from workflows.campaign_kind import CampaignKind
+
+if TYPE_CHECKING:
+    from alflow.report import Page
 
 
 def _page(store: Store, name: str) -> Page:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from alflow.report import Page
+from typing import TYPE_CHECKING
+
 from alflow.store import Store
 from workflows.campaign_kind import CampaignKind
 from workflows.hull_screening import procedure
 from workflows.hull_screening.overview import overview
 from workflows.hull_screening.schema import Screening
+
+if TYPE_CHECKING:
+    from alflow.report import Page
 
 
 def _page(store: Store, name: str) -> Page:
