@@ -11,7 +11,7 @@ from alflow.cli.output import JsonOption, parse_species, print_errors, print_jso
 
 
 def evaluate(
-    potential: Annotated[Path, typer.Argument(help="The potential, an MLIP .mtp file.")],
+    potential: Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp.")],
     data: Annotated[Path, typer.Argument(help="Labelled structures: extended XYZ, MLIP .cfg, OUTCAR, …")],
     species: Annotated[
         str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
@@ -25,11 +25,11 @@ def evaluate(
 
     Example: alflow evaluate pot.mtp test.extxyz
     """
+    from alflow.potentials import read_potential
     from alflow.potentials.errors import evaluate_errors
-    from alflow.potentials.mtp import read_mtp
     from alflow.structures.files import read_structures
 
-    model = read_mtp(potential, parse_species(species))
+    model = read_potential(potential, parse_species(species))
     structures = read_structures(data, labelled=True, species=model.species)
     errors = evaluate_errors(model, structures, threads=threads)
     if json:

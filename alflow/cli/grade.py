@@ -13,7 +13,7 @@ SHOWN = 10
 
 
 def grade(
-    potential: Annotated[Path, typer.Argument(help="The potential, an MLIP .mtp file.")],
+    potential: Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp.")],
     data: Annotated[Path, typer.Argument(help="Structures to grade.")],
     train: Annotated[Path, typer.Option(help="Training set of the potential.")],
     output: Annotated[
@@ -39,13 +39,13 @@ def grade(
     """
     import numpy as np
 
-    from alflow.potentials.mtp import read_mtp
+    from alflow.potentials import read_potential
     from alflow.selection import ActiveSet
     from alflow.structures.files import read_structures, write_structures
 
     if output:
         check_writable(output)
-    model = read_mtp(potential, parse_species(species))
+    model = read_potential(potential, parse_species(species))
     known = read_structures(train, species=model.species)
     structures = read_structures(data, species=model.species)
     active_set = ActiveSet.from_structures(model, known, mode)

@@ -11,7 +11,7 @@ from alflow.cli.output import JsonOption, check_writable, parse_species, print_j
 
 
 def select(
-    potential: Annotated[Path, typer.Argument(help="The potential, an MLIP .mtp file.")],
+    potential: Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp.")],
     candidates: Annotated[Path, typer.Argument(help="Structures to choose from.")],
     train: Annotated[Path, typer.Option(help="Training set of the potential.")],
     output: Annotated[Path, typer.Option("--output", "-o", help="Chosen structures to write.")] = Path(
@@ -44,13 +44,13 @@ def select(
     """
     import numpy as np
 
-    from alflow.potentials.mtp import read_mtp
+    from alflow.potentials import read_potential
     from alflow.selection import ActiveSet, fingerprint
     from alflow.selection import select as select_structures
     from alflow.structures.files import read_structures, write_structures
 
     check_writable(output)
-    model = read_mtp(potential, parse_species(species))
+    model = read_potential(potential, parse_species(species))
     known = read_structures(train, species=model.species)
     structures = read_structures(candidates, species=model.species)
     selection = select_structures(

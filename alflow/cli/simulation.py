@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 NOTE_INTERVAL_S = 5.0
 
-PotentialArgument = Annotated[Path, typer.Argument(help="The potential, an MLIP .mtp file.")]
+PotentialArgument = Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp.")]
 SpeciesOption = Annotated[
     str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
 ]
@@ -58,14 +58,13 @@ def make_calculator(
         If a file cannot be read, both sources of grades are given, or the active set belongs to another
         potential.
     """
-    from alflow.potentials import PotentialCalculator
-    from alflow.potentials.mtp import read_mtp
+    from alflow.potentials import PotentialCalculator, read_potential
     from alflow.selection import ActiveSet
     from alflow.structures.files import read_structures
 
     if train and active_set:
         raise InputError("--train and --active-set are both given; grade control takes one of them")
-    model = read_mtp(potential, parse_species(species))
+    model = read_potential(potential, parse_species(species))
     if active_set:
         active = ActiveSet.load(active_set)
         active.check_belongs_to(model)

@@ -8,7 +8,7 @@ from ase import Atoms
 
 from alflow.potentials.fit_settings import FitSettings
 from alflow.potentials.mtp.fitting import FitProgress, FitResult, fit
-from alflow.potentials.mtp.mtp_file import mtp_from_text
+from alflow.potentials.mtp.mtp_file import mtp_from_bytes
 from alflow.potentials.mtp.potential import MomentTensorPotential
 from alflow.potentials.mtp.settings import MTPSettings
 
@@ -21,7 +21,7 @@ class MTPKind:
 
     def from_bytes(self, data: bytes, species: Sequence[str] | None, name: str) -> MomentTensorPotential:
         """Parse the text of a `.mtp` file."""
-        return mtp_from_text(data.decode(errors="replace"), species, name)
+        return mtp_from_bytes(data, species, name)
 
     def fit(
         self,

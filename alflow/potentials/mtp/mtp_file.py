@@ -35,12 +35,25 @@ def read_mtp(path: str | Path, species: Sequence[str] | None = None) -> MomentTe
     """
     path = Path(path)
     try:
-        text = path.read_text(encoding="utf-8")
+        data = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the potential {path}: {error.strerror}") from None
+    return mtp_from_bytes(data, species, str(path))
+
+
+def mtp_from_bytes(data: bytes, species: Sequence[str] | None, name: str) -> MomentTensorPotential:
+    """Parse the content of a `.mtp` file.
+
+    Raises
+    ------
+    InputError
+        Naming `name` and what is wrong.
+    """
+    try:
+        text = data.decode()
     except UnicodeDecodeError:
-        raise InputError(f"{path} is not a text file; expected an MLIP .mtp potential") from None
-    return mtp_from_text(text, species, name=str(path))
+        raise InputError(f"{name} is not a text file; expected an MLIP .mtp potential") from None
+    return mtp_from_text(text, species, name)
 
 
 def write_mtp(path: str | Path, potential: MomentTensorPotential) -> None:
