@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -20,7 +19,6 @@ from alflow.simulation.ramps import Pressure, PressureRamp, Ramp, Temperature, T
 from alflow.simulation.settings import MDMethod
 
 PASS_SEED_STEP = 1_000_003  # passes over the same run differ in their seeds by this
-SHOWN_EVERY_S = 1.0
 
 Target = TypeVar("Target")
 
@@ -144,7 +142,6 @@ class MDExplorer:
         host: Host,
     ) -> Outcome:
         """Run or resume; a checkpoint is stored from time to time and at the end."""
-        shown = time.monotonic()
 
         def save(result: MDResult) -> None:
             done = result.state == "finished"
@@ -155,10 +152,7 @@ class MDExplorer:
             )
 
         def show(step: int, _: dict[str, Any]) -> None:
-            nonlocal shown
-            if time.monotonic() - shown > SHOWN_EVERY_S:
-                shown = time.monotonic()
-                host.show_progress(step)
+            host.show_progress(step)
 
         calculator.threads = settings.threads
         result = run_md(

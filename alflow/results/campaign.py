@@ -9,11 +9,10 @@ from datetime import datetime
 from importlib.metadata import version as installed_version
 from typing import Any
 
-from alflow.results.costs import total
 from alflow.results.labels import LabelRecord, computed, problems, read_labels, state_counts
 from alflow.states import CampaignState, LabelState, Role
 from alflow.store import Store
-from alflow.store.cost import Cost, costs_of
+from alflow.store.cost import Cost, costs_of, total
 
 PACKAGES = ("alflow", "ase", "fireworks", "numpy", "pymongo", "scipy")
 

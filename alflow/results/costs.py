@@ -9,11 +9,6 @@ from alflow.states import Role
 from alflow.store.cost import Cost
 
 
-def total(costs: Mapping[Role, Cost]) -> Cost:
-    """The sum over all roles."""
-    return sum(costs.values(), Cost())
-
-
 def costs_table(costs: Mapping[Role, Cost]) -> Table:
     """Processor time, wall time of the work and waiting, in seconds, by role."""
     rows = [(str(role), cost.processor_s, cost.wall_s, cost.waiting_s) for role, cost in costs.items()]

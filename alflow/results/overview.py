@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from alflow.results.costs import costs_table, total
+from alflow.results.costs import costs_table
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, read_rounds, rounds_table
 from alflow.results.table import Table
 from alflow.states import CampaignState, LabelState, Role
 from alflow.store import Store
-from alflow.store.cost import Cost, costs_of
+from alflow.store.cost import Cost, costs_of, total
 
 
 class Part(Protocol):

@@ -91,11 +91,11 @@ def costs_of(campaign: Mapping[str, Any]) -> dict[Role, Cost]:
     return {role: Cost(**campaign["cost"].get(role, {})) for role in Role}
 
 
-def total_cost(campaign: Mapping[str, Any]) -> Cost:
-    """The cost in a campaign's document, summed over all roles."""
-    return sum(costs_of(campaign).values(), Cost())
+def total(costs: Mapping[Role, Cost]) -> Cost:
+    """The sum over all roles."""
+    return sum(costs.values(), Cost())
 
 
 def processor_hours(campaign: Mapping[str, Any]) -> float:
     """Processor time of all work of a campaign, from its document."""
-    return total_cost(campaign).processor_s / 3600
+    return total(costs_of(campaign)).processor_s / 3600

@@ -9,7 +9,7 @@ import pytest
 from alflow.campaign.kinds import CampaignSettings
 from alflow.states import Role
 from alflow.store import Store
-from alflow.store.cost import Clocks, Cost, Meter, costs_of, processor_hours, total_cost
+from alflow.store.cost import Clocks, Cost, Meter, costs_of, processor_hours, total
 
 
 class FakeClocks:
@@ -56,5 +56,5 @@ def test_costs_of_a_campaign_add_up_by_role(store: Store, campaign: CampaignSett
     store.campaigns.add_cost("cu", Role.TRAIN, Cost(1800.0, 1.0, 2.0))
     document = store.campaigns.get("cu")
     assert costs_of(document)[Role.LABEL] == Cost(5400.0, 30.0, 5.0)
-    assert total_cost(document) == Cost(7200.0, 31.0, 7.0)
+    assert total(costs_of(document)) == Cost(7200.0, 31.0, 7.0)
     assert processor_hours(document) == 2.0

@@ -16,7 +16,7 @@ from alflow.explorers import EXPLORERS
 from alflow.states import ChunkTask, Dropped, LabelKind, Role
 from alflow.store import Store
 from alflow.store.campaigns import SCHEMA_VERSION
-from alflow.store.cost import costs_of, total_cost
+from alflow.store.cost import costs_of, total
 from alflow.store.migrations import bring_up_to_date
 
 MD = [name for name in EXPECTED if name.startswith("md")]
@@ -46,7 +46,7 @@ def test_a_campaign_has_its_kind_its_schema_and_its_cost(database: AnyDatabase, 
     assert campaign["schema_version"] == SCHEMA_VERSION
     assert store.campaigns.config(old["name"]).kind == ("active-learning" if name in MD else "hull-screening")
     assert "cpu_seconds" not in campaign
-    assert total_cost(campaign).processor_s == pytest.approx(old["cpu_seconds"])
+    assert total(costs_of(campaign)).processor_s == pytest.approx(old["cpu_seconds"])
     assert costs_of(campaign)[Role.TRAIN].wall_s == pytest.approx(fits_s)
     assert {key: campaign[key] for key in ("state", "round", "created")} == {
         key: old[key] for key in ("state", "round", "created")

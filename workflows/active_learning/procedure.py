@@ -92,7 +92,9 @@ def explorations(store: Store, config: ActiveLearning, round_: int) -> list[Fire
     store.explorers.start_again(name, passes, but=_following_kinds(config))
     runs = store.explorers.unfinished(name)
     if not runs:
-        store.explorers.go_on(name, [run["index"] for run in _outdated(store, name)])
+        store.explorers.go_on(
+            name, [run["index"] for run in _outdated(store, name, store.explorers.all(name))]
+        )
         runs = store.explorers.unfinished(name)
     return [
         firework(ExploreTask, run["name"], campaign=name, round_=round_, explorer=run["index"])
@@ -124,7 +126,7 @@ def conclude(store: Store, config: ActiveLearning, round_: int) -> None:
     )
     runs = store.explorers.all(name)
     paused = [run for run in runs if run["state"] == RunState.PAUSED]
-    unfinished = [run for run in runs if RunState(run["state"]).is_open] or _outdated(store, name)
+    unfinished = [run for run in runs if RunState(run["state"]).is_open] or _outdated(store, name, runs)
     barren = document["barren"] + 1 if paused and not learned and round_ > 0 else 0
     quiet = document["quiet"] + 1 if not unfinished and not learned else 0
     progress = ExplorerProgress(
@@ -167,12 +169,12 @@ def _following_kinds(config: ActiveLearning) -> set[str]:
     return {e.kind for e in config.explorers if EXPLORERS.get(e.kind).follows_potential}
 
 
-def _outdated(store: Store, name: str) -> list[dict[str, Any]]:
+def _outdated(store: Store, name: str, runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
     """Finished runs whose results belong to an older potential, for kinds that need the newest one."""
     newest = store.potentials.latest(name)
     return [
         run
-        for run in store.explorers.all(name)
+        for run in runs
         if run["state"] == RunState.FINISHED
         and newest is not None
         and EXPLORERS.get(run["kind"]).follows_potential
