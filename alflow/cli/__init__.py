@@ -17,6 +17,7 @@ from alflow.errors import InputError
 
 COMMANDS: dict[str, tuple[str, ...]] = {
     "Campaigns": ("run", "submit", "worker", "status", "watch", "report", "hull", "labels", "dashboard"),
+    "Results": ("potential", "export"),
     "Potentials": ("fit", "evaluate", "grade", "select"),
     "Simulation": ("md", "relax"),
     "Files, database, machine": ("convert", "db", "doctor"),
