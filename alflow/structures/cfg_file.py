@@ -6,7 +6,7 @@ The format is the one MLIP-2 and MLIP-3 share (Novikov et al. 2021, doi 10.1088/
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,7 @@ from alflow.errors import InputError
 
 _STRESS_ORDER = ("xx", "yy", "zz", "yz", "xz", "xy")
 _GRADE_FEATURE, _GRADE_KEY = "MV_grade", "extrapolation_grade"
+_RowFormat = Callable[[Sequence[float] | np.ndarray], str]
 _GRADES_COLUMN, _GRADES_KEY = "nbh_grades", "extrapolation_grades"
 
 
@@ -44,7 +45,11 @@ def read_cfg(path: str | Path, species: Sequence[str]) -> list[Atoms]:
     InputError
         If the file is not an MLIP file, is cut off or contradicts itself, or has a type beyond the species.
     """
-    text = Path(path).read_text(encoding="utf-8", errors="replace")
+    return cfg_from_text(Path(path).read_text(encoding="utf-8", errors="replace"), species, path)
+
+
+def cfg_from_text(text: str, species: Sequence[str], path: str | Path) -> list[Atoms]:
+    """Read every configuration of the text of a `.cfg` file, as `read_cfg` does; messages name `path`."""
     blocks = _blocks(text, path)
     return [
         _FrameReader(lines, f"{path}: frame {number} of {len(blocks)}", species).read()
@@ -70,7 +75,13 @@ def write_cfg(path: str | Path, structures: Sequence[Atoms], species: Sequence[s
     InputError
         If a structure holds an element that is not among the species.
     """
-    Path(path).write_text("\n".join(_frame_text(atoms, species) for atoms in structures), encoding="utf-8")
+    Path(path).write_text(cfg_to_text(structures, species), encoding="utf-8")
+
+
+def cfg_to_text(structures: Sequence[Atoms], species: Sequence[str], *, lossless: bool = False) -> str:
+    """The text of a `.cfg` file as `write_cfg` writes it; `lossless` keeps every bit of every number."""
+    row = _exact_row if lossless else _row
+    return "\n".join(_frame_text(atoms, species, row) for atoms in structures)
 
 
 def _blocks(text: str, path: str | Path) -> list[list[str]]:
@@ -224,17 +235,17 @@ def _feature_value(text: str) -> int | float | str:
     return text
 
 
-def _frame_text(atoms: Atoms, species: Sequence[str]) -> str:
+def _frame_text(atoms: Atoms, species: Sequence[str], row: _RowFormat) -> str:
     results = atoms.calc.results if atoms.calc is not None else {}
     lines = ["BEGIN_CFG", " Size", f"{len(atoms):6d}"]
     if atoms.pbc.any():
-        lines += [" Supercell", *(_row(vector) for vector in atoms.cell[atoms.pbc])]
-    lines += _atom_data_lines(atoms, species, results.get("forces"))
+        lines += [" Supercell", *(row(vector) for vector in atoms.cell[atoms.pbc])]
+    lines += _atom_data_lines(atoms, species, results.get("forces"), row)
     if "energy" in results:
-        lines += [" Energy", _row([results["energy"]])]
+        lines += [" Energy", row([results["energy"]])]
     if "stress" in results and atoms.cell.rank == 3:
         lines += [" PlusStress:" + "".join(f"{name:>20s}" for name in _STRESS_ORDER)]
-        lines += [_row(-np.asarray(results["stress"]) * atoms.get_volume())]
+        lines += [row(-np.asarray(results["stress"]) * atoms.get_volume())]
     for key, value in atoms.info.items():
         plain = isinstance(value, str | int | float | np.number) and str(value).strip()
         if plain and not any(character.isspace() for character in key):
@@ -244,7 +255,9 @@ def _frame_text(atoms: Atoms, species: Sequence[str]) -> str:
     return "\n".join([*lines, "END_CFG", ""])
 
 
-def _atom_data_lines(atoms: Atoms, species: Sequence[str], forces: np.ndarray | None) -> list[str]:
+def _atom_data_lines(
+    atoms: Atoms, species: Sequence[str], forces: np.ndarray | None, row: _RowFormat
+) -> list[str]:
     types = {symbol: index for index, symbol in enumerate(species)}
     unknown = sorted(set(atoms.get_chemical_symbols()) - set(types))
     if unknown:
@@ -263,8 +276,8 @@ def _atom_data_lines(atoms: Atoms, species: Sequence[str], forces: np.ndarray | 
     return [
         " AtomData:  id type" + "".join(f"{name:>20s}" for name in names),
         *(
-            f"{number:12d} {types[symbol]:4d}{_row(row)}"
-            for number, (symbol, row) in enumerate(rows, start=1)
+            f"{number:12d} {types[symbol]:4d}{row(numbers)}"
+            for number, (symbol, numbers) in enumerate(rows, start=1)
         ),
     ]
 
@@ -272,3 +285,7 @@ def _atom_data_lines(atoms: Atoms, species: Sequence[str], forces: np.ndarray | 
 def _row(values: Sequence[float] | np.ndarray) -> str:
     # Numbers are fixed-point, because some readers of this format do not know exponents.
     return "".join(f" {value:19.12f}" for value in values)
+
+
+def _exact_row(values: Sequence[float] | np.ndarray) -> str:
+    return "".join(f" {value:.16e}" for value in values)
