@@ -69,7 +69,8 @@ class StoreHost:
     def visit(self, atoms: Atoms, step: int, extrapolation_grade: float) -> None:
         """Keep the configuration if the trajectory or the samples want it."""
         if self._first_step is None:
-            self._first_step = step
+            saved = self._run.get("saved_step")
+            self._first_step = step if saved is None else min(step, saved)
         if self._every and step % self._every == 0:
             self._trajectory.add(atoms, step, extrapolation_grade)
         if self._sampled is not None and self._sampled(step):

@@ -119,7 +119,8 @@ class Explorers:
         """Store the progress of a claimed run, files first; False if the lease was lost.
 
         Each claim writes its own segment. Steps that a killed worker did after its checkpoint are repeated in
-        the next segment, bit for bit. `first_step` is the first step of this claim.
+        the next segment, bit for bit. `first_step` is the step
+        from which this claim repeats what earlier ones did.
         """
         where = {"campaign": run["campaign"], "explorer": run["index"], "round": round_}
         stem = segment_stem(run)
