@@ -34,6 +34,10 @@ if TYPE_CHECKING:
 
     from alflow.simulation import Checkpoint, MDResult
 
+WITHOUT_GRADES = (
+    "no active set: the run cannot tell when the potential extrapolates; give --active-set or --train"
+)
+
 
 def md(
     potential: PotentialArgument,
@@ -92,6 +96,8 @@ def md(
     You can interrupt a run with --checkpoint (Ctrl-C, kill) and start it again: it continues as if it had not
     been interrupted. With another potential, it continues from the last frame that did not extrapolate.
 
+    Exits with code 1 if a guard or a grade ended the run before its last step; the reason is printed.
+
     Example: alflow md pot.mtp start.extxyz --train train.extxyz --steps 20000 -o md.extxyz
     """
     from alflow.simulation import Guards, MDSettings, PressureRamp, TemperatureRamp, run_md
@@ -120,6 +126,8 @@ def md(
     calculator = make_calculator(potential, species, train, active_set, mode)
     calculator.threads = threads
     control = make_control(calculator, gamma_save, gamma_break)
+    if control is None:
+        print_note(WITHOUT_GRADES)
     begin = _begin(start, checkpoint, calculator.potential.species)
     first_step = getattr(begin, "step", 0)
     if first_step:
@@ -144,6 +152,9 @@ def md(
         write_structures(saved, result.saved, species=calculator.potential.species)
     summary = _summary(result, first_step, timestep, time.perf_counter() - began_s)
     _report({**summary, "mean_temperature_K": progress.mean_temperature_K()}, json)
+    if result.state == "paused":
+        print_note(f"the run ended before its last step: {result.reason}")
+        raise typer.Exit(1)
 
 
 def _begin(start: Path, checkpoint: Path | None, species: tuple[str, ...]) -> Atoms | Checkpoint:

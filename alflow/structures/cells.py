@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 
 def heights_A(atoms: Atoms) -> NDArray[np.float64]:
-    """Distance between opposite faces of the cell along each periodic direction, (3,); infinite for others."""
+    """Distances between opposite faces along the periodic directions, (3,); infinite for others."""
     heights = np.full(3, np.inf)
     if atoms.pbc.any():
         faces = np.linalg.norm(atoms.cell.complete().reciprocal().array, axis=1)
@@ -62,4 +62,4 @@ def repetitions(atoms: Atoms, height_A: float, most_atoms: int) -> list[int]:
 
 
 VACUUM_A = 4.5
-"""An empty layer thicker than this is a vacuum: lattice planes of crystals, graphite's included, are closer."""
+"""An empty layer thicker than this is a vacuum; lattice planes of crystals, even of graphite, are closer."""
