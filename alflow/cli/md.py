@@ -126,13 +126,11 @@ def md(
     calculator = make_calculator(potential, species, train, active_set, mode)
     calculator.threads = threads
     control = make_control(calculator, gamma_save, gamma_break)
-    if control is None:
-        print_note(WITHOUT_GRADES)
     begin = _begin(start, checkpoint, calculator.potential.species)
     first_step = getattr(begin, "step", 0)
     if first_step:
         print_note(f"resuming from step {first_step} of {checkpoint}")
-    progress = _Progress(steps)
+    progress = _Progress(steps, graded=control is not None)
     began_s = time.perf_counter()
     with stop_on_interrupt() as stop_requested:
         result = run_md(
@@ -185,12 +183,15 @@ def _keep(checkpoint: Checkpoint, path: Path | None) -> None:
 class _Progress:
     """Prints the progress of the run, and averages quantities that a thinned history would distort."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, *, graded: bool) -> None:
         self.steps = steps
+        self.graded = graded
         self.note = Notes()
         self.count, self.sum_K = 0, 0.0
 
     def __call__(self, step: int, info: dict[str, Any]) -> None:
+        if not self.count and not self.graded:  # here, because bad input is one sentence and nothing else
+            print_note(WITHOUT_GRADES)
         self.count += 1
         self.sum_K += info["temperature_K"]
         grade = info["extrapolation_grade"]
