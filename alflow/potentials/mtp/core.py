@@ -114,4 +114,4 @@ def shortest_distances(
     types = np.array([index[number] for number in flat.numbers.tolist()], dtype=int)
     pairs = pairs_within(flat, within_A)
     np.minimum.at(shortest, (types[pairs.first], types[pairs.second]), pairs.distances_A)
-    return np.minimum(shortest, shortest.T)
+    return np.asarray(np.minimum(shortest, shortest.T), dtype=np.float64)

@@ -121,7 +121,10 @@ def fit(
     begin = time.perf_counter()
     train, test = split_holdout(structures, holdout, settings.seed)
     problem = LeastSquares(train, settings, threads)
-    core = None if form.core is None or start is not None else core_of(form.core, species, train)
+    if start is not None:
+        core = start.core
+    else:
+        core = None if form.core is None else core_of(form.core, species, train)
     min_distance_A = form.min_distance_A
     if min_distance_A is None and (start is None or settings.starts > 1):
         min_distance_A = _shortest_distance(train, species, form.cutoff_A)
@@ -280,6 +283,11 @@ class LeastSquares:
         Without neighbors all basis functions are zero, so that the energy is that of the species.
         """
         given = self._settings.isolated_atoms_eV
+        for symbol in given:
+            if symbol not in potential.species:
+                raise InputError(
+                    f"isolated_atoms_eV names {symbol}, but the species are {', '.join(potential.species)}"
+                )
         fixed = np.array([symbol in given for symbol in potential.species])
         energies = [
             given.get(symbol, energy)

@@ -16,8 +16,8 @@ from alflow.potentials.mtp.core import Core
 from alflow.potentials.mtp.potential import MomentTensorPotential
 
 _WITH_CORE = "ZBL+MTP"
-"""First line of a potential with a core. MLIP-2, MLIP-3 and LAMMPS accept only the word ``MTP``, so they refuse
-the file instead of computing it without its core."""
+"""First line of a potential with a core. MLIP-2, MLIP-3 and LAMMPS accept only ``MTP``, so they refuse the
+file instead of computing it without its core."""
 _TAG = "alflow species"
 """`potential_tag` names the species, because the format itself knows only types."""
 
