@@ -56,14 +56,18 @@ def write_everything(store: Store, name: str, folder: Path) -> list[Path]:
 
     written = write_potential_files(store, name, folder)
     held_out = [
-        label for label in store.labels.find(name, state=LabelState.DONE) if label["kind"] == LabelKind.VALIDATION
+        label
+        for label in store.labels.find(name, state=LabelState.DONE)
+        if label["kind"] == LabelKind.VALIDATION
     ]
     if held_out:
         write_structures(folder / "validation.extxyz", labelled_frames(store, name, held_out))
         written.append(folder / "validation.extxyz")
     found = page(store, name)
     texts = {
-        "campaign.yaml": yaml.safe_dump(store.campaigns.get(name)["config"], sort_keys=False, allow_unicode=True),
+        "campaign.yaml": yaml.safe_dump(
+            store.campaigns.get(name)["config"], sort_keys=False, allow_unicode=True
+        ),
         "status.json": json_text(overview(store, name).as_dict()),
         "report.json": json_text(found.summary()),
     }

@@ -16,7 +16,9 @@ def potential(
     output: Annotated[
         Path,
         typer.Option(
-            "--output", "-o", help="The file: .almtp with grades, or .mtp (the suffix of the potential's kind)."
+            "--output",
+            "-o",
+            help="The file: .almtp with grades, or .mtp (the suffix of the potential's kind).",
         ),
     ],
     version: Annotated[
@@ -27,7 +29,7 @@ def potential(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Write the potential of a finished or running campaign to a file, from any machine that sees the database.
+    """Write the newest potential of a campaign to a file, from any machine that sees the database.
 
     A .almtp file holds the active set, so that MLIP-3, LAMMPS and alflow can compute extrapolation grades.
 

@@ -20,8 +20,9 @@ def submit(
     """Put a campaign on the LaunchPad; `alflow worker`, `rlaunch` or `qlaunch` then run it.
 
     If the campaign is there already, the command applies changes of the file and restarts work that lost
-    workers left unfinished. After every round, a worker that sees the folder runs/ beside the campaign file
-    writes the potential and training.extxyz there; `alflow potential` and `alflow export` write them anywhere.
+    workers left unfinished. After every round, a worker that sees the folder runs/ beside the campaign
+    file writes the potential and training.extxyz there; `alflow potential` and `alflow export` write them
+    anywhere.
 
     Example: alflow submit examples/cu_emt.yaml
     """

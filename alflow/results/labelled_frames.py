@@ -45,8 +45,8 @@ def labelled_frames(store: Store, campaign: str, labels: Sequence[dict[str, Any]
     -------
     list of Atoms
         Each has its results and, in `info`, its origin: ``label_round`` and ``label_number`` (the name of the
-        label in commands), ``label_ended``, ``label_kind``, ``label_state``, code, level of theory, and the run
-        that met it, as far as it is known (`ORIGIN`).
+        label in commands), ``label_ended``, ``label_kind``, ``label_state``, code, level of theory, and
+        the run that met it, as far as it is known (`ORIGIN`).
     """
     origins = store.configurations.origins([label["configuration"] for label in labels])
     structures = store.labels.structures([label["_id"] for label in labels])

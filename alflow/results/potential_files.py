@@ -66,9 +66,9 @@ def write_potential_files(store: Store, campaign: str, folder: Path) -> list[Pat
     Returns
     -------
     list of Path
-        ``NAME.mtp`` (the suffix of the kind), ``NAME.almtp`` (or ``NAME.npz``, the active set, where the kind has
-        no files with grades) and ``training.extxyz``; in a screening of several stages ``NAME-1.mtp`` and so
-        on. Empty before the first fit.
+        ``NAME.mtp`` (the suffix of the kind), ``NAME.almtp`` (or ``NAME.npz``, the active set, where the kind
+        has no files with grades) and ``training.extxyz``; in a screening of several stages ``NAME-1.mtp`` and
+        so on. Empty before the first fit.
     """
     newest = {version["stage"]: version for version in store.potentials.history(campaign)}
     written = []
@@ -92,7 +92,8 @@ def write_potential_files(store: Store, campaign: str, folder: Path) -> list[Pat
 def write_training_set(store: Store, campaign: str, version: int, path: Path) -> Path:
     """Write the training set of a version, each frame with its origin, as extended XYZ.
 
-    Frames that the file already holds are copied, so that a round of a long campaign costs only its own labels.
+    Frames that the file already holds are copied, so that a round of a long campaign costs only its own
+    labels.
     """
     labels = training_labels(store, campaign, version)
     keys = [tuple(str(value).encode() for value in key_of(label).values()) for label in labels]
