@@ -10,6 +10,7 @@ from ase.calculators.calculator import PropertyNotImplementedError
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
+from alflow.structures.label_energy import label_energy
 
 
 @dataclass(frozen=True)
@@ -47,7 +48,7 @@ def labels_of(atoms: Atoms) -> Labels:
     if atoms.calc is None:
         raise InputError(f"the structure {atoms.get_chemical_formula()} has no energy and forces to fit to")
     results = getattr(atoms.calc, "results", {})
-    energy = results.get("free_energy", results.get("energy"))
+    energy = label_energy(results)
     forces = results.get("forces")
     if energy is None or forces is None:
         try:
