@@ -22,7 +22,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.potentials import Potential, evaluate, read_potential
+from alflow.potentials import Potential, PotentialCalculator, evaluate, read_potential
 from alflow.potentials.mtp import MomentTensorPotential
 from alflow.potentials.mtp.almtp_file import (
     PSEUDO_ROW_SIZE,
@@ -68,6 +68,38 @@ def read_graded(path: str | Path, species: Sequence[str] | None = None) -> tuple
         return potential, None
     state = _read_state(Path(path), potential)
     return potential, None if state is None else _active_set(potential, state, str(path))
+
+
+def graded_calculator(
+    path: str | Path, species: Sequence[str] | None = None, *, threads: int = 1
+) -> PotentialCalculator:
+    """ASE calculator of the file of a potential; with the grades of a `.almtp` file.
+
+    Raises
+    ------
+    InputError
+        As `read_graded` does.
+    """
+    potential, active_set = read_graded(path, species)
+    return PotentialCalculator(potential, active_set=active_set, threads=threads)
+
+
+def read_active_set(path: str | Path, potential: Potential) -> ActiveSet:
+    """The active set of a potential, from a file of its own (.npz) or from a `.almtp` file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, holds no active set or one of another potential.
+    """
+    if Path(path).suffix != SUFFIX:
+        active_set: ActiveSet | None = ActiveSet.load(path)
+    else:
+        _, active_set = read_graded(path, potential.species)
+    if active_set is None:
+        raise InputError(f"{path}: holds a potential without an active set")
+    active_set.check_belongs_to(potential)
+    return active_set
 
 
 def active_configurations(path: str | Path, species: Sequence[str] | None = None) -> list[Atoms]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
+from alflow.potentials.mtp.almtp_file import split_almtp
 from alflow.potentials.mtp.basis import ContractionTables
 from alflow.potentials.mtp.potential import MomentTensorPotential
 
@@ -42,7 +43,7 @@ def read_mtp(path: str | Path, species: Sequence[str] | None = None) -> MomentTe
     Parameters
     ----------
     path : path
-        A `.mtp` file of MLIP-2, MLIP-3 or alflow with a Chebyshev radial basis (RBChebyshev).
+        A `.mtp` or `.almtp` file of MLIP-2, MLIP-3 or alflow with a Chebyshev radial basis (RBChebyshev).
     species : sequence of str, optional
         Chemical symbols of the types. Files that alflow wrote name them already.
 
@@ -56,7 +57,7 @@ def read_mtp(path: str | Path, species: Sequence[str] | None = None) -> MomentTe
         data = path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the potential {path}: {error.strerror}") from None
-    return mtp_from_bytes(data, species, str(path))
+    return mtp_from_bytes(split_almtp(data)[0], species, str(path))
 
 
 def mtp_from_bytes(data: bytes, species: Sequence[str] | None, name: str) -> MomentTensorPotential:
@@ -132,9 +133,7 @@ def mtp_from_text(
         raise InputError(f"{name} has the radial basis {kind}; only RBChebyshev is known")
     reader.check_keys()
     reader.check_trained()
-    count, functions, size = (
-        reader.integer(k) for k in ("species_count", "radial_funcs_count", _BASIS_SIZE)
-    )
+    count, functions, size = (reader.integer(k) for k in ("species_count", "radial_funcs_count", _BASIS_SIZE))
     tables = ContractionTables(
         basic=reader.index_rows("alpha_index_basic"),
         times=reader.index_rows("alpha_index_times"),
@@ -213,7 +212,9 @@ class _Reader:
             elif in_radial:
                 self._radial = f"{self._radial}{line}\n"
             elif key:
-                raise InputError(f"{self._name} has the line {key[:40]!r}, which is no key with a value")
+                raise InputError(
+                    f"{self._name} has the line {key[:40]!r}, which is no key with a value; it is truncated or no .mtp potential"
+                )
 
     def check_keys(self) -> None:
         """Refuse keys that may change energies in a way that is unknown here."""
