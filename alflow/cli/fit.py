@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -20,6 +20,14 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="The potential to write.")] = Path("pot.mtp"),
     level: Annotated[int, typer.Option(help="Level of the basis, even, 2 to 24: 8 is small, 16 usual.")] = 16,
     cutoff: Annotated[float, typer.Option(help="Cutoff radius, Å.")] = 5.0,
+    active_set: Annotated[
+        Path | None,
+        typer.Option(help="Active set to write (.npz), for grades; an OUTPUT .almtp holds it already."),
+    ] = None,
+    mode: Annotated[
+        Literal["neighborhood", "configuration"],
+        typer.Option(help="Mode of the active set: grade each atom, or each structure as a whole."),
+    ] = "neighborhood",
     test: Annotated[Path | None, typer.Option(help="Labelled structures for testing only.")] = None,
     start: Annotated[
         Path | None, typer.Option(help="Potential to start from; fixes level and cutoff.")
@@ -43,7 +51,7 @@ def fit(
     threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
     json: JsonOption = False,
 ) -> None:
-    """Fit a moment tensor potential and write it as an MLIP .mtp file.
+    """Fit a moment tensor potential and write it as an MLIP .mtp file, or .almtp with its active set.
 
     Example: alflow fit train.extxyz --level 16 --cutoff 5.2 --test test.extxyz -o pot.mtp
     """
@@ -51,10 +59,16 @@ def fit(
     from alflow.potentials.files import check_suffix
     from alflow.potentials.mtp import MTPSettings, read_mtp
     from alflow.potentials.mtp import fit as fit_potential
+    from alflow.potentials.mtp.fitting import split_holdout
+    from alflow.selection import ActiveSet
+    from alflow.selection.graded import SUFFIX, write_graded
     from alflow.structures.files import read_structures
 
     check_writable(output)
-    check_suffix(output, "mtp")
+    if active_set:
+        check_writable(active_set)
+    if output.suffix != SUFFIX:
+        check_suffix(output, "mtp")
     symbols = parse_species(species)
     initial = read_mtp(start, symbols) if start else None
     symbols = list(initial.species) if initial else symbols
@@ -81,7 +95,15 @@ def fit(
             holdout=holdout,
             progress=progress,
         )
-    write_potential(output, result.potential)
+    if active_set or output.suffix == SUFFIX:
+        fitted, _ = split_holdout(structures, holdout, settings.seed)
+        active = ActiveSet.from_structures(result.potential, fitted, mode)
+        if active_set:
+            active.save(active_set)
+    if output.suffix == SUFFIX:
+        write_graded(output, result.potential, active, fitted)
+    else:
+        write_potential(output, result.potential)
 
     errors = {"train": result.train}
     if result.test:

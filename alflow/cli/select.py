@@ -7,13 +7,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from alflow.cli.output import JsonOption, check_writable, parse_species, print_json, print_note, print_table
+from alflow.cli.output import JsonOption, check_writable, print_json, print_note, print_table
+from alflow.cli.simulation import NO_GRADES, ActiveSetOption, TrainOption, read_with_grades
+from alflow.errors import InputError
 
 
 def select(
-    potential: Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp.")],
+    potential: Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp or .almtp.")],
     candidates: Annotated[Path, typer.Argument(help="Structures to choose from.")],
-    train: Annotated[Path, typer.Option(help="Training set of the potential.")],
+    train: TrainOption = None,
+    active_set: ActiveSetOption = None,
     output: Annotated[Path, typer.Option("--output", "-o", help="Chosen structures to write.")] = Path(
         "chosen.extxyz"
     ),
@@ -22,7 +25,7 @@ def select(
     ] = 20,
     mode: Annotated[
         Literal["neighborhood", "configuration"],
-        typer.Option(help="Grade each atom, or each structure as a whole."),
+        typer.Option(help="With --train: grade each atom, or each structure as a whole."),
     ] = "neighborhood",
     min_distance: Annotated[
         float | None, typer.Option(min=0, help="Refuse structures with atoms closer than this, Å.")
@@ -44,18 +47,23 @@ def select(
     """
     import numpy as np
 
-    from alflow.potentials import read_potential
-    from alflow.selection import ActiveSet, fingerprint
+    from alflow.selection import fingerprint
     from alflow.selection import select as select_structures
+    from alflow.selection.graded import active_configurations
     from alflow.structures.files import read_structures, write_structures
 
     check_writable(output)
-    model = read_potential(potential, parse_species(species))
-    known = read_structures(train, species=model.species)
+    model, active = read_with_grades(potential, species, train, active_set, mode)
+    if active is None:
+        raise InputError(NO_GRADES)
+    source = train or active_set or potential
+    known = read_structures(train, species=model.species) if train else []
+    if source.suffix == ".almtp":
+        known = active_configurations(source, model.species)
     structures = read_structures(candidates, species=model.species)
     selection = select_structures(
         model,
-        ActiveSet.from_structures(model, known, mode),
+        active,
         structures,
         count,
         known=[fingerprint(atoms) for atoms in known],
