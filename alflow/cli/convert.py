@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from alflow.cli.output import JsonOption, check_writable, parse_species, print_json, print_note
+from alflow.cli.output import (
+    JsonOption,
+    KeysOption,
+    check_writable,
+    parse_keys,
+    parse_species,
+    print_json,
+    print_note,
+)
 
 
 def convert(
@@ -16,6 +24,7 @@ def convert(
     species: Annotated[
         str | None, typer.Option(help="Elements of the types of .cfg files, in their order, e.g. Cu,Pd.")
     ] = None,
+    keys: KeysOption = None,
     json: JsonOption = False,
 ) -> None:
     """Convert structures from one file format to another.
@@ -29,7 +38,7 @@ def convert(
 
     check_writable(target)
     symbols = parse_species(species)
-    structures = read_structures(source, species=symbols)
+    structures = read_structures(source, species=symbols, keys=parse_keys(keys))
     write_structures(target, structures, species=symbols)
     if json:
         print_json({"structures": len(structures), "written": target})

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
 class Errors:
     """Mean absolute, root-mean-square and largest errors; forces and stress count per component.
 
-    Energies per atom are in eV, forces in eV/Å, stress in eV/Å³; NaN for what no structure has. Only known labels
-    count.
+    Energies per atom are in eV, forces in eV/Å, stress in eV/Å³; NaN for what no structure has. Only known
+    labels count.
     """
 
     structures: int

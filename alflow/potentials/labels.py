@@ -51,7 +51,7 @@ def labels_of(atoms: Atoms) -> Labels:
     """
     formula = atoms.get_chemical_formula()
     if atoms.calc is None:
-        raise InputError(f"the structure {formula} has no energy and no forces to fit to")
+        raise InputError(f"the structure {formula} has no energy and forces to fit to")
     results = getattr(atoms.calc, "results", {})
     energy = label_energy(results)
     forces = results.get("forces")
@@ -68,7 +68,7 @@ def labels_of(atoms: Atoms) -> Labels:
     weight = np.asarray(atoms.info.get("weight", 1.0))
     if weight.shape != () or weight.dtype.kind not in "iuf" or not 0 <= weight < np.inf:
         raise InputError(
-            f"the weight of the structure {formula} is '{atoms.info['weight']}'; it must be one number that is "
+            f"the weight of the structure {formula} is {atoms.info['weight']}; it must be one number that is "
             "not negative"
         )
     return Labels(

@@ -6,6 +6,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import ase.io
 from ase import Atoms
@@ -31,9 +32,14 @@ def read_structures(
 ) -> list[Atoms]:
     """Read and check all structures of a file, as `read_file` does; notes go to the log of this module."""
     found = read_file(path, labelled=labelled, species=species, keys=keys)
+    log_notes(found)
+    return found.structures
+
+
+def log_notes(found: Reading) -> None:
+    """Log what a user should know about the file; commands show it on stderr."""
     for note in found.notes:
         _log.warning("%s", note)
-    return found.structures
 
 
 def read_file(
@@ -169,14 +175,15 @@ def _iterate_frames(path: Path, species: Sequence[str] | None) -> Iterator[Label
 
 def _iterate_with_ase(path: Path) -> Iterator[Labelled]:
     # ASE's readers raise exceptions of any class, so no narrower class is enough.
-    number = 0
+    count = 0
     try:
-        for number, frame in enumerate(_frames_of_ase(path), start=1):
+        for frame in _frames_of_ase(path):
             yield frame
+            count += 1
     except InputError:
         raise
     except Exception as error:
-        place = f" after frame {number}" if number else ""
+        place = f" after frame {count}" if count else ""
         raise InputError(
             f"{path}: cannot be read as structures{place}, it is cut off or broken: {_reason(error)}"
         ) from error
@@ -189,7 +196,9 @@ def _frames_of_ase(path: Path) -> Iterator[Labelled]:
     elif file_format == "cif":
         yield from ((atoms, None) for atoms in read_cif(path))
     else:
-        options = {"properties_parser": without_ase_conversion} if file_format == "extxyz" else {}
+        options: dict[str, Any] = (
+            {"properties_parser": without_ase_conversion} if file_format == "extxyz" else {}
+        )
         for atoms in ase.io.iread(path, index=":", format=file_format, **options):
             if file_format == "res":
                 check_res(path, atoms)

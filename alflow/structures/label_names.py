@@ -159,16 +159,17 @@ def settle_labels(atoms: Atoms, keys: LabelKeys, *, find: bool = True) -> FoundL
     if virial is not None:
         from_virial = -virial.value / atoms.get_volume()
         if stress is not None and np.abs(stress.value - from_virial).max() > STRESS_TOLERANCE_EV_A3:
+            difference = float(np.abs(stress.value - from_virial).max())
             raise InputError(
                 f"has '{stress.name}' and '{virial.name}' that differ by "
-                f"{np.abs(stress.value - from_virial).max():.3g} eV/Å³ (a virial is −stress × volume); say which "
+                f"{difference:.3g} eV/Å³ (a virial is −stress × volume); say which "
                 f"with --keys stress={stress.name} or --keys virial={virial.name}"
             )
         labels["stress"], names["stress"] = from_virial, virial.name
     if stress is not None:
         labels["stress"], names["stress"] = stress.value, stress.name
 
-    given = {keys.energy, keys.forces, keys.stress, keys.virial} - {None}
+    given = set(keys.model_dump(exclude_none=True).values())
     present = _all_names(atoms)
     unread = {name for name in present - used - given if _looks_like_a_label(name)}
     for name in (used | given) & present:

@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
-from itertools import pairwise, zip_longest
+from itertools import pairwise
 from pathlib import Path
+from typing import TextIO, cast
 from xml.etree import ElementTree
 
 import numpy as np
@@ -55,9 +56,9 @@ def read_qm_output(path: Path, file_format: str) -> Iterator[Labelled]:
             f"{path}: has {sum(bad)} steps whose electrons did not converge, and they cannot be matched with "
             "the frames; leave them out of the file"
         )
-    for atoms, wrong in zip_longest(frames, bad[: len(frames)], fillvalue=False):
+    for number, atoms in enumerate(frames):
         _set_free_energy(atoms)
-        yield atoms, UNCONVERGED if wrong else None
+        yield atoms, UNCONVERGED if number < len(bad) and bad[number] else None
 
 
 def _outcar(path: Path) -> Iterator[Labelled]:
@@ -67,7 +68,7 @@ def _outcar(path: Path) -> Iterator[Labelled]:
         found = next((f for line in file if (f := re.search(r"\bNELM\s*=\s*(\d+)", line))), None)
         limit = int(found.group(1)) if found else VASP_DEFAULT_NELM
         file.seek(0)
-        for chunk in outcarchunks(file):
+        for chunk in outcarchunks(cast(TextIO, file)):
             if any("ML FREE ENERGIE OF THE ION-ELECTRON SYSTEM" in line for line in chunk.lines[-5:]):
                 yield None, PREDICTED
                 continue
@@ -95,8 +96,10 @@ def _vasprun(path: Path, frames: list[Atoms]) -> list[bool]:
 
 def _espresso(path: Path, frames: list[Atoms]) -> list[bool]:
     lines = _text(path).splitlines()
-    results = ("!    total energy", "Forces acting on atoms", "total   stress", "Magnetic moment per site")
-    results += ("End of self-consistent calculation", "End of band structure calculation")
+    results = (
+        *("!    total energy", "Forces acting on atoms", "total   stress", "Magnetic moment per site"),
+        *("End of self-consistent calculation", "End of band structure calculation"),
+    )
     begins = [n for n, line in enumerate(lines) if "Program PWSCF" in line or "ATOMIC_POSITIONS" in line]
     sections = ("\n".join(lines[first + 1 : last]) for first, last in pairwise([*begins, len(lines)]))
     return [
