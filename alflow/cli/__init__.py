@@ -74,6 +74,9 @@ def _about(
     Units everywhere: Å, eV, eV/Å, eV/Å³ (stress), K, fs, GPa (pressure). Every command takes --json.
     Example: alflow run examples/cu_emt.yaml
     """
+    from alflow.cli.output import show_notes_of_readers
+
+    show_notes_of_readers()
 
 
 def _register(name: str, panel: str) -> None:

@@ -9,7 +9,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alflow.cli.output import JsonOption, check_writable, parse_species, print_errors, print_json, print_note
+from alflow.cli.output import (
+    JsonOption,
+    KeysOption,
+    check_writable,
+    parse_keys,
+    parse_species,
+    print_errors,
+    print_json,
+    print_note,
+)
 
 if TYPE_CHECKING:
     from alflow.potentials.mtp.fitting import FitProgress
@@ -35,6 +44,7 @@ def fit(
     species: Annotated[
         str | None, typer.Option(help="Order of the types, e.g. Cu,Pd. Default: alphabetical.")
     ] = None,
+    keys: KeysOption = None,
     energy_weight: Annotated[float | None, typer.Option(min=0, help="Weight of energies, 1/eV².")] = None,
     force_weight: Annotated[float | None, typer.Option(min=0, help="Weight of forces, Å²/eV².")] = None,
     stress_weight: Annotated[float | None, typer.Option(min=0, help="Weight of virials, 1/eV².")] = None,
@@ -72,9 +82,9 @@ def fit(
     symbols = parse_species(species)
     initial = read_mtp(start, symbols) if start else None
     symbols = list(initial.species) if initial else symbols
-    structures = read_structures(train, labelled=True, species=symbols)
+    structures = read_structures(train, labelled=True, species=symbols, keys=parse_keys(keys))
     symbols = symbols or sorted({symbol for atoms in structures for symbol in atoms.symbols})
-    tests = read_structures(test, labelled=True, species=symbols) if test else []
+    tests = read_structures(test, labelled=True, species=symbols, keys=parse_keys(keys)) if test else []
     given: dict[str, Any] = {
         "energy_weight": energy_weight,
         "force_weight": force_weight,

@@ -19,7 +19,8 @@ from alflow.store import Store
 from alflow.store.cost import processor_hours
 from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
-from alflow.structures.files import read_structures
+from alflow.structures.files import log_notes, read_file
+from alflow.structures.reading import Reading
 from alflow.structures.starting import starting_structures
 from workflows.active_learning.schema import ActiveLearning
 from workflows.labelling import last_failure, level_of_theory, request_labels
@@ -45,7 +46,9 @@ def check(config: ActiveLearning) -> None:
     if not any(run.start for _, run in _runs(config)):
         raise InputError(f"no explorer of campaign {config.name!r} has a structure to begin with")
     level = level_hash(level_of_theory(config.qm))
-    for number, atoms in enumerate(_labelled(config), start=1):
+    labelled = _labelled(config)
+    log_notes(labelled)
+    for number, atoms in enumerate(labelled.structures, start=1):
         if atoms.info.get("level_of_theory", level) != level:  # `alflow labels export` writes it
             raise InputError(
                 f"frame {number} of {config.initial.file} has labels of another level of theory than `qm`; "
@@ -76,7 +79,7 @@ def begin(store: Store, config: ActiveLearning) -> None:
     """Store the runs, and labels from other sources."""
     store.explorers.create(config.name, _runs(config))
     labelled = _labelled(config)
-    if labelled:
+    if labelled.structures:
         _import_labels(store, config, labelled)
 
 
@@ -182,23 +185,26 @@ def _outdated(store: Store, name: str, runs: list[dict[str, Any]]) -> list[dict[
     ]
 
 
-def _labelled(config: ActiveLearning) -> list[Atoms]:
-    file = config.initial.file
-    return [] if file is None else read_structures(file, labelled=True, species=config.species)
+def _labelled(config: ActiveLearning) -> Reading:
+    file, keys = config.initial.file, config.initial.keys
+    if file is None:
+        return Reading([], {}, ())
+    return read_file(file, labelled=True, species=config.species, keys=keys)
 
 
-def _import_labels(store: Store, config: ActiveLearning, structures: list[Atoms]) -> None:
+def _import_labels(store: Store, config: ActiveLearning, found: Reading) -> None:
     """Store labels from other sources as the choice of round 0. Idempotent."""
     name, file = config.name, config.initial.file
     if store.events.get(name, "selected-0") is not None:
         return
     labels = []
-    for number, atoms in enumerate(structures, start=1):
+    for number, atoms in enumerate(found.structures, start=1):
         origin = {"campaign": name, "round": 0, "file": file}
         configuration = store.configurations.add(atoms, origin)
         level = {"imported": file}
         labels.append(store.labels.import_result(configuration, level, atoms, campaign=name, number=number))
-    facts = {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
+    facts = {"candidates": len(found.structures), "labels": labels, "refused": [], "grades": []}
+    facts |= {"set_aside": found.set_aside, "notes": list(found.notes)}
     store.events.add(name, "selected-0", "selected", 0, **facts)
 
 

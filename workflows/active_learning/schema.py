@@ -13,6 +13,7 @@ from alflow.explorers import AnyExplorer
 from alflow.potentials.fit_settings import FitSettings
 from alflow.potentials.registry import AnyPotential
 from alflow.structures.displaced import Displacements
+from alflow.structures.label_names import LabelKeys
 from alflow.structures.starting import Structure
 
 
@@ -20,6 +21,9 @@ class Initial(Displacements):
     """Training set of the first potential: a labelled file, or displaced and strained start structures."""
 
     file: str | None = Field(default=None, description="labelled structures (extended XYZ); default: none")
+    keys: LabelKeys = Field(
+        default=LabelKeys(), description="names of the labels in `file`; by default they are found"
+    )
 
 
 class Stop(Budget):
