@@ -86,8 +86,12 @@ def write_cfg(
     InputError
         If a structure holds an element that is not among the species.
     """
-    text = "\n".join(cfg_text(atoms, species, lossless=lossless) for atoms in structures)
-    Path(path).write_text(text, encoding="utf-8")
+    Path(path).write_text(cfg_to_text(structures, species, lossless=lossless), encoding="utf-8")
+
+
+def cfg_to_text(structures: Sequence[Atoms], species: Sequence[str], *, lossless: bool = False) -> str:
+    """The text of the file that `write_cfg` writes."""
+    return "\n".join(cfg_text(atoms, species, lossless=lossless) for atoms in structures)
 
 
 def _blocks(text: str, name: str) -> list[list[str]]:
