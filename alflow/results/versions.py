@@ -148,16 +148,20 @@ def _predict(store: Store, campaign: str, version: Mapping[str, Any], labels: li
 
 
 def parity(potential: Potential, structures: Sequence[Atoms]) -> ParitySet:
-    """Predicted and labelled energies per atom and force components of labelled structures."""
+    """Predicted and labelled energies per atom and force components of labelled structures, where known."""
     evaluation = evaluate(potential, structures)
     assert evaluation.forces is not None
     sizes = np.array([len(atoms) for atoms in structures])
     labels = [labels_of(atoms) for atoms in structures]
+    has_energy = np.array([label.energy is not None for label in labels], dtype=bool)
+    has_forces = np.repeat([label.forces is not None for label in labels], sizes).astype(bool)
+    energies = np.array([label.energy for label in labels if label.energy is not None])
+    forces = [label.forces.ravel() for label in labels if label.forces is not None]
     return ParitySet(
-        energies=np.array([label.energy for label in labels]) / sizes,
-        predicted_energies=evaluation.energy / sizes,
-        forces=np.concatenate([label.forces for label in labels]).ravel(),
-        predicted_forces=evaluation.forces.ravel(),
+        energies=energies / sizes[has_energy],
+        predicted_energies=evaluation.energy[has_energy] / sizes[has_energy],
+        forces=np.concatenate([np.zeros(0), *forces]),
+        predicted_forces=evaluation.forces[has_forces].ravel(),
     )
 
 
