@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -38,8 +38,8 @@ class Procedure(Protocol):
         """
         ...
 
-    def check_additions(self, store: Store, old: Any, config: Any) -> None:
-        """Compare keys that only accept additions with the old configuration.
+    def check_additions(self, store: Store, old: Any, config: Any) -> Sequence[str]:
+        """Compare keys that accept some changes with the old configuration; return what changes, in words.
 
         Raises
         ------

@@ -205,7 +205,10 @@ def test_what_is_refused_leaves_no_trace(stage: Any, make_campaign: Make, sectio
             {"qm": {"options": {"calculator": "lennard-jones"}}},
             r"of its labels \(calculator is l",
         ),
-        ({"explorers": [{"name": "x", "structure": "fcc", "temperature_K": 9, "steps": 1}]}, "only be added"),
+        (
+            {"explorers": [{"name": "x", "structure": "fcc", "temperature_K": 9, "steps": 1}]},
+            "cannot be removed",
+        ),
     ],
 )
 def test_edits_that_a_campaign_cannot_take(

@@ -17,6 +17,7 @@ from workflows.submission import submit
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "examples" / "scripts"
 HOT = {"name": "hot", "structure": "fcc", "temperature_K": 1500, "steps": 80, "timestep_fs": 2.0}
+HOT |= {"trajectory_every_ps": 0.006, "trajectory_velocities": True}
 FCC = {"element": "Cu", "crystal": "fcc", "a_A": 3.61, "cubic": True, "repeat": [2, 2, 2]}
 SUPERCELL = {"name": "fcc", "build": FCC}
 EXPLORERS: dict[str, dict[str, Any]] = {
@@ -37,6 +38,7 @@ EXPLORERS: dict[str, dict[str, Any]] = {
         "function": "hybrid_monte_carlo:sample",
         "allow": ["hybrid_monte_carlo"],
         "parameters": {"temperature_K": 600, "moves": 6, "steps": 5, "timestep_fs": 5.0},
+        "trajectory_every": 2,
     },
 }
 
@@ -69,6 +71,9 @@ def test_killed_again_and_again(
     assert end["state"] == "finished", end["reason"]
     labels = stage.store.labels.find("cu")
     assert _story(stage.store) == _story(undisturbed.store)
+    if kind == "md":
+        steps = [frame.info["step"] for frame in stage.store.explorers.trajectory("cu", 0)]
+        assert steps == list(range(0, 81, 3))
     newest = stage.store.potentials.latest("cu")
     assert set(stage.store.potentials.label_ids(newest)) == set(stage.store.labels.done("cu"))
     asked = Counter(label["configuration"] for label in labels)
@@ -91,4 +96,8 @@ def _story(store: Store) -> list[Any]:
     energies = [(label["state"], label.get("energy_eV")) for label in store.labels.find("cu")]
     runs = [(run["state"], run["step"], run["results"]) for run in store.explorers.all("cu")]
     potentials = [store.potentials.content("cu", p["version"]) for p in store.potentials.history("cu")]
-    return [rounds, energies, runs, potentials]
+    frames = [
+        (frame, frame.arrays.get("momenta", frame.positions).tolist(), frame.info)
+        for frame in store.explorers.trajectory("cu", 0)
+    ]
+    return [rounds, energies, runs, potentials, frames]

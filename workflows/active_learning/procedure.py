@@ -12,7 +12,7 @@ from ase import Atoms
 from fireworks import Firework
 
 from alflow.errors import InputError
-from alflow.explorers import EXPLORERS, Run
+from alflow.explorers import EXPLORERS
 from alflow.selection import fingerprint, select
 from alflow.states import LabelKind, LabelState, RunState
 from alflow.store import Store
@@ -21,7 +21,7 @@ from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
 from alflow.structures.files import log_notes, read_file
 from alflow.structures.reading import Reading
-from alflow.structures.starting import starting_structures
+from workflows.active_learning.runs import all_runs, make_plan
 from workflows.active_learning.schema import ActiveLearning
 from workflows.labelling import last_failure, level_of_theory, request_labels
 from workflows.stop_rules import ExplorerProgress, why_stop
@@ -29,7 +29,7 @@ from workflows.tasks.base import firework
 from workflows.tasks.explore import ExploreTask
 from workflows.training import read_active_set, read_potential, refit
 
-FIXED = ("species", "structures", "potential", "initial")
+FIXED = ("species", "potential", "initial")
 REASONS_KEPT = 20  # there may be thousands of refused candidates, for the same few reasons
 
 
@@ -43,7 +43,7 @@ def check(config: ActiveLearning) -> None:
     """
     for settings in config.explorers:
         EXPLORERS.get(settings.kind).check(settings)
-    if not any(run.start for _, run in _runs(config)):
+    if not any(run.start for _, _, run in all_runs(config)):
         raise InputError(f"no explorer of campaign {config.name!r} has a structure to begin with")
     level = level_hash(level_of_theory(config.qm))
     labelled = _labelled(config)
@@ -56,28 +56,36 @@ def check(config: ActiveLearning) -> None:
             )
 
 
-def check_additions(store: Store, old: ActiveLearning, config: ActiveLearning) -> None:
-    """Check changed explorers: new ones are allowed at the end of the list.
+def check_additions(store: Store, old: ActiveLearning, config: ActiveLearning) -> list[str]:
+    """Check changed structures and explorers; return what is applied, in words.
 
     Raises
     ------
     InputError
-        If they have changed in another way.
+        If a run or a structure that has begun has changed in a way that it cannot take.
     """
-    now = [(kind, run.name, run.settings) for kind, run in _runs(config)]
-    for document in store.explorers.all(config.name):
-        kind, index = document["kind"], document["index"]
-        settings = EXPLORERS.get(kind).RunSettings.model_validate(document["settings"])
-        if index >= len(now) or now[index] != (kind, document["name"], settings):
+    now = {structure.name: structure for structure in config.structures}
+    for structure in old.structures:
+        if now.get(structure.name, structure) != structure:
             raise InputError(
-                f"`explorers` of campaign {config.name!r} can only be added at the end once it has begun "
-                f"(run {document['name']!r} has changed); give the campaign a new name"
+                f"structure {structure.name!r} of campaign {config.name!r} cannot change once it has begun; "
+                "add one of another name"
             )
+    store.explorers.name_explorers(config.name, [(e.name, e.kind) for e in old.explorers])
+    return make_plan(store, config).sentences
 
 
 def begin(store: Store, config: ActiveLearning) -> None:
-    """Store the runs, and labels from other sources."""
-    store.explorers.create(config.name, _runs(config))
+    """Store the runs, apply changes to those that are stored, and store labels from other sources."""
+    plan = make_plan(store, config)
+    for document, run, goes_on in plan.changed:
+        store.explorers.change(document, run, goes_on=goes_on)
+    store.explorers.create(
+        config.name,
+        [(kind, run) for _, kind, run in plan.added],
+        explorers=[explorer for explorer, _, _ in plan.added],
+        first=store.explorers.next_index(config.name),
+    )
     labelled = _labelled(config)
     if labelled.structures:
         _import_labels(store, config, labelled)
@@ -155,16 +163,6 @@ def conclude(store: Store, config: ActiveLearning, round_: int) -> None:
 def retry_failed(store: Store, name: str) -> None:
     """Let broken explorers continue from their checkpoints."""
     store.explorers.retry_failed(name)
-
-
-def _runs(config: ActiveLearning) -> list[tuple[str, Run]]:
-    """The runs of all explorers with their kinds; the position in the list identifies a run."""
-    structures = starting_structures(config.structures, config.species)
-    return [
-        (settings.kind, run)
-        for settings in config.explorers
-        for run in EXPLORERS.get(settings.kind).runs(settings, structures, config.species)
-    ]
 
 
 def _following_kinds(config: ActiveLearning) -> set[str]:
