@@ -36,6 +36,7 @@ def request_labels(
     stage: int | None = None,
     relaxation: Mapping[str, Any] | None = None,
     timeout_s: float | None = None,
+    first: int = 1,
 ) -> list[ObjectId]:
     """Store configurations and request their labels, numbered in this order.
 
@@ -51,12 +52,14 @@ def request_labels(
         Settings of `qm_interfaces.run_relaxation`: the labels describe the relaxed structures.
     timeout_s
         Time limit of the first attempt, instead of the campaign's.
+    first
+        Number of the first label.
     """
     level = level_of_theory(config.qm)
     if relaxation is not None:
         level = relaxation_level(level, **{k: v for k, v in relaxation.items() if k != "steps"})
     labels = []
-    for number, atoms in enumerate(structures, start=1):
+    for number, atoms in enumerate(structures, start=first):
         origin = {"campaign": config.name, "round": round_, **atoms.info}
         labels.append(
             store.labels.request(
@@ -75,8 +78,10 @@ def request_labels(
 
 
 def last_failure(store: Store, name: str, round_: int) -> str:
-    """The reason of the latest failed or rejected label of a round; empty if there is none."""
+    """The reason of the latest failed or rejected label for training of a round; empty if there is none."""
     unsuccessful = (LabelState.FAILED, LabelState.REJECTED)
-    failed = [label for label in store.labels.find(name) if label["state"] in unsuccessful]
+    failed = [
+        label for label in store.labels.find(name) if label["state"] in unsuccessful and not label["held_out"]
+    ]
     recent = [label["reason"] for label in failed if label["round"] == round_]
     return f"the last one: {recent[-1]}" if recent else ""

@@ -11,6 +11,7 @@ from alflow.results.overview import NothingMore, Overview, Part, read_overview
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord
 from alflow.results.runs import Quantity, RunRecord, read_runs
 from alflow.results.table import Cell, Table
+from alflow.results.validation import ValidationRecord, read_validations
 from alflow.results.versions import ParitySet, VersionRecord, read_trained, read_versions
 from alflow.store.cost import Cost
 
@@ -28,10 +29,12 @@ __all__ = [
     "RoundRecord",
     "RunRecord",
     "Table",
+    "ValidationRecord",
     "VersionRecord",
     "read_campaign",
     "read_overview",
     "read_runs",
     "read_trained",
+    "read_validations",
     "read_versions",
 ]

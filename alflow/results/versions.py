@@ -14,9 +14,11 @@ from bson import ObjectId
 from numpy.typing import NDArray
 
 from alflow.potentials import evaluate
+from alflow.potentials.estimates import EstimatedErrors, estimate_errors
 from alflow.potentials.labels import labels_of
 from alflow.potentials.protocol import Potential
 from alflow.potentials.registry import POTENTIALS
+from alflow.results.validation import ValidationSet, read_validation_set
 from alflow.states import LabelState
 from alflow.store import Store
 
@@ -78,6 +80,8 @@ class VersionRecord:
     unseen
         The labels between this version and the next, which this version predicts without having been trained
         on them.
+    validation
+        Error on today's validation frames; None without any.
     """
 
     version: int
@@ -89,6 +93,7 @@ class VersionRecord:
     kind: str
     stage: int = 0
     unseen: ParitySet = field(default_factory=ParitySet.empty)
+    validation: EstimatedErrors | None = None
 
 
 def all_unseen(versions: Sequence[VersionRecord]) -> ParitySet:
@@ -106,10 +111,16 @@ def read_versions(store: Store, campaign: str) -> list[VersionRecord]:
     """All versions of a campaign's potential, oldest first; each predicts the labels that came after it."""
     history = store.potentials.history(campaign)
     labels = store.labels.find(campaign, state=LabelState.DONE)
+    held_out = read_validation_set(store, campaign)
+    drawn = set(held_out.labels)
     records = []
     for version, following in itertools.zip_longest(history, history[1:]):
         end = math.inf if following is None else following["round"]
-        fresh = [label["_id"] for label in labels if version["round"] < label["round"] <= end]
+        fresh = [
+            label["_id"]
+            for label in labels
+            if version["round"] < label["round"] <= end and label["_id"] not in drawn
+        ]
         records.append(
             VersionRecord(
                 version=version["version"],
@@ -121,6 +132,7 @@ def read_versions(store: Store, campaign: str) -> list[VersionRecord]:
                 kind=version["kind"],
                 stage=version["stage"],
                 unseen=_predict(store, campaign, version, fresh),
+                validation=_validate(store, campaign, version, held_out),
             )
         )
     return records
@@ -138,13 +150,25 @@ def _predict(store: Store, campaign: str, version: Mapping[str, Any], labels: li
     """Predictions of a version for labelled structures."""
     if not labels:
         return ParitySet.empty()
+    return parity(_potential(store, campaign, version), store.labels.structures(labels))
+
+
+def _validate(
+    store: Store, campaign: str, version: Mapping[str, Any], held_out: ValidationSet
+) -> EstimatedErrors | None:
+    """Error of a version on the validation frames; None without any."""
+    if not held_out.labels:
+        return None
+    return estimate_errors(_potential(store, campaign, version), held_out.structures, held_out.weights)
+
+
+def _potential(store: Store, campaign: str, version: Mapping[str, Any]) -> Potential:
     number = version["version"]
-    potential = POTENTIALS.get(version["kind"]).from_bytes(
+    return POTENTIALS.get(version["kind"]).from_bytes(
         store.potentials.content(campaign, number),
         store.campaigns.config(campaign).species,
         f"version {number} of {campaign}",
     )
-    return parity(potential, store.labels.structures(labels))
 
 
 def parity(potential: Potential, structures: Sequence[Atoms]) -> ParitySet:

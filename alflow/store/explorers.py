@@ -144,6 +144,10 @@ class Explorers:
             self.collection.find({"campaign": campaign}, {"checkpoint": 0, "start": 0}).sort("index", 1)
         )
 
+    def count(self, campaign: str) -> int:
+        """Number of runs of a campaign."""
+        return self.collection.count_documents({"campaign": campaign})
+
     def get(self, campaign: str, index: int) -> dict[str, Any] | None:
         """The document of a run, or None."""
         return self.collection.find_one({"campaign": campaign, "index": index})

@@ -9,11 +9,12 @@ from __future__ import annotations
 from typing import Any
 
 from ase import Atoms
+from bson import ObjectId
 from fireworks import Firework
 
 from alflow.errors import InputError
 from alflow.explorers import EXPLORERS
-from alflow.selection import fingerprint, select
+from alflow.selection import Fingerprint, find_duplicate, fingerprint, select
 from alflow.states import LabelKind, LabelState, RunState
 from alflow.store import Store
 from alflow.store.cost import processor_hours
@@ -21,6 +22,7 @@ from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
 from alflow.structures.files import log_notes, read_file
 from alflow.structures.reading import Reading
+from workflows.active_learning import validation
 from workflows.active_learning.runs import all_runs, make_plan
 from workflows.active_learning.schema import ActiveLearning
 from workflows.labelling import last_failure, level_of_theory, request_labels
@@ -114,16 +116,16 @@ def explorations(store: Store, config: ActiveLearning, round_: int) -> list[Fire
 
 
 def choose(store: Store, config: ActiveLearning, round_: int) -> dict[str, Any]:
-    """Request labels: of displaced starts in round 0, later of the frames with the highest grades."""
+    """Request labels: of displaced starts in round 0, later of random frames and of those with the highest grades."""
     if round_ == 0:
         structures = displaced(store.explorers.starts(config.name), config.initial)
         labels = request_labels(store, config, round_, structures, LabelKind.INITIAL)
         return {"candidates": len(structures), "labels": labels, "refused": [], "grades": []}
-    return _choose_extrapolative(store, config, round_)
+    return _choose_frames(store, config, round_)
 
 
 def conclude(store: Store, config: ActiveLearning, round_: int) -> None:
-    """Refit if there are new labels, apply the stop rules, and advance the round."""
+    """Refit if there are new labels, measure the error, apply the stop rules, and advance the round."""
     name = config.name
     document = store.campaigns.get(name)
     learned = refit(
@@ -150,6 +152,7 @@ def conclude(store: Store, config: ActiveLearning, round_: int) -> None:
         barren=barren,
         quiet=quiet,
         last_failure=last_failure(store, name, round_) or _pause(paused),
+        validation=validation.measure(store, config, round_),
     )
     end = why_stop(config.stop, progress)
     if end is not None:
@@ -206,30 +209,79 @@ def _import_labels(store: Store, config: ActiveLearning, found: Reading) -> None
     store.events.add(name, "selected-0", "selected", 0, **facts)
 
 
-def _choose_extrapolative(store: Store, config: ActiveLearning, round_: int) -> dict[str, Any]:
+def _choose_frames(store: Store, config: ActiveLearning, round_: int) -> dict[str, Any]:
+    """Draw validation frames first, so that chance alone decides; then choose among the candidates."""
     name = config.name
     candidates = store.explorers.candidates(name, round_)
     # Labels that a killed attempt at this choice requested must not change the choice.
     asked = [label for label in store.labels.find(name) if label["round"] < round_]
-    budget = min(config.selection.labels_per_round, config.stop.max_labels - len(asked))
+    left = max(0, config.stop.max_labels - len(asked))
+    budget = min(config.selection.labels_per_round, left)
+    known = [
+        fingerprint(atoms)
+        for atoms in store.configurations.atoms([label["configuration"] for label in asked])
+    ]
+    reserved = min(budget, len(candidates))
+    drawn = validation.draw(store, config, round_, known, left - reserved)
+    chosen, facts = _chosen(store, config, round_, candidates, budget, [*known, *drawn.prints])
+    held_out, frames = validation.request(store, config, round_, drawn, first=len(chosen) + 1)
+    more = {"validation": frames} if frames else {}
+    return {"candidates": len(candidates), "labels": chosen + held_out, **facts, **more}
+
+
+def _chosen(
+    store: Store,
+    config: ActiveLearning,
+    round_: int,
+    candidates: list[Atoms],
+    budget: int,
+    known: list[Fingerprint],
+) -> tuple[list[ObjectId], dict[str, Any]]:
+    """Requested labels of the most useful candidates, and facts on the others."""
     if not candidates or budget <= 0:
-        return {"candidates": len(candidates), "labels": [], "refused": [], "grades": []}
+        return [], {"refused": [], "grades": []}
+    name = config.name
     version = store.potentials.latest(name)["version"]  # type: ignore[index]
-    known = store.configurations.atoms([label["configuration"] for label in asked])
     selection = select(
         read_potential(store, name, config.species, version),
         read_active_set(store, name, version),
         candidates,
         budget,
-        known=[fingerprint(atoms) for atoms in known],
+        known=known,
         min_distance_A=config.qm.limits.min_distance_A,
         gamma_select=config.selection.gamma_save,
     )
-    chosen = [candidates[i] for i in selection.chosen]
-    labels = request_labels(store, config, round_, chosen, LabelKind.EXTRAPOLATIVE)
+    structures = [candidates[i] for i in selection.chosen]
+    labels = request_labels(store, config, round_, structures, LabelKind.EXTRAPOLATIVE)
+    if not labels:
+        labels = _released(store, config, round_, [candidates[i] for i in selection.rejected])
     refused = [f"{_origin(candidates[i])}: {why}" for i, why in selection.rejected.items()][:REASONS_KEPT]
     grades = [frame.info["extrapolation_grade"] for frame in candidates]
-    return {"candidates": len(candidates), "labels": labels, "refused": refused, "grades": _extremes(grades)}
+    return labels, {"refused": refused, "grades": _extremes(grades)}
+
+
+def _released(store: Store, config: ActiveLearning, round_: int, refused: list[Atoms]) -> list[ObjectId]:
+    """Validation labels given to training, because nothing but their near-duplicates can be learned from.
+
+    A run that pauses at such a configuration again and again could never go on otherwise. Idempotent.
+    """
+    held = [
+        label
+        for label in store.labels.find(config.name)
+        if label["kind"] == LabelKind.VALIDATION and label["round"] < round_
+    ]
+    if not held or not refused:
+        return []
+    structures = store.configurations.atoms([label["configuration"] for label in held])
+    prints = [fingerprint(atoms) for atoms in structures]
+    twins = {find_duplicate(fingerprint(atoms), prints) for atoms in refused}
+    return request_labels(
+        store,
+        config,
+        round_,
+        [structures[twin] for twin in sorted(twin for twin in twins if twin is not None)],
+        LabelKind.EXTRAPOLATIVE,
+    )
 
 
 def _origin(frame: Atoms) -> str:

@@ -12,9 +12,11 @@ from alflow.campaign.sections import Budget, Selection
 from alflow.explorers import AnyExplorer
 from alflow.potentials.fit_settings import FitSettings
 from alflow.potentials.registry import AnyPotential
+from alflow.selection.random_frames import Validation
 from alflow.structures.displaced import Displacements
 from alflow.structures.label_names import LabelKeys
 from alflow.structures.starting import Structure
+from workflows.stop_rules import VALIDATION_FRAMES
 
 
 class Initial(Displacements):
@@ -34,6 +36,13 @@ class Stop(Budget):
         gt=0,
         le=10,
         description="end when the training force RMSE changes by less than this in three rounds, eV/Å",
+    )
+    validation_force_rmse_eV_A: float | None = Field(
+        default=None,
+        gt=0,
+        le=10,
+        description="end when the upper end of the interval of the validation force RMSE is below this, on "
+        f"at least {VALIDATION_FRAMES} frames, eV/Å",
     )
     quiet_rounds: int = Field(
         default=0,
@@ -55,6 +64,7 @@ class ActiveLearning(CampaignSettings):
     selection: Selection = Field(default=Selection(), description="grades and selection")
     fit: FitSettings = Field(default=FitSettings(), description="weights and settings of the fit")
     initial: Initial = Field(default=Initial(), description="source of the first training data")
+    validation: Validation = Field(default=Validation(), description="labels that measure the error")
     stop: Stop = Field(default=Stop(), description="stop rules")
 
     @model_validator(mode="after")
@@ -69,6 +79,12 @@ class ActiveLearning(CampaignSettings):
                         f"explorer {explorer.name!r} starts from structure {name!r}, which is not among "
                         f"the structures {', '.join(sorted(known))}"
                     )
+        limit = self.stop.validation_force_rmse_eV_A
+        if limit is not None and self.validation.labels < VALIDATION_FRAMES:
+            raise ValueError(
+                f"stop.validation_force_rmse_eV_A is {limit:g}, but validation.labels is "
+                f"{self.validation.labels}; the rule needs at least {VALIDATION_FRAMES} validation labels"
+            )
         return self
 
     def resolved(self, folder: Path) -> ActiveLearning:
