@@ -16,7 +16,18 @@ from typer.core import TyperGroup
 from alflow.errors import InputError
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Campaigns": ("run", "submit", "worker", "status", "watch", "report", "hull", "labels", "dashboard"),
+    "Campaigns": (
+        "check",
+        "run",
+        "submit",
+        "worker",
+        "status",
+        "watch",
+        "report",
+        "hull",
+        "labels",
+        "dashboard",
+    ),
     "Potentials": ("fit", "evaluate", "grade", "select"),
     "Simulation": ("md", "relax"),
     "Files, database, machine": ("convert", "db", "doctor"),

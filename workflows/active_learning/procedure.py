@@ -19,9 +19,11 @@ from alflow.store import Store
 from alflow.store.cost import processor_hours
 from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
+from alflow.structures.energy_references import shifted
 from alflow.structures.files import read_structures
 from alflow.structures.starting import starting_structures
 from workflows.active_learning.schema import ActiveLearning
+from workflows.campaign_kind import Preview
 from workflows.labelling import last_failure, level_of_theory, request_labels
 from workflows.stop_rules import ExplorerProgress, why_stop
 from workflows.tasks.base import firework
@@ -51,6 +53,21 @@ def check(config: ActiveLearning) -> None:
                 f"frame {number} of {config.initial.file} has labels of another level of theory than `qm`; "
                 "label it at this one, or leave it out"
             )
+
+
+def preview(config: ActiveLearning) -> Preview:
+    """The displaced starting structures, in the order of their labels, and the labelled file."""
+    starts: dict[tuple[bytes, ...], Atoms] = {}
+    for _, run in _runs(config):
+        for atoms in run.start:
+            key = (atoms.numbers.tobytes(), atoms.positions.tobytes(), atoms.cell.array.tobytes())
+            starts.setdefault(key, atoms)
+    return Preview(
+        structures=displaced(list(starts.values()), config.initial) if starts else [],
+        cutoff_A=getattr(config.potential, "cutoff_A", None),
+        labelled=_labelled(config),
+        labelled_file=config.initial.file or "",
+    )
 
 
 def check_additions(store: Store, old: ActiveLearning, config: ActiveLearning) -> None:
@@ -184,7 +201,10 @@ def _outdated(store: Store, name: str, runs: list[dict[str, Any]]) -> list[dict[
 
 def _labelled(config: ActiveLearning) -> list[Atoms]:
     file = config.initial.file
-    return [] if file is None else read_structures(file, labelled=True, species=config.species)
+    if file is None:
+        return []
+    structures = read_structures(file, labelled=True, species=config.species)
+    return [shifted(atoms, config.initial.energy_shift_eV) for atoms in structures]
 
 
 def _import_labels(store: Store, config: ActiveLearning, structures: list[Atoms]) -> None:

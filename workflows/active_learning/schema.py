@@ -12,6 +12,7 @@ from alflow.campaign.sections import Budget, Selection
 from alflow.explorers import AnyExplorer
 from alflow.potentials.fit_settings import FitSettings
 from alflow.potentials.registry import AnyPotential
+from alflow.settings import Symbol
 from alflow.structures.displaced import Displacements
 from alflow.structures.starting import Structure
 
@@ -20,6 +21,11 @@ class Initial(Displacements):
     """Training set of the first potential: a labelled file, or displaced and strained start structures."""
 
     file: str | None = Field(default=None, description="labelled structures (extended XYZ); default: none")
+    energy_shift_eV: dict[Symbol, float] = Field(
+        default={},
+        description="added to the energies of `file` for each atom of an element, eV, if they have another "
+        "reference than those of `qm`; `alflow check` finds it",
+    )
 
 
 class Stop(Budget):
