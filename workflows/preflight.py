@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
+from ase import Atoms
 
 from alflow.campaign.kinds import CampaignSettings
 from alflow.errors import InputError
@@ -14,7 +16,8 @@ from qm_interfaces import CodeMissing, QMError, get_interface, obstacles
 from workflows.campaign_kind import Preview, preview_of
 
 LARGE_LABEL = 200  # atoms beyond which a label of plane-wave DFT takes many core hours
-NAMES = ("a", "b", "c")
+MOST_CHECKED = 10  # different structures
+MOST_NOTES = 4
 
 
 class Verdict(StrEnum):
@@ -37,8 +40,11 @@ class Finding:
 
 def qm_obstacles(config: CampaignSettings, preview: Preview | None = None) -> list[QMError]:
     """Reasons why labels of the campaign would fail on this machine."""
-    structures = (preview or preview_of(config)).structures
-    return obstacles(get_interface(config.qm.interface, **config.qm.options), structures[:3])
+    different: dict[tuple[str, tuple[bool, ...]], Atoms] = {}
+    for atoms in (preview or preview_of(config)).structures:
+        different.setdefault((atoms.get_chemical_formula(), tuple(atoms.pbc)), atoms)
+    interface = get_interface(config.qm.interface, **config.qm.options)
+    return obstacles(interface, list(different.values())[:MOST_CHECKED])
 
 
 def require_ready(config: CampaignSettings) -> None:
@@ -69,45 +75,39 @@ def note_missing(config: CampaignSettings) -> list[str]:
 
 def inspect(config: CampaignSettings, preview: Preview) -> list[Finding]:
     """All findings on QM code and cells."""
-    found = [
-        Finding(
-            f"qm {config.qm.interface}",
-            Verdict.MISSING if isinstance(error, CodeMissing) else Verdict.WRONG,
-            error.reason,
-        )
-        for error in qm_obstacles(config, preview)
-    ]
-    return [
-        *(found or [Finding(f"qm {config.qm.interface}", Verdict.OK, "nothing is missing")]),
-        *_cells(preview),
-    ]
+    part = f"qm {config.qm.interface}"
+    found = []
+    for error in qm_obstacles(config, preview):
+        verdict = Verdict.MISSING if isinstance(error, CodeMissing) else Verdict.WRONG
+        found.append(Finding(part, verdict, error.reason))
+    return [*(found or [Finding(part, Verdict.OK, "nothing is missing")]), *_cells(preview)]
 
 
 def _cells(preview: Preview) -> list[Finding]:
     notes: dict[str, None] = {}
     for atoms in preview.structures:
         if len(atoms) > LARGE_LABEL:
-            notes[
-                f"labels have {len(atoms)} atoms: if one takes too long, explore in a smaller cell (`repeat`)"
-            ] = None
-        for axis in np.flatnonzero(atoms.pbc):
-            height, gap = heights_A(atoms)[axis], gaps_A(atoms)[axis]
-            if preview.cutoff_A is None:
-                continue
-            if VACUUM_A < gap < preview.cutoff_A:
-                notes[
-                    f"along {NAMES[axis]}, {gap:.1f} Å are empty, less than the cutoff of "
-                    f"{preview.cutoff_A:g} Å: images of a slab or molecule interact; widen the vacuum"
-                ] = None
-            elif height < preview.cutoff_A and len(atoms) > 1:
-                notes[
-                    f"along {NAMES[axis]}, the cell is {height:.1f} Å high, less than the cutoff of "
-                    f"{preview.cutoff_A:g} Å: right for the potential, but dynamics in it is that of a crystal "
-                    "of equal cells; use `repeat`"
-                ] = None
+            note = f"labels have {len(atoms)} atoms: if one takes too long, explore in a smaller cell"
+            notes[note] = None
+        if preview.cutoff_A is not None:
+            notes |= dict.fromkeys(_against_cutoff(atoms, preview.cutoff_A))
+    if notes:
+        return [Finding("cells", Verdict.NOTE, note) for note in list(notes)[:MOST_NOTES]]
     sizes = sorted({len(atoms) for atoms in preview.structures})
-    said = (
-        f"labels of {sizes[0]}" + (f" to {sizes[-1]}" if len(sizes) > 1 else "") if sizes else "no labels yet"
-    )
-    findings = [Finding("cells", Verdict.NOTE, note) for note in list(notes)[:4]]
-    return findings or [Finding("cells", Verdict.OK, f"{said} atoms" if sizes else said)]
+    said = f"labels of {' to '.join(map(str, dict.fromkeys((sizes[0], sizes[-1]))))} atoms" if sizes else "–"
+    return [Finding("cells", Verdict.OK, said)]
+
+
+def _against_cutoff(atoms: Atoms, cutoff_A: float) -> Iterator[str]:
+    heights, gaps = heights_A(atoms), gaps_A(atoms)
+    for axis in np.flatnonzero(atoms.pbc):
+        if len(atoms) > 1 and VACUUM_A < gaps[axis] < cutoff_A:
+            yield (
+                f"along {'abc'[axis]}, {gaps[axis]:.1f} Å are empty, less than the cutoff of {cutoff_A:g} Å: "
+                "images of a slab or molecule interact; widen the vacuum"
+            )
+        elif round(heights[axis], 1) < 0.9 * cutoff_A:  # strained cells differ a little
+            yield (
+                f"the cell is less than the cutoff of {cutoff_A:g} Å high along {'abc'[axis]}: the potential "
+                "can take that, but all cells move alike; use `repeat`"
+            )

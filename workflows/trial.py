@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import resource
+import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -66,7 +67,8 @@ def run_trial(qm: QM, atoms: Atoms, directory: Path) -> Trial:
         timeout_s=qm.timeout_s,
         memory_limit_GB=qm.memory_limit_GB,
     )
-    memory_GB = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024 / 1e9
+    unit = 1 if sys.platform == "darwin" else 1024  # bytes
+    memory_GB = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit / 1e9
     return Trial(atoms, result, meter.cost(), memory_GB, validate(atoms, result, qm.limits))
 
 

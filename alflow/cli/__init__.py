@@ -16,21 +16,11 @@ from typer.core import TyperGroup
 from alflow.errors import InputError
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Campaigns": (
-        "check",
-        "run",
-        "submit",
-        "worker",
-        "status",
-        "watch",
-        "report",
-        "hull",
-        "labels",
-        "dashboard",
-    ),
+    "Begin": ("check", "doctor"),
+    "Campaigns": ("run", "submit", "worker", "status", "watch", "report", "hull", "labels", "dashboard"),
     "Potentials": ("fit", "evaluate", "grade", "select"),
     "Simulation": ("md", "relax"),
-    "Files, database, machine": ("convert", "db", "doctor"),
+    "Files and database": ("convert", "db"),
 }
 """Help panel → the commands in it, in the order in which `alflow --help` shows them."""
 

@@ -37,7 +37,7 @@ def check(
 ) -> None:
     """Check a campaign before it begins: QM code, cells, disk, database, one trial label, and the cost.
 
-    If `initial.file` brings labels, some of them are computed again, so that another energy reference is found.
+    If `initial.file` brings labels, some are computed again, so that another energy reference is found.
     Exits with code 1 if the campaign could not run as it is.
 
     Example: alflow check examples/cu_emt.yaml

@@ -19,5 +19,5 @@ def test_repetitions_fill_the_height_but_not_the_vacuum() -> None:
     assert repetitions(bulk("Si", a=5.43), 7.5, 100) == [3, 3, 3]
     slab = fcc111("Al", (1, 1, 3), a=4.05, vacuum=3.0, periodic=True)
     assert repetitions(slab, 8.0, 500)[2] == 1
-    assert repetitions(bulk("Si", a=5.43, cubic=True), 20.0, 100) == [2, 2, 3]
+    assert repetitions(bulk("Si", a=5.43, cubic=True), 20.0, 100) == [3, 2, 2]
     assert repetitions(molecule("H2O"), 8.0, 100) == [1, 1, 1]
