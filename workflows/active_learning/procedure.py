@@ -6,6 +6,7 @@ because there is no potential yet.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 from ase import Atoms
@@ -20,11 +21,13 @@ from alflow.store import Store
 from alflow.store.cost import processor_hours
 from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
+from alflow.structures.energy_references import shifted
 from alflow.structures.files import log_notes, read_file
 from alflow.structures.reading import Reading
 from workflows.active_learning import validation
 from workflows.active_learning.runs import all_runs, make_plan
 from workflows.active_learning.schema import ActiveLearning
+from workflows.campaign_kind import Preview
 from workflows.labelling import last_failure, level_of_theory, request_labels
 from workflows.stop_rules import ExplorerProgress, why_stop
 from workflows.tasks.base import firework
@@ -56,6 +59,21 @@ def check(config: ActiveLearning) -> None:
                 f"frame {number} of {config.initial.file} has labels of another level of theory than `qm`; "
                 "label it at this one, or leave it out"
             )
+
+
+def preview(config: ActiveLearning) -> Preview:
+    """The displaced starting structures, in the order of their labels, and the labelled file."""
+    starts: dict[tuple[bytes, ...], Atoms] = {}
+    for _, _, run in all_runs(config):
+        for atoms in run.start:
+            key = (atoms.numbers.tobytes(), atoms.positions.tobytes(), atoms.cell.array.tobytes())
+            starts.setdefault(key, atoms)
+    return Preview(
+        structures=displaced(list(starts.values()), config.initial) if starts else [],
+        cutoff_A=getattr(config.potential, "cutoff_A", None),
+        labelled=_labelled(config).structures,
+        labelled_file=config.initial.file or "",
+    )
 
 
 def check_additions(store: Store, old: ActiveLearning, config: ActiveLearning) -> list[str]:
@@ -187,10 +205,11 @@ def _outdated(store: Store, name: str, runs: list[dict[str, Any]]) -> list[dict[
 
 
 def _labelled(config: ActiveLearning) -> Reading:
-    file, keys = config.initial.file, config.initial.keys
-    if file is None:
+    initial = config.initial
+    if initial.file is None:
         return Reading([], {}, ())
-    return read_file(file, labelled=True, species=config.species, keys=keys)
+    found = read_file(initial.file, labelled=True, species=config.species, keys=initial.keys)
+    return replace(found, structures=[shifted(atoms, initial.energy_shift_eV) for atoms in found.structures])
 
 
 def _import_labels(store: Store, config: ActiveLearning, found: Reading) -> None:

@@ -13,6 +13,7 @@ from alflow.explorers import AnyExplorer
 from alflow.potentials.fit_settings import FitSettings
 from alflow.potentials.registry import AnyPotential
 from alflow.selection.random_frames import Validation
+from alflow.settings import Symbol
 from alflow.structures.displaced import Displacements
 from alflow.structures.label_names import LabelKeys
 from alflow.structures.starting import Structure
@@ -25,6 +26,11 @@ class Initial(Displacements):
     file: str | None = Field(default=None, description="labelled structures (extended XYZ); default: none")
     keys: LabelKeys = Field(
         default=LabelKeys(), description="names of the labels in `file`; by default they are found"
+    )
+    energy_shift_eV: dict[Symbol, float] = Field(
+        default={},
+        description="added to the energies of `file` for each atom of an element, eV, if they have another "
+        "reference than those of `qm`; `alflow check` finds it",
     )
 
 
