@@ -14,13 +14,15 @@ from fireworks import Firework
 from alflow.errors import InputError
 from alflow.explorers import EXPLORERS, Run
 from alflow.selection import fingerprint, select
-from alflow.states import LabelKind, LabelState, RunState
+from alflow.states import CampaignState, LabelKind, LabelState, RunState
 from alflow.store import Store
 from alflow.store.cost import processor_hours
 from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
 from alflow.structures.files import read_structures
+from alflow.structures.isolated import isolated_atoms
 from alflow.structures.starting import starting_structures
+from workflows.active_learning.isolated import IsolatedAtomMissing, with_isolated_atoms
 from workflows.active_learning.schema import ActiveLearning
 from workflows.labelling import last_failure, level_of_theory, request_labels
 from workflows.stop_rules import ExplorerProgress, why_stop
@@ -73,9 +75,13 @@ def check_additions(store: Store, old: ActiveLearning, config: ActiveLearning) -
 
 
 def begin(store: Store, config: ActiveLearning) -> None:
-    """Store the runs, and labels from other sources."""
-    store.explorers.create(config.name, _runs(config))
+    """Store the runs, labels from other sources, and requests for the labels of isolated atoms."""
+    runs = _runs(config)
+    store.explorers.create(config.name, runs)
     labelled = _labelled(config)
+    if config.initial.isolated_atoms:
+        like = [*labelled, *(atoms for _, run in runs for atoms in run.start)]
+        request_labels(store, config, 0, isolated_atoms(config.species, like), LabelKind.ISOLATED)
     if labelled:
         _import_labels(store, config, labelled)
 
@@ -115,13 +121,18 @@ def conclude(store: Store, config: ActiveLearning, round_: int) -> None:
     """Refit if there are new labels, apply the stop rules, and advance the round."""
     name = config.name
     document = store.campaigns.get(name)
+    try:
+        fit = with_isolated_atoms(store, config)
+    except IsolatedAtomMissing as error:
+        store.campaigns.end(name, CampaignState.FAILED, str(error))
+        return
     learned = refit(
         store,
         name,
         round_,
         species=config.species,
         form=config.potential,
-        settings=config.fit,
+        settings=fit,
         mode=config.selection.mode,
     )
     runs = store.explorers.all(name)
