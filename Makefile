@@ -34,7 +34,7 @@ docs: install-dev
 
 # The kernel's tests with builds of it that check their own memory accesses and arithmetic.
 SANITIZE := build/sanitize
-SANITIZED := kernel kernel_fuzz neighbor_source reference_vectors calculator
+SANITIZED := kernel kernel_fuzz mtp_core neighbor_source reference_vectors calculator
 sanitize: install-dev
 	test -x $(SANITIZE)/venv/bin/cmake || $(PYTHON) -m venv $(SANITIZE)/venv
 	$(SANITIZE)/venv/bin/pip install --quiet --disable-pip-version-check nanobind cmake

@@ -19,8 +19,10 @@ from alflow.cli.output import (
     print_json,
     print_note,
 )
+from alflow.errors import InputError
 
 if TYPE_CHECKING:
+    from alflow.potentials.mtp import CoreSettings
     from alflow.potentials.mtp.fitting import FitProgress
 
 
@@ -48,6 +50,13 @@ def fit(
     energy_weight: Annotated[float | None, typer.Option(min=0, help="Weight of energies, 1/eV².")] = None,
     force_weight: Annotated[float | None, typer.Option(min=0, help="Weight of forces, Å²/eV².")] = None,
     stress_weight: Annotated[float | None, typer.Option(min=0, help="Weight of virials, 1/eV².")] = None,
+    zbl: Annotated[
+        str | None,
+        typer.Option(metavar="INNER,OUTER", help="ZBL core between these distances, Å; auto: from the data."),
+    ] = None,
+    isolated_atoms: Annotated[
+        str | None, typer.Option(help="Energies of isolated atoms, eV: Si=-0.8,O=-1.6; kept exactly.")
+    ] = None,
     holdout: Annotated[
         float, typer.Option(min=0, max=0.9, help="Fraction of TRAIN held out for testing.")
     ] = 0.0,
@@ -74,6 +83,8 @@ def fit(
     from alflow.selection.graded import SUFFIX, write_graded
     from alflow.structures.files import read_structures
 
+    if start and zbl:
+        raise InputError("--zbl cannot be combined with --start, whose potential fixes the core")
     check_writable(output)
     if active_set:
         check_writable(active_set)
@@ -92,13 +103,14 @@ def fit(
         "starts": starts,
         "max_iterations": max_iterations,
         "seed": seed,
+        "isolated_atoms_eV": _energies(isolated_atoms) if isolated_atoms else None,
     }
     settings = FitSettings(**{name: value for name, value in given.items() if value is not None})
     with _live_losses(settings.starts, settings.max_iterations) as progress:
         result = fit_potential(
             structures,
             species=symbols,
-            form=MTPSettings(level=level, cutoff_A=cutoff),
+            form=MTPSettings(level=level, cutoff_A=cutoff, core=_core(zbl) if zbl else None),
             settings=settings,
             start=initial,
             threads=threads,
@@ -125,7 +137,38 @@ def fit(
         print_json({"potential": output, "species": symbols, **facts, "errors": errors})
         return
     print_errors(f"{output}: level {level}, {', '.join(symbols)}" if not start else str(output), errors)
+    core = result.potential.core
+    if core:
+        print_note(
+            f"ZBL core: alone below {core.inner_A.min():.3g} to {core.inner_A.max():.3g} Å, none beyond "
+            f"{core.outer_A.min():.3g} to {core.outer_A.max():.3g} Å; only alflow reads the file"
+        )
     print_note(f"loss {result.loss:.6g} after {result.iterations} iterations and {result.seconds:.1f} s")
+
+
+def _core(text: str) -> CoreSettings:
+    """The core of `--zbl`."""
+    from alflow.potentials.mtp import CoreSettings
+
+    if text == "auto":
+        return CoreSettings()
+    try:
+        inner_A, outer_A = map(float, text.split(","))
+    except ValueError:
+        raise InputError(f"--zbl is {text!r}; give two distances in Å such as 0.9,1.8, or auto") from None
+    return CoreSettings(inner_A=inner_A, outer_A=outer_A)
+
+
+def _energies(text: str) -> dict[str, float]:
+    """The energies of `--isolated-atoms`."""
+    energies: dict[str, float] = {}
+    for word in text.split(","):
+        symbol, _, energy = word.partition("=")
+        try:
+            energies[symbol.strip()] = float(energy)
+        except ValueError:
+            raise InputError(f"--isolated-atoms is {text!r}; give energies in eV as Si=-0.8,O=-1.6") from None
+    return energies
 
 
 @contextmanager

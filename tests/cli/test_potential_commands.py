@@ -131,3 +131,42 @@ def test_help_has_an_example_and_json(command: str) -> None:
     text = CliRunner().invoke(app, [command, "--help"]).stdout
     assert "Example" in text
     assert "--json" in text
+
+
+def test_fit_with_a_core_and_isolated_atoms(folder: Path) -> None:
+    output = folder / "core.mtp"
+    shared = (
+        "fit",
+        folder / "train.extxyz",
+        "--level",
+        4,
+        "--cutoff",
+        4.5,
+        "--max-iterations",
+        2,
+        "-o",
+        output,
+    )
+    said = run(*shared, "--zbl", "0.9,1.8", "--isolated-atoms", "Cu=-3.5")
+    assert "ZBL core" in said.stderr
+    potential = read_mtp(output)
+    assert potential.core is not None
+    assert (potential.core.inner_A[0, 0], potential.core.outer_A[0, 0]) == (0.9, 1.8)
+    assert potential.species_energies_eV[0] == -3.5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--zbl", "1.8"], "--zbl is '1.8'; give two distances"),
+        (["--zbl", "1.8,0.9"], "inner_A = 1.8 must be below outer_A = 0.9"),
+        (["--zbl", "0.9,1.8", "--start", "random.mtp"], "--zbl cannot be combined with --start"),
+        (["--isolated-atoms", "Cu"], "--isolated-atoms is 'Cu'; give energies"),
+        (["--isolated-atoms", "Ag=1"], "isolated_atoms_eV names Ag"),
+    ],
+)
+def test_bad_cores_and_isolated_atoms_are_refused(folder: Path, words: list[str], message: str) -> None:
+    result = CliRunner().invoke(
+        app, ["fit", str(folder / "train.extxyz"), "-o", str(folder / "x.mtp"), *words]
+    )
+    assert result.exit_code == 2 and message in result.stderr

@@ -6,10 +6,12 @@ from typing import Any
 
 import ase.io
 import pytest
+from ase import Atoms
 from ase.calculators.emt import EMT
 
 from alflow.cli.campaign_views import overview
 from alflow.errors import InputError
+from alflow.potentials import evaluate
 from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
 from alflow.structures.starting import starting_structures
@@ -17,6 +19,7 @@ from qm_interfaces import CodeFailed, SettingsError, get_interface
 from workflows.active_learning.schema import ActiveLearning
 from workflows.launchpad import HOT_ROUNDS
 from workflows.submission import submit
+from workflows.training import read_potential
 
 Make = Callable[..., ActiveLearning]
 
@@ -239,3 +242,31 @@ def _one_launch(stage: Any) -> None:
 
     turns = iter([True, False])
     work(stage.launchpad, ROLES, keep_going=lambda: next(turns))
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_isolated_atoms_are_labelled_once_and_fixed_in_every_fit(
+    stage: Any, make_campaign: Make, labels_in_process: list[str], periodic: bool
+) -> None:
+    fcc = {"element": "Cu", "crystal": "fcc", "a_A": 3.61, "cubic": True}
+    cluster = {"name": "fcc", "file": str(Path("cluster.xyz").absolute())}
+    ase.io.write("cluster.xyz", Atoms("Cu4", [[0, 0, 0], [2.5, 0, 0], [0, 2.5, 0], [0, 0, 2.5]]))
+    structures = [{"name": "fcc", "build": fcc} if periodic else cluster]
+    config = make_campaign(structures=structures, initial={"isolated_atoms": True}, stop={"max_rounds": 1})
+    submit(stage.store, stage.launchpad, config)
+    stage.work()
+    labels = [label for label in stage.store.labels.find("cu") if label["kind"] == "isolated"]
+    atom = stage.store.configurations.atoms([labels[0]["configuration"]])[0]
+    assert len(labels) == 1 and len(atom) == 1 and labels[0]["state"] == "done"
+    assert atom.pbc.tolist() == [periodic] * 3
+    versions = stage.store.potentials.history("cu")
+    assert versions
+    for version in versions:
+        potential = read_potential(stage.store, "cu", ["Cu"], version["version"])
+        assert evaluate(potential, [Atoms("Cu")]).energy[0] == labels[0]["energy_eV"]
+    assert labels[0]["_id"] not in stage.store.labels.to_train_on("cu")
+
+
+def test_energies_of_isolated_atoms_come_from_one_source(make_campaign: Make) -> None:
+    with pytest.raises(InputError, match="not both"):
+        make_campaign(initial={"isolated_atoms": True}, fit={"isolated_atoms_eV": {"Cu": 0.0}})

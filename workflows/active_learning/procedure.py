@@ -16,15 +16,17 @@ from fireworks import Firework
 from alflow.errors import InputError
 from alflow.explorers import EXPLORERS
 from alflow.selection import Fingerprint, find_duplicate, fingerprint, select
-from alflow.states import LabelKind, LabelState, RunState
+from alflow.states import CampaignState, LabelKind, LabelState, RunState
 from alflow.store import Store
 from alflow.store.cost import processor_hours
 from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
 from alflow.structures.energy_references import shifted
 from alflow.structures.files import log_notes, read_file
+from alflow.structures.isolated import isolated_atoms
 from alflow.structures.reading import Reading
 from workflows.active_learning import validation
+from workflows.active_learning.isolated import IsolatedAtomMissing, with_isolated_atoms
 from workflows.active_learning.runs import all_runs, make_plan
 from workflows.active_learning.schema import ActiveLearning
 from workflows.campaign_kind import Preview
@@ -96,7 +98,7 @@ def check_additions(store: Store, old: ActiveLearning, config: ActiveLearning) -
 
 
 def begin(store: Store, config: ActiveLearning) -> None:
-    """Store the runs, apply changes to those that are stored, and store labels from other sources."""
+    """Store the runs and their changes, labels from other sources, and requests for isolated atoms."""
     plan = make_plan(store, config)
     for document, run, goes_on in plan.changed:
         store.explorers.change(document, run, goes_on=goes_on)
@@ -107,6 +109,9 @@ def begin(store: Store, config: ActiveLearning) -> None:
         first=store.explorers.next_index(config.name),
     )
     labelled = _labelled(config)
+    if config.initial.isolated_atoms:
+        like = [*labelled.structures, *(atoms for _, _, run in all_runs(config) for atoms in run.start)]
+        request_labels(store, config, 0, isolated_atoms(config.species, like), LabelKind.ISOLATED)
     if labelled.structures:
         _import_labels(store, config, labelled)
 
@@ -134,7 +139,7 @@ def explorations(store: Store, config: ActiveLearning, round_: int) -> list[Fire
 
 
 def choose(store: Store, config: ActiveLearning, round_: int) -> dict[str, Any]:
-    """Request labels: of displaced starts in round 0, later of random frames and of those with the highest grades."""
+    """Request labels: of displaced starts in round 0, later of random and of extrapolative frames."""
     if round_ == 0:
         structures = displaced(store.explorers.starts(config.name), config.initial)
         labels = request_labels(store, config, round_, structures, LabelKind.INITIAL)
@@ -146,13 +151,18 @@ def conclude(store: Store, config: ActiveLearning, round_: int) -> None:
     """Refit if there are new labels, measure the error, apply the stop rules, and advance the round."""
     name = config.name
     document = store.campaigns.get(name)
+    try:
+        fit = with_isolated_atoms(store, config)
+    except IsolatedAtomMissing as error:
+        store.campaigns.end(name, CampaignState.FAILED, str(error))
+        return
     learned = refit(
         store,
         name,
         round_,
         species=config.species,
         form=config.potential,
-        settings=config.fit,
+        settings=fit,
         mode=config.selection.mode,
     )
     runs = store.explorers.all(name)

@@ -32,6 +32,11 @@ class Initial(Displacements):
         description="added to the energies of `file` for each atom of an element, eV, if they have another "
         "reference than those of `qm`; `alflow check` finds it",
     )
+    isolated_atoms: bool = Field(
+        default=False,
+        description="whether the QM code computes one isolated atom of each element, whose energies the "
+        "potential then has exactly; spins are those of `qm.options`",
+    )
 
 
 class Stop(Budget):
@@ -75,6 +80,8 @@ class ActiveLearning(CampaignSettings):
 
     @model_validator(mode="after")
     def _consistent(self) -> ActiveLearning:
+        if self.initial.isolated_atoms and self.fit.isolated_atoms_eV:
+            raise ValueError("give either fit.isolated_atoms_eV or initial.isolated_atoms, not both")
         known = [structure.name for structure in self.structures]
         require_unique("structure", known)
         require_unique("explorer", [explorer.name for explorer in self.explorers])
