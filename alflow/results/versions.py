@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -27,12 +27,24 @@ NEWEST_ROUNDS = 3
 
 @dataclass(frozen=True)
 class ParitySet:
-    """Predicted against labelled values: energies per atom (n,) in eV and force components (k,) in eV/Å."""
+    """Predicted against labelled values.
+
+    Attributes
+    ----------
+    energies, predicted_energies : (n,)
+        Energies per atom, eV.
+    forces, predicted_forces : (k,)
+        Force components, eV/Å.
+    stresses, predicted_stresses : (s,)
+        Stress components of the structures with a labelled stress, eV/Å³, ASE's sign.
+    """
 
     energies: NDArray[np.float64]
     predicted_energies: NDArray[np.float64]
     forces: NDArray[np.float64]
     predicted_forces: NDArray[np.float64]
+    stresses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
+    predicted_stresses: NDArray[np.float64] = field(default_factory=lambda: np.zeros(0))
 
     @classmethod
     def empty(cls) -> ParitySet:
@@ -42,9 +54,11 @@ class ParitySet:
     @classmethod
     def joined(cls, parts: Sequence[ParitySet]) -> ParitySet:
         """Join all parts in one set."""
-        names = ("energies", "predicted_energies", "forces", "predicted_forces")
         return cls(
-            *(np.concatenate([np.zeros(0), *(getattr(part, name) for part in parts)]) for name in names)
+            *(
+                np.concatenate([np.zeros(0), *(getattr(part, each.name) for part in parts)])
+                for each in fields(cls)
+            )
         )
 
     @property
@@ -56,6 +70,11 @@ class ParitySet:
     def force_rmse_eV_A(self) -> float:
         """Root-mean-square error of the force components; NaN if there is no structure."""
         return _rms(self.predicted_forces - self.forces)
+
+    @property
+    def stress_rmse_eV_A3(self) -> float:
+        """Root-mean-square error of the stress components; NaN if no structure has a stress."""
+        return _rms(self.predicted_stresses - self.stresses)
 
 
 @dataclass(frozen=True)
@@ -172,7 +191,7 @@ def _potential(store: Store, campaign: str, version: Mapping[str, Any]) -> Poten
 
 
 def parity(potential: Potential, structures: Sequence[Atoms]) -> ParitySet:
-    """Predicted and labelled energies per atom and force components of labelled structures, where known."""
+    """Predicted and labelled energies per atom, force and stress components, of those that are known."""
     evaluation = evaluate(potential, structures)
     assert evaluation.forces is not None
     sizes = np.array([len(atoms) for atoms in structures])
@@ -181,11 +200,16 @@ def parity(potential: Potential, structures: Sequence[Atoms]) -> ParitySet:
     has_forces = np.repeat([label.forces is not None for label in labels], sizes).astype(bool)
     energies = np.array([label.energy for label in labels if label.energy is not None])
     forces = [label.forces.ravel() for label in labels if label.forces is not None]
+    stressed = [index for index, label in enumerate(labels) if label.virial is not None]
+    volumes_A3 = np.array([structures[index].get_volume() for index in stressed])[:, None]
+    virials = np.array([labels[index].virial for index in stressed]).reshape(-1, 6)
     return ParitySet(
         energies=energies / sizes[has_energy],
         predicted_energies=evaluation.energy[has_energy] / sizes[has_energy],
         forces=np.concatenate([np.zeros(0), *forces]),
         predicted_forces=evaluation.forces[has_forces].ravel(),
+        stresses=(virials / volumes_A3).ravel(),
+        predicted_stresses=(evaluation.voigt_virials[stressed] / volumes_A3).ravel(),
     )
 
 
