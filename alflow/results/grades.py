@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from alflow.store import Store
-from alflow.store.explorers import unpack_arrays
+from alflow.store.frames import unpack_arrays
 
 
 @dataclass(frozen=True)
