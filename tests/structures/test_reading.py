@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import ase.io
@@ -11,14 +12,16 @@ from ase import Atoms
 from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
+from typer.testing import CliRunner
 
+from alflow.cli import app
 from alflow.errors import InputError
 from alflow.hull.candidates import Files, candidates
 from alflow.potentials.errors import evaluate_errors
 from alflow.potentials.fit_settings import FitSettings
 from alflow.potentials.labels import labels_of
 from alflow.potentials.least_squares import targets_and_weights
-from alflow.potentials.mtp import MomentTensorPotential
+from alflow.potentials.mtp import MomentTensorPotential, write_mtp
 from alflow.structures.files import read_file, read_structures, write_structures
 from alflow.structures.label_energy import label_energy
 from alflow.structures.label_names import LabelKeys
@@ -222,6 +225,24 @@ def test_partly_labelled_frames_are_used_for_what_they_have(tmp_path: Path) -> N
 def test_text_where_numbers_belong(name: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         read_structures(CASES / "16-weight-or-free-energy-traceback" / f"{name}.extxyz", labelled=True)
+
+
+def test_commands_tell_on_stderr_what_they_read(tmp_path: Path) -> None:
+    (tmp_path / "a.extxyz").write_text(frame("DFT_energy=-7.5 mlp_energy=-7.4", "DFT_forces"))
+    write_mtp(tmp_path / "pot.mtp", MomentTensorPotential.random(["Cu"], 4, 4.5, seed=1))
+    arguments = [str(tmp_path / name) for name in ("pot.mtp", "a.extxyz")]
+    errors = []
+    for keys in ([], ["--keys", "energy=mlp_energy"]):
+        result = CliRunner().invoke(app, ["evaluate", *arguments, "--json", *keys])
+        assert result.exit_code == 0, result.output
+        name = "mlp_energy" if keys else "DFT_energy"
+        assert f"energies are read from {name}, forces are read from DFT_forces" in result.stderr
+        errors.append(json.loads(result.stdout)["errors"]["energy_max_eV_per_atom"])
+    assert abs(errors[0] - errors[1]) == pytest.approx(0.05)
+    target = str(tmp_path / "b.extxyz")
+    result = CliRunner().invoke(app, ["convert", arguments[1], target, "--keys", "energy=nothing"])
+    assert result.exit_code == 2
+    assert "no frame has 'nothing'" in result.stderr
 
 
 def test_forces_of_fixed_atoms_stay_labels(tmp_path: Path) -> None:
