@@ -171,7 +171,7 @@ def _judged(
     seen = SeenCrystals(species)
     for source, stream in streams:
         for candidate in stream:
-            if candidate.atoms is None:
+            if candidate.atoms is None or candidate.dropped is not None:
                 yield candidate
                 continue
             atoms, name = candidate.atoms, candidate.source

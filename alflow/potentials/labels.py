@@ -51,7 +51,7 @@ def labels_of(atoms: Atoms) -> Labels:
     """
     formula = atoms.get_chemical_formula()
     if atoms.calc is None:
-        raise InputError(f"the structure {formula} has no energy and forces to fit to")
+        raise InputError(f"the structure {formula} has no energy and no forces to fit to")
     results = getattr(atoms.calc, "results", {})
     energy = label_energy(results)
     forces = results.get("forces")

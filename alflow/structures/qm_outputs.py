@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Iterator
+from io import StringIO
 from itertools import pairwise
 from pathlib import Path
 from typing import TextIO, cast
@@ -27,13 +28,19 @@ UNCONVERGED = "electronic steps did not converge"
 PREDICTED = "VASP's own force field computed them"
 VASP_DEFAULT_NELM = 60
 
+_ESPRESSO_END = "End of self-consistent calculation"
+_ESPRESSO_RESULTS = (
+    *("!    total energy", "Forces acting on atoms", "total   stress", "Magnetic moment per site"),
+    *(_ESPRESSO_END, "End of band structure calculation"),
+)
+
 Labelled = tuple[Atoms | None, str | None]
 """A frame (None if it cannot be read), and why it is no label (None if it is one)."""
 
 
 def is_qm_output(file_format: str) -> bool:
     """Whether `read_qm_output` knows a format of ASE."""
-    return file_format == "vasp-out" or file_format in _SIGNS
+    return file_format in _READERS or file_format in _SIGNS
 
 
 def read_qm_output(path: Path, file_format: str) -> Iterator[Labelled]:
@@ -46,8 +53,8 @@ def read_qm_output(path: Path, file_format: str) -> Iterator[Labelled]:
     Exception
         Of any class, from ASE's readers, if the file is broken.
     """
-    if file_format == "vasp-out":
-        yield from _outcar(path)
+    if file_format in _READERS:
+        yield from _READERS[file_format](path)
         return
     frames = list(iread(str(path), index=":", format=file_format))
     bad = _SIGNS[file_format](path, frames)
@@ -94,19 +101,29 @@ def _vasprun(path: Path, frames: list[Atoms]) -> list[bool]:
     return [len(step.findall("scstep")) >= limit for step in steps]
 
 
-def _espresso(path: Path, frames: list[Atoms]) -> list[bool]:
-    lines = _text(path).splitlines()
-    results = (
-        *("!    total energy", "Forces acting on atoms", "total   stress", "Magnetic moment per site"),
-        *("End of self-consistent calculation", "End of band structure calculation"),
-    )
+def _espresso(path: Path) -> Iterator[Labelled]:
+    """The steps of an output of pw.x. With `scf_must_converge = .false.` it writes that convergence was
+    achieved in any case, so the estimated accuracy is compared with the threshold of the input."""
+    lines = _text(path).splitlines(keepends=True)
     begins = [n for n, line in enumerate(lines) if "Program PWSCF" in line or "ATOMIC_POSITIONS" in line]
-    sections = ("\n".join(lines[first + 1 : last]) for first, last in pairwise([*begins, len(lines)]))
-    return [
-        "convergence NOT achieved" in section
-        for section in sections
-        if any(word in section for word in results)
-    ]
+    threshold_Ry, bad = np.inf, []
+    for first, last in pairwise([*begins, len(lines)]):
+        section = "".join(lines[first + 1 : last])
+        if found := re.search(r"convergence threshold\s*=\s*(\S+)", section):
+            threshold_Ry = float(found.group(1))
+        if "convergence NOT achieved" in section:
+            # pw.x stopped: there are no results, and ASE's reader fails where it looks for bands
+            for n in range(first + 1, last):
+                lines[n] = lines[n].replace(_ESPRESSO_END, "")
+            yield None, UNCONVERGED
+        elif any(word in section for word in _ESPRESSO_RESULTS):
+            accuracies_Ry = re.findall(r"estimated scf accuracy\s*<\s*(\S+)", section)
+            bad.append(bool(accuracies_Ry) and float(accuracies_Ry[-1]) > 1.05 * threshold_Ry)
+    frames = list(iread(StringIO("".join(lines)), index=":", format="espresso-out"))
+    if len(bad) != len(frames) and any(bad):
+        raise InputError(f"{path}: has unconverged steps that cannot be matched with the frames")
+    for number, atoms in enumerate(frames):
+        yield atoms, UNCONVERGED if number < len(bad) and bad[number] else None
 
 
 def _gpaw(path: Path, frames: list[Atoms]) -> list[bool]:
@@ -137,9 +154,9 @@ def _orca(path: Path, frames: list[Atoms]) -> list[bool]:
     return [math.isnan(_energy_eV(atoms)) for atoms in frames]  # ASE's value for an unconverged energy
 
 
+_READERS: dict[str, Callable[[Path], Iterator[Labelled]]] = {"vasp-out": _outcar, "espresso-out": _espresso}
 _SIGNS: dict[str, Callable[[Path, list[Atoms]], list[bool]]] = {
     "vasp-xml": _vasprun,
-    "espresso-out": _espresso,
     "gpaw-out": _gpaw,
     "gaussian-out": _gaussian,
     "orca-output": _orca,
