@@ -13,6 +13,7 @@ from pathlib import Path
 from ase import Atoms
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 from alflow.structures.cfg_frame import FrameReader
 from alflow.structures.cfg_text import cfg_text
 
@@ -86,7 +87,7 @@ def write_cfg(
     InputError
         If a structure holds an element that is not among the species.
     """
-    Path(path).write_text(cfg_to_text(structures, species, lossless=lossless), encoding="utf-8")
+    write_completely(path, cfg_to_text(structures, species, lossless=lossless))
 
 
 def cfg_to_text(structures: Sequence[Atoms], species: Sequence[str], *, lossless: bool = False) -> str:
