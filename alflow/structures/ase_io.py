@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TextIO
+from typing import Any, TextIO
 
 from ase import Atoms
 from ase.utils import string2index
@@ -31,8 +31,9 @@ def read_mlip_cfg(
         raise InputError("an MLIP .cfg file holds types without names; give species='Cu,Pd' in their order")
     name = str(getattr(file, "name", "the file"))
     frames = cfg_from_text(file.read().removeprefix("\ufeff"), _symbols(species), name)
-    chosen = string2index(index) if isinstance(index, str) else index
-    return frames[chosen] if isinstance(chosen, slice) else frames[chosen]
+    chosen: Any = string2index(index) if isinstance(index, str) else index
+    found: Atoms | list[Atoms] = frames[chosen]
+    return found
 
 
 def write_mlip_cfg(file: TextIO, images: Sequence[Atoms] | Atoms, species: str | Sequence[str] = ()) -> None:

@@ -70,9 +70,7 @@ def read_lammps_dump(path: Path, species: Sequence[str] | None) -> Iterator[Atom
     with path.open(encoding="utf-8", errors="replace") as file:
         columns = next((line.split()[2:] for line in file if line.startswith("ITEM: ATOMS")), [])
     if "element" not in columns and not (species and "type" in columns):
-        raise InputError(
-            f"{path}: has no column `element`; give the species in the order of the types"
-        )
+        raise InputError(f"{path}: has no column `element`; give the species in the order of the types")
     options = {} if "element" in columns else {"specorder": list(species or ())}
     for atoms in ase.io.iread(path, index=":", format=DUMP, **options):
         if (
