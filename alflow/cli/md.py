@@ -27,6 +27,7 @@ from alflow.cli.simulation import (
     stop_on_interrupt,
 )
 from alflow.errors import InputError
+from alflow.files import write_completely
 
 if TYPE_CHECKING:
     from ase import Atoms
@@ -179,9 +180,7 @@ def _keep(checkpoint: Checkpoint, path: Path | None) -> None:
         name: value.tolist() if hasattr(value, "tolist") else value
         for name, value in checkpoint.to_dict().items()
     }
-    part = path.with_name(path.name + ".part")
-    part.write_text(json_format.dumps(data), encoding="utf-8")
-    part.replace(path)
+    write_completely(path, json_format.dumps(data))
 
 
 class _Progress:

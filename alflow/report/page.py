@@ -11,6 +11,7 @@ import jinja2
 import yaml
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 from alflow.report.figure import ReportFigure
 from alflow.report.filters import FILTERS
 from alflow.results.campaign import CampaignRecord
@@ -70,14 +71,14 @@ def build_report(page: Page, path: str | Path, figures: str | Path | None = None
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     if figures is None:
-        path.write_text(page.render(), encoding="utf-8")
+        write_completely(path, page.render())
         return path
     folder = Path(figures)
     folder.mkdir(parents=True, exist_ok=True)
     for figure in page.figures():
         figure.write(folder)
     at = Path(os.path.relpath(folder, path.parent)).as_posix()
-    path.write_text(page.render(at), encoding="utf-8")
+    write_completely(path, page.render(at))
     return path
 
 

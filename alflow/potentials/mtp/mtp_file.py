@@ -11,6 +11,7 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 from alflow.potentials.mtp.almtp_file import split_almtp
 from alflow.potentials.mtp.basis import ContractionTables
 from alflow.potentials.mtp.core import Core
@@ -82,10 +83,7 @@ def mtp_from_bytes(data: bytes, species: Sequence[str] | None, name: str) -> Mom
 
 def write_mtp(path: str | Path, potential: MomentTensorPotential) -> None:
     """Write a potential in MLIP-2's format; a reader never sees an incomplete file."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(mtp_to_text(potential), encoding="utf-8")
-    temporary.replace(path)
+    write_completely(path, mtp_to_text(potential))
 
 
 def mtp_to_text(potential: MomentTensorPotential) -> str:
