@@ -179,7 +179,7 @@ def read_overview(
         cost=costs_of(document),
         rounds=read_rounds(store, name, work),
         part=part or NothingMore(),
-        validation=(read_validations(store, name) or [None])[-1],
+        validation=next(reversed(read_validations(store, name)), None),
     )
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from lives import KILLED, life
 
+from alflow.results import read_validations
 from alflow.store import Store
 from workflows.active_learning.schema import ActiveLearning
 from workflows.submission import submit
@@ -53,6 +54,7 @@ def test_killed_again_and_again(
 ) -> None:
     monkeypatch.syspath_prepend(SCRIPTS)
     sections: dict[str, Any] = {"explorers": [EXPLORERS[kind]], "initial": {"count": 2}}
+    sections["validation"] = {"labels": 6}
     if kind == "neb":
         sections["structures"] = [SUPERCELL]
     campaign = make_campaign(**sections)
@@ -70,7 +72,7 @@ def test_killed_again_and_again(
     labels = stage.store.labels.find("cu")
     assert _story(stage.store) == _story(undisturbed.store)
     newest = stage.store.potentials.latest("cu")
-    assert set(stage.store.potentials.label_ids(newest)) == set(stage.store.labels.done("cu"))
+    assert set(stage.store.potentials.label_ids(newest)) == set(stage.store.labels.to_train_on("cu"))
     asked = Counter(label["configuration"] for label in labels)
     assert set(asked.values()) == {1}
     strays = stage.launchpad.fireworks.count_documents(
@@ -91,4 +93,5 @@ def _story(store: Store) -> list[Any]:
     energies = [(label["state"], label.get("energy_eV")) for label in store.labels.find("cu")]
     runs = [(run["state"], run["step"], run["results"]) for run in store.explorers.all("cu")]
     potentials = [store.potentials.content("cu", p["version"]) for p in store.potentials.history("cu")]
-    return [rounds, energies, runs, potentials]
+    errors = [(record.round, record.errors.as_dict()) for record in read_validations(store, "cu")]
+    return [rounds, energies, runs, potentials, errors]

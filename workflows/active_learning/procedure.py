@@ -105,7 +105,7 @@ def explorations(store: Store, config: ActiveLearning, round_: int) -> list[Fire
 
 
 def choose(store: Store, config: ActiveLearning, round_: int) -> dict[str, Any]:
-    """Request labels: of displaced starts in round 0, later of random frames and of those with the highest grades."""
+    """Request labels: of displaced starts in round 0, later of random and of extrapolative frames."""
     if round_ == 0:
         structures = displaced(store.explorers.starts(config.name), config.initial)
         labels = request_labels(store, config, round_, structures, LabelKind.INITIAL)
