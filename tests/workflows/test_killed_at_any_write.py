@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from lives import KILLED, life
 
+from alflow.results import read_validations
 from alflow.store import Store
 from workflows.active_learning.schema import ActiveLearning
 from workflows.submission import submit
@@ -55,6 +56,7 @@ def test_killed_again_and_again(
 ) -> None:
     monkeypatch.syspath_prepend(SCRIPTS)
     sections: dict[str, Any] = {"explorers": [EXPLORERS[kind]], "initial": {"count": 2}}
+    sections["validation"] = {"labels": 6}
     if kind == "neb":
         sections["structures"] = [SUPERCELL]
     campaign = make_campaign(**sections)
@@ -75,7 +77,7 @@ def test_killed_again_and_again(
         steps = [frame.info["step"] for frame in stage.store.explorers.trajectory("cu", 0)]
         assert steps == list(range(0, 81, 3))
     newest = stage.store.potentials.latest("cu")
-    assert set(stage.store.potentials.label_ids(newest)) == set(stage.store.labels.done("cu"))
+    assert set(stage.store.potentials.label_ids(newest)) == set(stage.store.labels.to_train_on("cu"))
     asked = Counter(label["configuration"] for label in labels)
     assert set(asked.values()) == {1}
     strays = stage.launchpad.fireworks.count_documents(
@@ -100,4 +102,5 @@ def _story(store: Store) -> list[Any]:
         (frame, frame.arrays.get("momenta", frame.positions).tolist(), frame.info)
         for frame in store.explorers.trajectory("cu", 0)
     ]
-    return [rounds, energies, runs, potentials, frames]
+    errors = [(record.round, record.errors.as_dict()) for record in read_validations(store, "cu")]
+    return [rounds, energies, runs, potentials, frames, errors]
