@@ -61,7 +61,7 @@ potential:
 
 # What you want to simulate; it pauses where the potential would have to guess.
 explorers:
-{_explorer(simulate, species)}
+{_explorer(simulate, structure)}
 # Extrapolation grades: a frame above gamma_save may be labelled, a run pauses above gamma_break.
 selection:
   gamma_save: 2.1
@@ -86,10 +86,11 @@ stop:
 """
 
 
-def _explorer(simulate: str, species: Sequence[str]) -> str:
+def _explorer(simulate: str, structure: Atoms) -> str:
     if simulate == "relax":
-        return "  - name: relax\n    kind: relax\n    structure: start\n"
-    timestep_fs = _timestep_fs(species)
+        cell = str(bool(structure.pbc.all())).lower()
+        return f"  - name: relax\n    kind: relax\n    structures: start\n    cell: {cell}\n"
+    timestep_fs = _timestep_fs(sorted(set(structure.symbols)))
     return f"""\
   - name: md
     kind: md

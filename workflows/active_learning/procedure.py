@@ -14,7 +14,7 @@ from fireworks import Firework
 from alflow.errors import InputError
 from alflow.explorers import EXPLORERS, Run
 from alflow.selection import fingerprint, select
-from alflow.states import LabelKind, LabelState, RunState
+from alflow.states import CampaignState, LabelKind, LabelState, RunState
 from alflow.store import Store
 from alflow.store.cost import processor_hours
 from alflow.store.labels import level_hash
@@ -24,7 +24,7 @@ from alflow.structures.files import read_structures
 from alflow.structures.starting import starting_structures
 from workflows.active_learning.schema import ActiveLearning
 from workflows.campaign_kind import Preview
-from workflows.labelling import last_failure, level_of_theory, request_labels
+from workflows.labelling import last_failure, level_of_theory, other_reference, request_labels
 from workflows.stop_rules import ExplorerProgress, why_stop
 from workflows.tasks.base import firework
 from workflows.tasks.explore import ExploreTask
@@ -158,6 +158,8 @@ def conclude(store: Store, config: ActiveLearning, round_: int) -> None:
         last_failure=last_failure(store, name, round_) or _pause(paused),
     )
     end = why_stop(config.stop, progress)
+    if barren and config.initial.file and (why := other_reference(store, name, config.initial.file)):
+        end = CampaignState.FAILED, why  # further rounds would be rejected alike
     if end is not None:
         store.events.add(name, f"ended-{round_}", "ended", round_, state=end[0], reason=end[1])
         store.campaigns.end(name, *end)
