@@ -83,8 +83,8 @@ def request_labels(
 def other_reference(store: Store, name: str, file: str) -> str:
     """Why new labels are rejected: the energies of the imported file have another reference; or empty.
 
-    The energies of rejected labels, without those of a fit of one energy per element to the imported ones, are
-    compared with what the fit leaves. The labels have other structures, so only large differences are told.
+    One energy per element is fitted to the imported labels; what is left of the rejected ones is compared
+    with what it leaves of the imported ones. The structures differ, so only large differences are told.
     """
     labels = store.labels.find(name)
     imported = [one["_id"] for one in labels if one["kind"] == LabelKind.IMPORTED]
@@ -108,8 +108,8 @@ def other_reference(store: Store, name: str, file: str) -> str:
     if abs(offsets).min() < max(CLEAR_OFFSETS * spread, LEAST_OFFSET_EV) or np.ptp(np.sign(offsets)):
         return ""
     return (
-        f"new labels lie {abs(np.median(offsets)):.3g} eV/atom from those of {Path(file).name}, whose energies "
-        "have another reference or level of theory: `alflow check` tells whether `initial.energy_shift_eV` "
+        f"new labels lie {abs(np.median(offsets)):.3g} eV/atom from those of {Path(file).name}, whose "
+        "energies have another reference or level of theory: `alflow check` tells whether `initial.energy_shift_eV` "
         "mends it; then give the campaign a new name"
     )
 
