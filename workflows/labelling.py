@@ -109,8 +109,8 @@ def other_reference(store: Store, name: str, file: str) -> str:
         return ""
     return (
         f"new labels lie {abs(np.median(offsets)):.3g} eV/atom from those of {Path(file).name}, whose "
-        "energies have another reference or level of theory: `alflow check` tells whether `initial.energy_shift_eV` "
-        "mends it; then give the campaign a new name"
+        "energies have another reference or level of theory: `alflow check` tells whether "
+        "`initial.energy_shift_eV` mends it; then give the campaign a new name"
     )
 
 

@@ -39,8 +39,8 @@ def select(
     """Choose the structures that are most worth a label.
 
     The choice is D-optimal: each chosen structure lowers the grade γ (dimensionless) of similar ones.
-    Near-duplicates are refused. If nothing is chosen, no file is written, the reasons are counted, and the exit
-    code is 1.
+    Near-duplicates are refused. If nothing is chosen, no file is written, the reasons are counted, and the
+    exit code is 1.
 
     Example: alflow select pot.mtp --train train.extxyz md.extxyz -n 10 -o chosen.extxyz
     """
