@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+import numpy as np
 from ase import Atoms
 from bson import ObjectId
 
@@ -13,6 +15,10 @@ from alflow.campaign.sections import QM
 from alflow.states import LabelKind, LabelState
 from alflow.store import Store
 from qm_interfaces import get_interface, relaxation_level
+
+OUTLIER = "energy of"  # in the reasons of `qm_interfaces.validate`
+CLEAR_OFFSETS = 5.0  # standard deviations of the imported energies
+LEAST_OFFSET_EV = 0.2  # per atom; thermal energies and defects stay below
 
 
 def level_of_theory(qm: QM) -> dict[str, Any]:
@@ -75,6 +81,40 @@ def request_labels(
             )
         )
     return labels
+
+
+def other_reference(store: Store, name: str, file: str) -> str:
+    """Why new labels are rejected: the energies of the imported file have another reference; or empty.
+
+    One energy per element is fitted to the imported labels; what is left of the rejected ones is compared
+    with what it leaves of the imported ones. The structures differ, so only large differences are told.
+    """
+    labels = store.labels.find(name)
+    imported = [one["_id"] for one in labels if one["kind"] == LabelKind.IMPORTED]
+    new = [one for one in labels if one["kind"] == LabelKind.EXTRAPOLATIVE]
+    rejected = [one["_id"] for one in new if one["state"] == LabelState.REJECTED and OUTLIER in one["reason"]]
+    if not imported or not rejected or any(one["state"] == LabelState.DONE for one in new):
+        return ""
+    known = store.labels.structures(imported)
+    species = sorted({symbol for atoms in known for symbol in atoms.symbols})
+
+    def rows(structures: Sequence[Atoms]) -> tuple[np.ndarray, np.ndarray]:
+        fractions = [[atoms.symbols.count(s) / len(atoms) for s in species] for atoms in structures]
+        energies = [atoms.get_potential_energy() / len(atoms) for atoms in structures]
+        return np.array(fractions), np.array(energies)
+
+    fractions, energies = rows(known)
+    per_element = np.linalg.lstsq(fractions, energies, rcond=None)[0]
+    spread = np.std(energies - fractions @ per_element)
+    fractions, energies = rows(store.labels.structures(rejected))
+    offsets = energies - fractions @ per_element
+    if abs(offsets).min() < max(CLEAR_OFFSETS * spread, LEAST_OFFSET_EV) or np.ptp(np.sign(offsets)):
+        return ""
+    return (
+        f"new labels lie {abs(np.median(offsets)):.3g} eV/atom from those of {Path(file).name}, whose "
+        "energies have another reference or level of theory: `alflow check` tells whether "
+        "`initial.energy_shift_eV` mends it; then give the campaign a new name"
+    )
 
 
 def last_failure(store: Store, name: str, round_: int) -> str:

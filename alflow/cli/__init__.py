@@ -16,7 +16,7 @@ from typer.core import TyperGroup
 from alflow.errors import InputError
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Begin": ("check", "doctor"),
+    "Begin": ("init", "check", "doctor"),
     "Campaigns": ("run", "submit", "worker", "status", "watch", "labels", "dashboard"),
     "Results": ("report", "hull", "potential", "trajectory", "export"),
     "Potentials": ("fit", "evaluate", "grade", "select"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -87,3 +88,23 @@ def test_labels_of_a_file_are_computed_again(shift: float) -> None:
         assert "`initial.energy_shift_eV: {Cu: -3.2000}`" in said
         again = invoke("check", "cu.yaml", initial=initial | {"energy_shift_eV": {"Cu": -3.2}})
         assert again.exit_code == 0, again.stdout
+
+
+def test_a_file_with_another_reference_ends_a_campaign_with_its_cause() -> None:
+    structures = []
+    for number in range(12):
+        atoms = bulk("Cu", a=3.61, cubic=True)
+        atoms.rattle(0.02, seed=number)
+        atoms.calc = EMT()
+        energy = atoms.get_potential_energy() + 3.2 * len(atoms)
+        atoms.calc = SinglePointCalculator(atoms, energy=energy, forces=atoms.get_forces())
+        structures.append(atoms)
+    ase.io.write("data.extxyz", structures)
+    explorers = [{"name": "md", "structure": "fcc", "temperature_K": 900, "steps": 500}]
+    outcome = invoke(
+        "run", "cu.yaml", "-n", "1", "--json", initial={"file": "data.extxyz"}, explorers=explorers
+    )
+    assert outcome.exit_code == 1
+    final = json.loads(outcome.stdout)
+    assert (final["state"], final["round"]) == ("failed", 1)
+    assert re.match(r"new labels lie 3\.\d+ eV/atom from those of data.extxyz", final["reason"])

@@ -30,7 +30,7 @@ from workflows.active_learning.isolated import IsolatedAtomMissing, with_isolate
 from workflows.active_learning.runs import all_runs, make_plan
 from workflows.active_learning.schema import ActiveLearning
 from workflows.campaign_kind import Preview
-from workflows.labelling import last_failure, level_of_theory, request_labels
+from workflows.labelling import last_failure, level_of_theory, other_reference, request_labels
 from workflows.stop_rules import ExplorerProgress, why_stop
 from workflows.tasks.base import firework
 from workflows.tasks.explore import ExploreTask
@@ -183,6 +183,8 @@ def conclude(store: Store, config: ActiveLearning, round_: int) -> None:
         validation=validation.measure(store, config, round_),
     )
     end = why_stop(config.stop, progress)
+    if barren and config.initial.file and (why := other_reference(store, name, config.initial.file)):
+        end = CampaignState.FAILED, why  # further rounds would be rejected alike
     if end is not None:
         store.events.add(name, f"ended-{round_}", "ended", round_, state=end[0], reason=end[1])
         store.campaigns.end(name, *end)
