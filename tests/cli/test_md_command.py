@@ -120,7 +120,7 @@ def test_a_core_allows_atoms_that_are_very_close() -> None:
     core = Core(np.array([[0.8]]), np.array([[1.6]]))
     write_mtp("core.mtp", MomentTensorPotential.random(("Li",), 6, 4.0, min_distance_A=2.0, core=core))
     write("near.extxyz", Atoms("Li2", [[0, 0, 0], [0.4, 0, 0]]))
-    words = ("near.extxyz", "--steps", "3", "--timestep", "0.01", "--ensemble", "nve", "--json")
+    words = ("near.extxyz", "--steps", "3", "--timestep", "0.05", "--ensemble", "nve", "--json")
     near = CliRunner().invoke(app, ["md", "pot.mtp", *words])
     assert "nearer than min_distance_A" in near.output
     allowed = CliRunner().invoke(app, ["md", "core.mtp", *words, "--max-temperature", "1000000"])
