@@ -12,7 +12,9 @@ import typer
 from alflow.cli.output import JsonOption, check_writable, parse_species, print_errors, print_json, print_note
 
 if TYPE_CHECKING:
+    from alflow.potentials.mtp import MTPSettings
     from alflow.potentials.mtp.fitting import FitProgress
+    from alflow.potentials.mtp.mtp_file import Template
 
 
 def fit(
@@ -30,7 +32,8 @@ def fit(
     ] = "neighborhood",
     test: Annotated[Path | None, typer.Option(help="Labelled structures for testing only.")] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Potential to start from; fixes level and cutoff.")
+        Path | None,
+        typer.Option(help="Potential to start from, or an untrained .mtp file; fixes basis and cutoff."),
     ] = None,
     species: Annotated[
         str | None, typer.Option(help="Order of the types, e.g. Cu,Pd. Default: alphabetical.")
@@ -60,6 +63,7 @@ def fit(
     from alflow.potentials.mtp import MTPSettings, read_mtp
     from alflow.potentials.mtp import fit as fit_potential
     from alflow.potentials.mtp.fitting import split_holdout
+    from alflow.potentials.mtp.mtp_file import read_template
     from alflow.selection import ActiveSet
     from alflow.selection.graded import SUFFIX, write_graded
     from alflow.structures.files import read_structures
@@ -70,7 +74,8 @@ def fit(
     if output.suffix != SUFFIX:
         check_suffix(output, "mtp")
     symbols = parse_species(species)
-    initial = read_mtp(start, symbols) if start else None
+    template = read_template(start) if start else None
+    initial = read_mtp(start, symbols) if start and template is None else None
     symbols = list(initial.species) if initial else symbols
     structures = read_structures(train, labelled=True, species=symbols)
     symbols = symbols or sorted({symbol for atoms in structures for symbol in atoms.symbols})
@@ -88,9 +93,10 @@ def fit(
         result = fit_potential(
             structures,
             species=symbols,
-            form=MTPSettings(level=level, cutoff_A=cutoff),
+            form=MTPSettings(level=level, cutoff_A=cutoff) if template is None else _form(template),
             settings=settings,
             start=initial,
+            tables=template.tables if template else None,
             threads=threads,
             holdout=holdout,
             progress=progress,
@@ -116,6 +122,18 @@ def fit(
         return
     print_errors(f"{output}: level {level}, {', '.join(symbols)}" if not start else str(output), errors)
     print_note(f"loss {result.loss:.6g} after {result.iterations} iterations and {result.seconds:.1f} s")
+
+
+def _form(template: Template) -> MTPSettings:
+    """The form of an untrained file; its level is that of its tables, so the one here plays no role."""
+    from alflow.potentials.mtp import MTPSettings
+
+    return MTPSettings(
+        level=2,
+        cutoff_A=template.cutoff_A,
+        min_distance_A=template.min_distance_A,
+        radial_basis_size=template.radial_basis_size,
+    )
 
 
 @contextmanager

@@ -103,6 +103,7 @@ class MomentTensorPotential:
         min_distance_A: float | None = None,
         radial_basis_size: int = DEFAULT_RADIAL_BASIS_SIZE,
         seed: int = 0,
+        tables: ContractionTables | None = None,
     ) -> MomentTensorPotential:
         """An untrained potential: exponential radial functions and coefficients, both with some randomness.
 
@@ -116,6 +117,8 @@ class MomentTensorPotential:
             Cutoff radius.
         min_distance_A : float, optional
             Lower end of the Chebyshev interval; by default 0.4 of the cutoff.
+        tables : ContractionTables, optional
+            Tables of the basis functions, instead of those of the level.
 
         Raises
         ------
@@ -123,7 +126,7 @@ class MomentTensorPotential:
             If the level, the cutoff or a species is invalid.
         """
         check_form(species, level, cutoff_A, radial_basis_size)
-        tables = contraction_tables(level)
+        tables = contraction_tables(level) if tables is None else tables
         count, functions = len(species), tables.radial_function_count
         min_distance_A = 0.4 * cutoff_A if min_distance_A is None else min_distance_A
         rng = np.random.default_rng(seed)
