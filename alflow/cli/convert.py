@@ -83,15 +83,15 @@ def _convert_potential(
     mode: Literal["neighborhood", "configuration"],
 ) -> None:
     from alflow.errors import InputError
-    from alflow.potentials import write_potential
+    from alflow.potentials import read_potential, write_potential
     from alflow.selection import ActiveSet
     from alflow.selection.graded import SUFFIX, active_configurations, read_graded, write_graded
     from alflow.structures.files import read_structures
 
-    potential, active_set = read_graded(source, species)
     if target.suffix != SUFFIX:
-        write_potential(target, potential)
+        write_potential(target, read_potential(source, species))
         return
+    potential, active_set = read_graded(source, species)
     if train:
         structures = read_structures(train, species=potential.species)
         active_set = ActiveSet.from_structures(potential, structures, mode)

@@ -22,8 +22,9 @@ from alflow.cli.output import (
 from alflow.errors import InputError
 
 if TYPE_CHECKING:
-    from alflow.potentials.mtp import CoreSettings
+    from alflow.potentials.mtp import CoreSettings, MTPSettings
     from alflow.potentials.mtp.fitting import FitProgress
+    from alflow.potentials.mtp.mtp_file import Template
 
 
 def fit(
@@ -41,7 +42,8 @@ def fit(
     ] = "neighborhood",
     test: Annotated[Path | None, typer.Option(help="Labelled structures for testing only.")] = None,
     start: Annotated[
-        Path | None, typer.Option(help="Potential to start from; fixes level and cutoff.")
+        Path | None,
+        typer.Option(help="Potential to start from, or an untrained .mtp file; fixes basis and cutoff."),
     ] = None,
     species: Annotated[
         str | None, typer.Option(help="Order of the types, e.g. Cu,Pd. Default: alphabetical.")
@@ -79,19 +81,21 @@ def fit(
     from alflow.potentials.mtp import MTPSettings, read_mtp
     from alflow.potentials.mtp import fit as fit_potential
     from alflow.potentials.mtp.fitting import split_holdout
+    from alflow.potentials.mtp.mtp_file import read_template
     from alflow.selection import ActiveSet
     from alflow.selection.graded import SUFFIX, write_graded
     from alflow.structures.files import read_structures
 
-    if start and zbl:
-        raise InputError("--zbl cannot be combined with --start, whose potential fixes the core")
     check_writable(output)
     if active_set:
         check_writable(active_set)
     if output.suffix != SUFFIX:
         check_suffix(output, "mtp")
     symbols = parse_species(species)
-    initial = read_mtp(start, symbols) if start else None
+    template = read_template(start) if start else None
+    initial = read_mtp(start, symbols) if start and template is None else None
+    if initial and zbl:
+        raise InputError("--zbl cannot be combined with --start, whose potential fixes the core")
     symbols = list(initial.species) if initial else symbols
     structures = read_structures(train, labelled=True, species=symbols, keys=parse_keys(keys))
     symbols = symbols or sorted({symbol for atoms in structures for symbol in atoms.symbols})
@@ -106,13 +110,16 @@ def fit(
         "isolated_atoms_eV": _energies(isolated_atoms) if isolated_atoms else None,
     }
     settings = FitSettings(**{name: value for name, value in given.items() if value is not None})
+    core = _core(zbl) if zbl else None
+    form = MTPSettings(level=level, cutoff_A=cutoff, core=core) if template is None else _form(template, core)
     with _live_losses(settings.starts, settings.max_iterations) as progress:
         result = fit_potential(
             structures,
             species=symbols,
-            form=MTPSettings(level=level, cutoff_A=cutoff, core=_core(zbl) if zbl else None),
+            form=form,
             settings=settings,
             start=initial,
+            tables=template.tables if template else None,
             threads=threads,
             holdout=holdout,
             progress=progress,
@@ -137,11 +144,10 @@ def fit(
         print_json({"potential": output, "species": symbols, **facts, "errors": errors})
         return
     print_errors(f"{output}: level {level}, {', '.join(symbols)}" if not start else str(output), errors)
-    core = result.potential.core
-    if core:
+    if fitted_core := result.potential.core:
         print_note(
-            f"ZBL core: alone below {core.inner_A.min():.3g} to {core.inner_A.max():.3g} Å, none beyond "
-            f"{core.outer_A.min():.3g} to {core.outer_A.max():.3g} Å; only alflow reads the file"
+            f"ZBL core: alone below {fitted_core.inner_A.min():.3g} to {fitted_core.inner_A.max():.3g} Å, none beyond "
+            f"{fitted_core.outer_A.min():.3g} to {fitted_core.outer_A.max():.3g} Å; only alflow reads the file"
         )
     print_note(f"loss {result.loss:.6g} after {result.iterations} iterations and {result.seconds:.1f} s")
 
@@ -169,6 +175,19 @@ def _energies(text: str) -> dict[str, float]:
         except ValueError:
             raise InputError(f"--isolated-atoms is {text!r}; give energies in eV as Si=-0.8,O=-1.6") from None
     return energies
+
+
+def _form(template: Template, core: CoreSettings | None) -> MTPSettings:
+    """The form of an untrained file; its level is that of its tables, so the one here plays no role."""
+    from alflow.potentials.mtp import MTPSettings
+
+    return MTPSettings(
+        level=2,
+        cutoff_A=template.cutoff_A,
+        min_distance_A=template.min_distance_A,
+        radial_basis_size=template.radial_basis_size,
+        core=core,
+    )
 
 
 @contextmanager

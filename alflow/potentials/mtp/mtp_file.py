@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -59,11 +60,14 @@ def read_mtp(path: str | Path, species: Sequence[str] | None = None) -> MomentTe
         If the file is missing, truncated or of another kind, or if the species are unknown or too few.
     """
     path = Path(path)
+    return mtp_from_bytes(split_almtp(_content(path))[0], species, str(path))
+
+
+def _content(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the potential {path}: {error.strerror}") from None
-    return mtp_from_bytes(split_almtp(data)[0], species, str(path))
 
 
 def mtp_from_bytes(data: bytes, species: Sequence[str] | None, name: str) -> MomentTensorPotential:
@@ -74,11 +78,14 @@ def mtp_from_bytes(data: bytes, species: Sequence[str] | None, name: str) -> Mom
     InputError
         Naming `name` and what is wrong.
     """
+    return mtp_from_text(_decoded(data, name), species, name)
+
+
+def _decoded(data: bytes, name: str) -> str:
     try:
-        text = data.decode("utf-8-sig")
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{name} is not a text file; expected an MLIP .mtp potential") from None
-    return mtp_from_text(text, species, name)
 
 
 def write_mtp(path: str | Path, potential: MomentTensorPotential) -> None:
@@ -138,6 +145,56 @@ def mtp_from_text(
     reader.check_keys()
     reader.check_trained()
     count, functions, size = (reader.integer(k) for k in ("species_count", "radial_funcs_count", _BASIS_SIZE))
+    tables = _tables(reader, name)
+    radial, types = reader.radial_coefficients(count, functions, size)
+    species_energies = np.empty(count)
+    species_energies[types] = reader.numbers("species_coeffs", count)
+    potential = MomentTensorPotential(
+        species=_species(species, reader, count, name),
+        cutoff_A=reader.number(_LARGEST_DISTANCE),
+        min_distance_A=reader.number(_SMALLEST_DISTANCE),
+        radial_coefficients=radial,
+        species_energies_eV=species_energies,
+        moment_coefficients=reader.numbers("moment_coeffs", len(tables.scalars)),
+        tables=tables,
+        scaling=reader.number("scaling", default=1.0) * reader.number(_BASIS_SCALING, default=1.0),
+        core=_core(reader, count) if reader.has_core else None,
+    )
+    potential.compiled  # noqa: B018 - checks the indices of the tables
+    return potential
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """The form of an untrained `.mtp` file: tables, radial interval, and polynomials per radial function."""
+
+    tables: ContractionTables
+    cutoff_A: float
+    min_distance_A: float
+    radial_basis_size: int
+
+
+def read_template(path: str | Path) -> Template | None:
+    """The form of an untrained potential, as MLIP distributes them; None if the file holds coefficients.
+
+    Raises
+    ------
+    InputError
+        As in `read_mtp`.
+    """
+    reader = _Reader(_decoded(_content(Path(path)), str(path)), str(path))
+    if not reader.untrained:
+        return None
+    reader.check_keys()
+    return Template(
+        tables=_tables(reader, str(path)),
+        cutoff_A=reader.number(_LARGEST_DISTANCE),
+        min_distance_A=reader.number(_SMALLEST_DISTANCE),
+        radial_basis_size=reader.integer(_BASIS_SIZE),
+    )
+
+
+def _tables(reader: _Reader, name: str) -> ContractionTables:
     tables = ContractionTables(
         basic=reader.index_rows("alpha_index_basic"),
         times=reader.index_rows("alpha_index_times"),
@@ -156,22 +213,7 @@ def mtp_from_text(
         )
     if not len(tables.basic) or tables.basic.min() < 0 or tables.basic.max() > _LARGEST_EXPONENT:
         raise InputError(f"{name}: alpha_index_basic must hold rows of numbers from 0 to {_LARGEST_EXPONENT}")
-    radial, types = reader.radial_coefficients(count, functions, size)
-    species_energies = np.empty(count)
-    species_energies[types] = reader.numbers("species_coeffs", count)
-    potential = MomentTensorPotential(
-        species=_species(species, reader, count, name),
-        cutoff_A=reader.number(_LARGEST_DISTANCE),
-        min_distance_A=reader.number(_SMALLEST_DISTANCE),
-        radial_coefficients=radial,
-        species_energies_eV=species_energies,
-        moment_coefficients=reader.numbers("moment_coeffs", len(tables.scalars)),
-        tables=tables,
-        scaling=reader.number("scaling", default=1.0) * reader.number(_BASIS_SCALING, default=1.0),
-        core=_core(reader, count) if reader.has_core else None,
-    )
-    potential.compiled  # noqa: B018 - checks the indices of the tables
-    return potential
+    return tables
 
 
 def _core_lines(core: Core | None) -> list[str]:
@@ -230,7 +272,8 @@ class _Reader:
                 self._radial = f"{self._radial}{line}\n"
             elif key:
                 raise InputError(
-                    f"{self._name} has the line {key[:40]!r}, which is no key with a value; it is truncated or no .mtp potential"
+                    f"{self._name} has the line {key[:40]!r}, which is no key with a value; "
+                    "the file is truncated or no .mtp potential"
                 )
 
     def check_keys(self) -> None:
@@ -245,12 +288,17 @@ class _Reader:
         if self.word("version", default="1.1.0") != "1.1.0":
             raise InputError(f"{self._name} has the version {self.word('version')!r}; only 1.1.0 is known")
 
+    @property
+    def untrained(self) -> bool:
+        """Whether the file has no coefficients at all."""
+        return self._radial is None and not set(_TRAINED) & set(self._values)
+
     def check_trained(self) -> None:
-        """Refuse an untrained potential, which has no coefficients at all."""
-        if self._radial is None and not set(_TRAINED) & set(self._values):
+        """Refuse an untrained potential."""
+        if self.untrained:
             raise InputError(
                 f"{self._name} is an untrained potential: it has no {', '.join(_TRAINED)}; "
-                "fit one with alflow fit --level, which builds the same functions"
+                "fit one with alflow fit --level, or from this file with alflow fit --start"
             )
 
     def word(self, key: str, default: str | None = None) -> str:
