@@ -166,4 +166,4 @@ def estimated_mean(
 
 
 def _digits(number: float) -> str:
-    return f"{number:#.2g}" if abs(number) < 0.0995 else f"{number:.3g}"
+    return f"{number:#.2g}" if abs(number) < 0.995 else f"{number:.3g}"

@@ -1,9 +1,9 @@
 """Frames drawn at random steps of explorers' runs, to measure the error of a potential.
 
 A step is drawn by a number between 0 and 1 that depends on campaign, run, pass, step and seed alone, so that
-no worker, interruption or repetition changes the sample. Runs have equal shares of the frames. Within a run, the
-probability falls with the square root of the step: a fraction x of the run gets √x of the run's
-frames, because a long run that has only begun needs some as well. The weights of the frames make up for it.
+no worker, interruption or repetition changes the sample. Runs have equal shares of the frames. Within a run,
+the probability falls with the square root of the step: a fraction x of the run gets √x of the run's frames,
+because a long run that has only begun needs some as well. The weights of the frames make up for it.
 """
 
 from __future__ import annotations
