@@ -7,16 +7,17 @@ from typing import Annotated
 
 import typer
 
-from alflow.cli.output import JsonOption, parse_species, print_errors, print_json
+from alflow.cli.output import JsonOption, KeysOption, parse_keys, parse_species, print_errors, print_json
 
 
 def evaluate(
-    potential: Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp.")],
+    potential: Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp or .almtp.")],
     data: Annotated[Path, typer.Argument(help="Labelled structures: extended XYZ, MLIP .cfg, OUTCAR, …")],
     species: Annotated[
         str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
+    keys: KeysOption = None,
     json: JsonOption = False,
 ) -> None:
     """Errors of a potential on labelled structures: MAE, RMSE and largest.
@@ -30,7 +31,7 @@ def evaluate(
     from alflow.structures.files import read_structures
 
     model = read_potential(potential, parse_species(species))
-    structures = read_structures(data, labelled=True, species=model.species)
+    structures = read_structures(data, labelled=True, species=model.species, keys=parse_keys(keys))
     errors = evaluate_errors(model, structures, threads=threads)
     if json:
         print_json({"potential": potential, "data": data, "errors": errors})

@@ -5,11 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alflow.cli.output import JsonOption, check_writable, parse_species, print_errors, print_json, print_note
+from alflow.cli.output import (
+    JsonOption,
+    KeysOption,
+    check_writable,
+    parse_keys,
+    parse_species,
+    print_errors,
+    print_json,
+    print_note,
+)
 from alflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -22,6 +31,14 @@ def fit(
     output: Annotated[Path, typer.Option("--output", "-o", help="The potential to write.")] = Path("pot.mtp"),
     level: Annotated[int, typer.Option(help="Level of the basis, even, 2 to 24: 8 is small, 16 usual.")] = 16,
     cutoff: Annotated[float, typer.Option(help="Cutoff radius, Å.")] = 5.0,
+    active_set: Annotated[
+        Path | None,
+        typer.Option(help="Active set to write (.npz), for grades; an OUTPUT .almtp holds it already."),
+    ] = None,
+    mode: Annotated[
+        Literal["neighborhood", "configuration"],
+        typer.Option(help="Mode of the active set: grade each atom, or each structure as a whole."),
+    ] = "neighborhood",
     test: Annotated[Path | None, typer.Option(help="Labelled structures for testing only.")] = None,
     start: Annotated[
         Path | None, typer.Option(help="Potential to start from; fixes level and cutoff.")
@@ -29,6 +46,7 @@ def fit(
     species: Annotated[
         str | None, typer.Option(help="Order of the types, e.g. Cu,Pd. Default: alphabetical.")
     ] = None,
+    keys: KeysOption = None,
     energy_weight: Annotated[float | None, typer.Option(min=0, help="Weight of energies, 1/eV².")] = None,
     force_weight: Annotated[float | None, typer.Option(min=0, help="Weight of forces, Å²/eV².")] = None,
     stress_weight: Annotated[float | None, typer.Option(min=0, help="Weight of virials, 1/eV².")] = None,
@@ -52,7 +70,7 @@ def fit(
     threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
     json: JsonOption = False,
 ) -> None:
-    """Fit a moment tensor potential and write it as an MLIP .mtp file.
+    """Fit a moment tensor potential and write it as an MLIP .mtp file, or .almtp with its active set.
 
     Example: alflow fit train.extxyz --level 16 --cutoff 5.2 --test test.extxyz -o pot.mtp
     """
@@ -60,18 +78,24 @@ def fit(
     from alflow.potentials.files import check_suffix
     from alflow.potentials.mtp import MTPSettings, read_mtp
     from alflow.potentials.mtp import fit as fit_potential
+    from alflow.potentials.mtp.fitting import split_holdout
+    from alflow.selection import ActiveSet
+    from alflow.selection.graded import SUFFIX, write_graded
     from alflow.structures.files import read_structures
 
     if start and zbl:
         raise InputError("--zbl cannot be combined with --start, whose potential fixes the core")
     check_writable(output)
-    check_suffix(output, "mtp")
+    if active_set:
+        check_writable(active_set)
+    if output.suffix != SUFFIX:
+        check_suffix(output, "mtp")
     symbols = parse_species(species)
     initial = read_mtp(start, symbols) if start else None
     symbols = list(initial.species) if initial else symbols
-    structures = read_structures(train, labelled=True, species=symbols)
+    structures = read_structures(train, labelled=True, species=symbols, keys=parse_keys(keys))
     symbols = symbols or sorted({symbol for atoms in structures for symbol in atoms.symbols})
-    tests = read_structures(test, labelled=True, species=symbols) if test else []
+    tests = read_structures(test, labelled=True, species=symbols, keys=parse_keys(keys)) if test else []
     given: dict[str, Any] = {
         "energy_weight": energy_weight,
         "force_weight": force_weight,
@@ -93,7 +117,15 @@ def fit(
             holdout=holdout,
             progress=progress,
         )
-    write_potential(output, result.potential)
+    if active_set or output.suffix == SUFFIX:
+        fitted, _ = split_holdout(structures, holdout, settings.seed)
+        active = ActiveSet.from_structures(result.potential, fitted, mode)
+        if active_set:
+            active.save(active_set)
+    if output.suffix == SUFFIX:
+        write_graded(output, result.potential, active, fitted)
+    else:
+        write_potential(output, result.potential)
 
     errors = {"train": result.train}
     if result.test:

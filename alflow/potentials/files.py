@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 from alflow.potentials.protocol import Potential, PotentialKind
 from alflow.potentials.registry import POTENTIALS
 
@@ -45,12 +45,7 @@ def write_potential(path: str | Path, potential: Potential) -> None:
     """
     path = Path(path)
     check_suffix(path, potential.kind)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(potential.to_bytes())
-        beside.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    write_completely(path, potential.to_bytes())
 
 
 def check_suffix(path: Path, kind: str) -> None:
@@ -62,8 +57,13 @@ def check_suffix(path: Path, kind: str) -> None:
         If its suffix is not the one that the kind writes.
     """
     suffixes = POTENTIALS.get(kind).suffixes
-    if path.suffix not in suffixes:
+    if path.suffix != suffixes[0]:
         raise InputError(f"{path}: a potential of kind {kind!r} is written to a {suffixes[0]} file")
+
+
+def is_potential_file(path: Path) -> bool:
+    """Whether a kind of potential has files with this suffix."""
+    return any(path.suffix in POTENTIALS.get(name).suffixes for name in POTENTIALS.names())
 
 
 def _kind_by_suffix(path: Path) -> PotentialKind:

@@ -116,6 +116,15 @@ def test_select_chooses_from_far_structures_and_refuses_known_ones(folder: Path)
     np.testing.assert_allclose(chosen[0].positions, far[frames[0] - 1].positions, atol=1e-7)
 
 
+def test_select_that_chooses_nothing_says_why_and_writes_nothing(folder: Path) -> None:
+    train, output = folder / "train.extxyz", folder / "none.extxyz"
+    words = ("select", folder / "random.mtp", train, "--train", train, "-o", output)
+    outcome = CliRunner().invoke(app, [str(word) for word in words])
+    assert outcome.exit_code == 1
+    assert outcome.stderr.startswith("none of 8 structures is chosen, and no file is written: 8")
+    assert not output.exists()
+
+
 def test_convert_goes_there_and_back(folder: Path) -> None:
     assert run_json("convert", folder / "train.extxyz", folder / "train.cfg")["structures"] == 8
     run("convert", folder / "train.cfg", folder / "again.extxyz", "--species", "Cu")

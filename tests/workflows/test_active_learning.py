@@ -5,9 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import ase.io
+import numpy as np
 import pytest
 from ase import Atoms
 from ase.calculators.emt import EMT
+from ase.constraints import FixAtoms
 
 from alflow.cli.campaign_views import overview
 from alflow.errors import InputError
@@ -87,6 +89,33 @@ def test_start_from_labelled_structures(
     imported = [label for label in stage.store.labels.find("cu") if label["round"] == 0]
     assert [label["code"] for label in imported] == ["imported"] * 3
     assert len(labels_in_process) == stage.store.labels.counts("cu")["done"] - 3
+
+
+def test_start_from_partly_labelled_structures_with_other_names(
+    stage: Any, make_campaign: Make, labels_in_process: list[str], tmp_path: Path
+) -> None:
+    campaign = make_campaign()
+    structures = displaced(list(starting_structures(campaign.structures, ["Cu"]).values()), campaign.initial)
+    for atoms in structures:
+        atoms.calc = EMT()
+        atoms.info["REF_energy"] = atoms.get_potential_energy()
+        atoms.arrays["REF_forces"] = atoms.get_forces()
+        atoms.calc = None
+        atoms.set_constraint(FixAtoms([0]))
+    del structures[1].arrays["REF_forces"]
+    ase.io.write(tmp_path / "train.extxyz", structures)
+    initial = {"file": str(tmp_path / "train.extxyz"), "keys": {"forces": "REF_forces"}}
+    submit(stage.store, stage.launchpad, make_campaign(initial=initial))
+    assert stage.work()["state"] == "finished"
+    imported = [label["_id"] for label in stage.store.labels.find("cu") if label["round"] == 0]
+    for atoms, stored in zip(structures, stage.store.labels.structures(imported), strict=True):
+        assert stored.calc.results["energy"] == pytest.approx(atoms.info["REF_energy"], abs=1e-6)
+        assert ("forces" in stored.calc.results) == ("REF_forces" in atoms.arrays)
+    first = stage.store.labels.structures(imported)[0].calc.results["forces"]
+    np.testing.assert_allclose(first, structures[0].arrays["REF_forces"], atol=1e-7)  # of the fixed atom too
+    notes = stage.store.events.get("cu", "selected-0")["notes"]
+    assert "energies are read from REF_energy, forces are read from REF_forces" in notes[0]
+    assert "1 of 3 frames have an energy and no forces" in notes[1]
 
 
 def test_labels_of_another_level_of_theory_are_no_start(
@@ -210,7 +239,10 @@ def test_what_is_refused_leaves_no_trace(stage: Any, make_campaign: Make, sectio
             {"qm": {"options": {"calculator": "lennard-jones"}}},
             r"of its labels \(calculator is l",
         ),
-        ({"explorers": [{"name": "x", "structure": "fcc", "temperature_K": 9, "steps": 1}]}, "only be added"),
+        (
+            {"explorers": [{"name": "x", "structure": "fcc", "temperature_K": 9, "steps": 1}]},
+            "cannot be removed",
+        ),
     ],
 )
 def test_edits_that_a_campaign_cannot_take(
