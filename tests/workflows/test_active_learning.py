@@ -20,7 +20,9 @@ from alflow.structures.starting import starting_structures
 from qm_interfaces import CodeFailed, SettingsError, get_interface
 from workflows.active_learning.schema import ActiveLearning
 from workflows.launchpad import HOT_ROUNDS
+from workflows.recovery import recover
 from workflows.submission import submit
+from workflows.tasks import label
 from workflows.training import read_potential
 
 Make = Callable[..., ActiveLearning]
@@ -299,3 +301,30 @@ def test_isolated_atoms_are_labelled_once_and_fixed_in_every_fit(
 def test_energies_of_isolated_atoms_come_from_one_source(make_campaign: Make) -> None:
     with pytest.raises(InputError, match="not both"):
         make_campaign(initial={"isolated_atoms": True}, fit={"isolated_atoms_eV": {"Cu": 0.0}})
+
+
+def test_a_campaign_ends_without_the_energy_of_an_isolated_atom_and_goes_on_with_it(
+    stage: Any, make_campaign: Make, labels_in_process: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = label.run_label
+
+    def no_atoms(interface: str, options: dict[str, Any], atoms: Atoms, *rest: Any, **limits: Any) -> Any:
+        if len(atoms) == 1:
+            raise CodeFailed("the atom has no spin", retryable=False)
+        return computed(interface, options, atoms, *rest, **limits)
+
+    monkeypatch.setattr(label, "run_label", no_atoms)
+    config = make_campaign(initial={"isolated_atoms": True}, stop={"max_rounds": 1})
+    submit(stage.store, stage.launchpad, config)
+    end = stage.work()
+    assert end["state"] == "failed"
+    assert end["reason"].startswith("the isolated atom Cu has no energy (the atom has no spin)")
+    assert stage.store.potentials.latest("cu") is None
+    monkeypatch.setattr(label, "run_label", computed)
+    failed = [entry["_id"] for entry in stage.store.labels.find("cu", state="failed")]
+    assert len(failed) == 1
+    assert stage.store.labels.retry(failed[0])
+    submit(stage.store, stage.launchpad, config)
+    recover(stage.store, stage.launchpad, "cu", patience_s=0.0)
+    stage.work()
+    assert stage.store.potentials.latest("cu") is not None
