@@ -60,6 +60,20 @@ class LabelKind(StrEnum):
         return self in (LabelKind.VALIDATION, LabelKind.FINAL, LabelKind.ISOLATED)
 
 
+class LabelProblem(StrEnum):
+    """Kind of reason why a label failed or was rejected; a sentence beside it gives the details."""
+
+    NOT_CONVERGED = "not converged"
+    TIMED_OUT = "time limit"
+    OUT_OF_MEMORY = "memory limit"
+    CODE_MISSING = "code missing"
+    WRONG_SETTINGS = "wrong settings"
+    CODE_FAILED = "code failed"
+    LEVEL_CHANGED = "level of theory changed"
+    ENERGY_OUTLIER = "energy outlier"
+    IMPLAUSIBLE = "implausible result"
+
+
 class CandidateState(StrEnum):
     """State of a candidate in a stage: waiting → (paused →) relaxed; then the next stage, or dropped."""
 

@@ -10,6 +10,7 @@ from qm_interfaces.interface import (
     CodeMissing,
     LevelChanged,
     NotConverged,
+    OutOfMemory,
     QMError,
     QMInterface,
     QMResult,
@@ -23,7 +24,7 @@ from qm_interfaces.relaxation import relaxation_level
 from qm_interfaces.runner import run_label, run_relaxation
 
 if TYPE_CHECKING:
-    from qm_interfaces.validation import LabelLimits, Reference, validate
+    from qm_interfaces.validation import LabelLimits, Reference, is_energy_outlier, validate
 
 __all__ = [
     "CodeFailed",
@@ -31,6 +32,7 @@ __all__ = [
     "LabelLimits",
     "LevelChanged",
     "NotConverged",
+    "OutOfMemory",
     "QMError",
     "QMInterface",
     "QMResult",
@@ -39,6 +41,7 @@ __all__ = [
     "TimedOut",
     "get_interface",
     "interface_names",
+    "is_energy_outlier",
     "level_differences",
     "obstacles",
     "relaxation_level",
@@ -47,7 +50,7 @@ __all__ = [
     "validate",
 ]
 
-_VALIDATION = ("LabelLimits", "Reference", "validate")
+_VALIDATION = ("LabelLimits", "Reference", "is_energy_outlier", "validate")
 
 
 def __getattr__(name: str) -> Any:

@@ -10,6 +10,7 @@ from typing import Any
 from alflow.report.figure import ReportFigure
 from alflow.report.page import render_template
 from alflow.results import CampaignRecord, Coverage, PairDistances, ParitySet, VersionRecord
+from alflow.results.advice import Advice, as_dicts
 from alflow.results.versions import newest_unseen
 
 TEMPLATE = "campaign.html.j2"
@@ -30,6 +31,7 @@ class CampaignPage:
         Distances in the training set and in visited structures; None if unknown.
     rdfs
         Distances over the trajectory of each run, by the name of the run.
+    advice
     """
 
     campaign: CampaignRecord
@@ -37,6 +39,7 @@ class CampaignPage:
     trained: ParitySet
     coverage: Coverage | None = None
     rdfs: Mapping[str, Sequence[PairDistances]] = field(default_factory=dict)
+    advice: Sequence[Advice] = ()
 
     @property
     def headline(self) -> str:
@@ -47,6 +50,7 @@ class CampaignPage:
         """The results in plain values."""
         unseen = newest_unseen(self.versions)
         return self.campaign.summary() | {
+            "advice": as_dicts(self.advice),
             "train_force_rmse_eV_A": self.trained.force_rmse_eV_A,
             "train_energy_rmse_eV_per_atom": self.trained.energy_rmse_eV_per_atom,
             "unseen_force_rmse_eV_A": unseen.force_rmse_eV_A,
@@ -84,6 +88,7 @@ class CampaignPage:
             self.campaign,
             [*figures, *self.figures()],
             figures_at,
+            advice=self.advice,
             versions=self.versions,
             trained=self.trained,
             newest_unseen=newest_unseen(self.versions),

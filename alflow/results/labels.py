@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alflow.states import LabelKind, LabelState
+from alflow.states import LabelKind, LabelProblem, LabelState
 from alflow.store import Store
 
 
@@ -24,6 +24,8 @@ class LabelRecord:
     state
     reason
         The reason why it was not accepted; None otherwise.
+    problem
+        The kind of that reason; None also for labels of releases that did not store it.
     formula
     level
         Index of its level of theory among those of the campaign.
@@ -56,6 +58,7 @@ class LabelRecord:
     processor_s: float | None = None
     energy_eV: float | None = None
     evaluations: int = 1
+    problem: LabelProblem | None = None
 
     @property
     def name(self) -> str:
@@ -113,4 +116,5 @@ def _record(document: Mapping[str, Any], campaign: str, origin: Mapping[str, Any
         processor_s=document.get("processor_s"),
         energy_eV=document.get("energy_eV"),
         evaluations=(document.get("details") or {}).get("evaluations", 1),
+        problem=LabelProblem(document["problem"]) if document["reason"] and document.get("problem") else None,
     )

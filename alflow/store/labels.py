@@ -261,6 +261,7 @@ class Labels:
             **ANEW,
             "state": LabelState.WAITING,
             "reason": None,
+            "problem": None,
             "wall_time_s": 0.0,
             "processor_s": 0.0,
         }

@@ -26,6 +26,7 @@ from alflow.results.wording import shared_and_own, spoken_all, spoken_pairs
 from alflow.store import Store
 from alflow.structures.files import write_structures
 from workflows.active_learning.figures import by_kind, columns_name, run_figures
+from workflows.active_learning.overview import overview
 from workflows.active_learning.schema import ActiveLearning
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
@@ -184,7 +185,13 @@ def page(store: Store, name: str) -> ActiveLearningPage:
         "frames above γ_save",
     )
     return ActiveLearningPage(
-        common=CampaignPage(campaign, read_versions(store, name), read_trained(store, name), covered),
+        common=CampaignPage(
+            campaign,
+            read_versions(store, name),
+            read_trained(store, name),
+            covered,
+            advice=overview(store, store.campaigns.get(name)).advice,
+        ),
         gamma_save=config.selection.gamma_save,
         gamma_break=config.selection.gamma_break,
         runs=runs,

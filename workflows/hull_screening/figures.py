@@ -78,8 +78,8 @@ def _hull_caption(data: HullData) -> str:
         return (
             f"Above: formation energies by {data.hull_of}; crystals on the line do not decompose into "
             "others. Below: the candidates that each stage relaxed with its potential, and the band above "
-            "its hull in which it kept them; the width of the band is a multiple of σ, the error of the stage's "
-            "potential."
+            "its hull in which it kept them; the width of the band is a multiple of σ, the error of the "
+            "stage's potential."
         )
     return (
         f"Formation energies by {data.hull_of}. Dots: phases on the hull; lines join those that coexist. "

@@ -13,6 +13,7 @@ from alflow.states import LabelKind
 from alflow.store import Store
 from workflows.hull_screening.figures import screening_figures
 from workflows.hull_screening.files import write_hull
+from workflows.hull_screening.overview import overview
 from workflows.hull_screening.reading import read_hull
 from workflows.hull_screening.results import PUBLISHED_PERCENT, HullData
 
@@ -57,6 +58,7 @@ class ScreeningPage:
             self.figures(),
             figures_at,
             data=self.data,
+            advice=self.common.advice if self.common else (),
             published=PUBLISHED_PERCENT,
             label_kinds=LABELS_SHOWN,
         )
@@ -77,5 +79,11 @@ def page(store: Store, name: str) -> ScreeningPage:
     """
     data = read_hull(store, name)
     return ScreeningPage(
-        data, CampaignPage(data.campaign, read_versions(store, name), read_trained(store, name))
+        data,
+        CampaignPage(
+            data.campaign,
+            read_versions(store, name),
+            read_trained(store, name),
+            advice=overview(store, store.campaigns.get(name)).advice,
+        ),
     )
