@@ -17,6 +17,7 @@ from qm_interfaces.interface import (
     TimedOut,
 )
 from qm_interfaces.level_of_theory import level_differences
+from qm_interfaces.obstacles import obstacles
 from qm_interfaces.registry import get_interface, interface_names
 from qm_interfaces.relaxation import relaxation_level
 from qm_interfaces.runner import run_label, run_relaxation
@@ -39,6 +40,7 @@ __all__ = [
     "get_interface",
     "interface_names",
     "level_differences",
+    "obstacles",
     "relaxation_level",
     "run_label",
     "run_relaxation",

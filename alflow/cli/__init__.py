@@ -16,7 +16,8 @@ from typer.core import TyperGroup
 from alflow.errors import InputError
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Campaigns": ("run", "submit", "worker", "status", "watch", "report", "hull", "labels", "dashboard"),
+    "Campaigns": ("run", "submit", "worker", "status", "watch", "labels", "dashboard"),
+    "Results": ("report", "hull", "potential", "trajectory", "export"),
     "Potentials": ("fit", "evaluate", "grade", "select"),
     "Simulation": ("md", "relax"),
     "Files, database, machine": ("convert", "db", "doctor"),

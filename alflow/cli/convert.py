@@ -25,6 +25,13 @@ def convert(
         str | None, typer.Option(help="Elements of the types of .cfg files, in their order, e.g. Cu,Pd.")
     ] = None,
     keys: KeysOption = None,
+    input_format: Annotated[
+        str | None,
+        typer.Option("--format", help="Format of IN where its name misleads: mlip-cfg, or ASE's name."),
+    ] = None,
+    output_format: Annotated[
+        str | None, typer.Option(help="Format of OUT where its name misleads: mlip-cfg, or ASE's name.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Convert structures from one file format to another.
@@ -38,8 +45,8 @@ def convert(
 
     check_writable(target)
     symbols = parse_species(species)
-    structures = read_structures(source, species=symbols, keys=parse_keys(keys))
-    write_structures(target, structures, species=symbols)
+    structures = read_structures(source, species=symbols, keys=parse_keys(keys), file_format=input_format)
+    write_structures(target, structures, species=symbols, file_format=output_format)
     if json:
         print_json({"structures": len(structures), "written": target})
     else:

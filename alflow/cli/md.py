@@ -28,11 +28,16 @@ from alflow.cli.simulation import (
     stop_on_interrupt,
 )
 from alflow.errors import InputError
+from alflow.files import write_completely
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from alflow.simulation import Checkpoint, MDResult
+
+WITHOUT_GRADES = (
+    "no active set: the run cannot tell when the potential extrapolates; give --active-set or --train"
+)
 
 
 def md(
@@ -92,6 +97,8 @@ def md(
     You can interrupt a run with --checkpoint (Ctrl-C, kill) and start it again: it continues as if it had not
     been interrupted. With another potential, it continues from the last frame that did not extrapolate.
 
+    Exits with code 1 if a guard or a grade ended the run before its last step; the reason is printed.
+
     Example: alflow md pot.mtp start.extxyz --train train.extxyz --steps 20000 -o md.extxyz
     """
     from alflow.simulation import Guards, MDSettings, PressureRamp, TemperatureRamp, run_md
@@ -124,7 +131,7 @@ def md(
     first_step = getattr(begin, "step", 0)
     if first_step:
         print_note(f"resuming from step {first_step} of {checkpoint}")
-    progress = _Progress(steps)
+    progress = _Progress(steps, graded=control is not None)
     began_s = time.perf_counter()
     with stop_on_interrupt() as stop_requested:
         result = run_md(
@@ -144,6 +151,9 @@ def md(
         write_structures(saved, result.saved, species=calculator.potential.species)
     summary = _summary(result, first_step, timestep, time.perf_counter() - began_s)
     _report({**summary, "mean_temperature_K": progress.mean_temperature_K()}, json)
+    if result.state == "paused":
+        print_note(f"the run ended before its last step: {result.reason}")
+        raise typer.Exit(1)
 
 
 def _begin(start: Path, checkpoint: Path | None, species: tuple[str, ...]) -> Atoms | Checkpoint:
@@ -166,20 +176,21 @@ def _keep(checkpoint: Checkpoint, path: Path | None) -> None:
         name: value.tolist() if hasattr(value, "tolist") else value
         for name, value in checkpoint.to_dict().items()
     }
-    part = path.with_name(path.name + ".part")
-    part.write_text(json_format.dumps(data), encoding="utf-8")
-    part.replace(path)
+    write_completely(path, json_format.dumps(data))
 
 
 class _Progress:
     """Prints the progress of the run, and averages quantities that a thinned history would distort."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, *, graded: bool) -> None:
         self.steps = steps
+        self.graded = graded
         self.note = Notes()
         self.count, self.sum_K = 0, 0.0
 
     def __call__(self, step: int, info: dict[str, Any]) -> None:
+        if not self.count and not self.graded:  # here, because bad input is one sentence and nothing else
+            print_note(WITHOUT_GRADES)
         self.count += 1
         self.sum_K += info["temperature_K"]
         grade = info["extrapolation_grade"]

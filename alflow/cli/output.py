@@ -33,7 +33,12 @@ SHORT = 16  # characters of a cell that is not wrapped
 
 def print_json(data: Any) -> None:
     """Print one JSON document; arrays, dates, paths and dataclasses are converted, NaN becomes null."""
-    typer.echo(json.dumps(_plain(data), indent=2, ensure_ascii=False))
+    typer.echo(json_text(data))
+
+
+def json_text(data: Any) -> str:
+    """One JSON document, as `print_json` prints it."""
+    return json.dumps(_plain(data), indent=2, ensure_ascii=False)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:

@@ -43,6 +43,22 @@ class ExplorerSettings(Section):
 
 
 @dataclass(frozen=True)
+class Trajectory:
+    """The frames of a run that are kept.
+
+    Attributes
+    ----------
+    every
+        Steps between frames.
+    velocities
+        Whether frames have momenta.
+    """
+
+    every: int
+    velocities: bool = False
+
+
+@dataclass(frozen=True)
 class Run:
     """One run of an explorer, with all lists of its settings resolved.
 
@@ -57,12 +73,15 @@ class Run:
         Starting structures.
     length
         Steps (or the unit that the kind counts) until the run is done; None if unknown.
+    trajectory
+        Which of the configurations passed to `Host.visit` are kept as a trajectory; None: none.
     """
 
     name: str
     settings: Section
     start: list[Atoms]
     length: int | None
+    trajectory: Trajectory | None = None
 
 
 @dataclass(frozen=True)
@@ -139,6 +158,15 @@ class Host(Protocol):
     @property
     def frames(self) -> CandidateFrames:
         """The candidate frames of this call, which the simulations of `alflow.simulation` fill."""
+        ...
+
+    def visit(self, atoms: Atoms, step: int, extrapolation_grade: float) -> None:
+        """Show a configuration that the run has passed; the host may keep a copy (trajectory, samples).
+
+        An explorer calls this for each configuration from its checkpoint on, in the order of steps; the call
+        is cheap. Configurations after the next checkpoint are repeated if the run resumes from there. The
+        grade may be NaN.
+        """
         ...
 
     def save_frame(self, atoms: Atoms, extrapolation_grade: float, step: int) -> None:

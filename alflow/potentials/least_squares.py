@@ -88,6 +88,10 @@ def fit_linear(
     """
     if not structures:
         raise InputError("there is no labelled structure to fit to")
+    if settings.isolated_atoms_eV:
+        raise InputError(
+            "isolated_atoms_eV: this kind of potential cannot fix the energies of isolated atoms"
+        )
     targets, weights = targets_and_weights([labels_of(atoms) for atoms in structures], settings)
 
     def weighted(parameters: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -11,6 +11,7 @@ import jinja2
 import yaml
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 from alflow.report.filters import FILTERS
 from alflow.results.campaign import CampaignRecord
 
@@ -55,7 +56,7 @@ def build_report(page: Page, path: str | Path) -> Path:
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
-    path.write_text(page.render(), encoding="utf-8")
+    write_completely(path, page.render())
     return path
 
 

@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.io.extxyz import read_extxyz, write_extxyz
 from pymongo import UpdateOne
 from pymongo.database import Database
 
@@ -18,8 +15,17 @@ from alflow.explorers import Run
 from alflow.states import RunState
 from alflow.store.arrays import decode, decode_atoms, encode, encode_atoms
 from alflow.store.files import Files
+from alflow.store.frames import (
+    pack_arrays,
+    pack_frames,
+    pack_structures,
+    unpack_arrays,
+    unpack_frames,
+    unpack_structures,
+)
 from alflow.store.leased_work import LeasedWork
 from alflow.store.times import now
+from alflow.store.visited import Purpose, folder, frames, passes, put_part, segment_stem
 
 OPEN = [state for state in RunState if state.is_open]
 
@@ -29,7 +35,8 @@ class Explorers:
 
     `round` is the last round that the run has completed; each round is claimed and completed once. `version`
     is the version of the potential that the run used in that round. GridFS holds the frames above γ_save and
-    the history, one file per segment, and the structures that are results.
+    the history, one file per segment; the frames of the trajectory and the samples (`alflow.store.visited`);
+    and the structures that are results. `saved_step` is the step up to which the frames count.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
@@ -57,6 +64,7 @@ class Explorers:
                             "reason": None,
                             "step": 0,
                             "steps": run.length,
+                            "trajectory": None if run.trajectory is None else asdict(run.trajectory),
                             "results": {},
                             "version": None,
                             "round": 0,
@@ -106,20 +114,27 @@ class Explorers:
         step: int,
         candidates: Sequence[Atoms],
         history: Mapping[str, np.ndarray],
+        first_step: int | None = None,
     ) -> bool:
         """Store the progress of a claimed run, files first; False if the lease was lost.
 
         Each claim writes its own segment. Steps that a killed worker did after its checkpoint are repeated in
-        the next segment, bit for bit.
+        the next segment, bit for bit. `first_step` is the step
+        from which this claim repeats what earlier ones did.
         """
         where = {"campaign": run["campaign"], "explorer": run["index"], "round": round_}
-        stem = f"{_folder(run)}/segment-{run['segment']:06d}"
+        stem = segment_stem(run)
         if candidates:
-            frames = pack_frames(candidates, run["name"])
-            self.files.put(f"{stem}.candidates.npz", frames, kind="candidates", **where)
+            packed = pack_frames(candidates, run["name"])
+            self.files.put(f"{stem}.candidates.npz", packed, kind="candidates", **where)
+        where |= {"segment": run["segment"], "passes": run["passes"], "first": first_step}
         self.files.put(f"{stem}.history.npz", pack_arrays(history), kind="history", **where)
-        changes = {"checkpoint": encode(checkpoint), "step": step, "updated": now()}
+        changes = {"checkpoint": encode(checkpoint), "step": step, "saved_step": step, "updated": now()}
         return self.work.update(run["_id"], run["lease"]["token"], {"$set": changes})
+
+    def save_frames(self, run: dict[str, Any], purpose: Purpose, part: int, kept: Sequence[Atoms]) -> None:
+        """Store the next part of a claimed run's frames; those beyond its checkpoint do not count yet."""
+        put_part(self.files, run, purpose, part, kept)
 
     def report_step(self, run: dict[str, Any], step: int) -> None:
         """Store the progress of a run for display; nothing else depends on it."""
@@ -146,7 +161,7 @@ class Explorers:
             As in `alflow.explorers.Outcome`; the values of a later part replace those of an earlier one.
         """
         if structures:
-            self.files.put(f"{_folder(run)}/structures.extxyz.gz", pack_structures(structures))
+            self.files.put(f"{folder(run)}/structures.extxyz.gz", pack_structures(structures))
         changes: dict[str, Any] = {"state": state, "reason": reason, "round": round_}
         if version is not None:
             changes |= {"version": version, "results": encode(dict(results or {}))}
@@ -175,6 +190,7 @@ class Explorers:
                     "reason": None,
                     "checkpoint": None,
                     "step": 0,
+                    "saved_step": None,
                     "passes": passes,
                 }
             },
@@ -201,6 +217,34 @@ class Explorers:
         for name in self.files.names(campaign=campaign, round=round_, kind="candidates"):
             frames += unpack_frames(self.files.get(name))
         return frames
+
+    def trajectory(self, campaign: str, index: int, *, pass_number: int | None = None) -> Iterator[Atoms]:
+        """Frames of a run's trajectory in the order of steps; by default of all passes, one after another.
+
+        ``info`` has explorer, step, pass, extrapolation_grade (NaN at a step without grade), energy_eV and
+        temperature_K. Frames have momenta if the run keeps them.
+        """
+        run = self._for_frames(campaign, index)
+        numbers = self.trajectory_passes(campaign, index) if pass_number is None else [pass_number]
+        for number in numbers:
+            yield from frames(self.files, run, Purpose.TRAJECTORY, number)
+
+    def trajectory_passes(self, campaign: str, index: int) -> list[int]:
+        """Passes of a run, counted from 0, of which frames were kept."""
+        return passes(self.files, self._for_frames(campaign, index), Purpose.TRAJECTORY)
+
+    def samples(self, campaign: str) -> Iterator[Atoms]:
+        """Sampled configurations of all runs and passes, up to the checkpoints; `info` as in `trajectory`."""
+        for run in self.all(campaign):
+            for number in passes(self.files, run, Purpose.SAMPLES):
+                yield from frames(self.files, run, Purpose.SAMPLES, number)
+
+    def _for_frames(self, campaign: str, index: int) -> dict[str, Any]:
+        """The document of a run, without its arrays."""
+        run = self.collection.find_one({"campaign": campaign, "index": index}, {"checkpoint": 0, "start": 0})
+        if run is None:
+            raise KeyError(f"campaign {campaign} has no run {index}")
+        return run
 
     def history(self, campaign: str, index: int) -> dict[str, np.ndarray]:
         """The history of a run's present pass, by step; of repeated steps, the later entry."""
@@ -244,68 +288,3 @@ class Explorers:
         """The checkpoint of a claimed run as NumPy arrays and plain values, or None."""
         found: dict[str, Any] | None = decode(run["checkpoint"])
         return found
-
-
-def _folder(run: dict[str, Any]) -> str:
-    return f"{run['campaign']}/explorer-{run['index']}"
-
-
-def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as a compressed npz file."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
-    """Undo `pack_arrays`."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        return dict(file)
-
-
-def pack_frames(frames: Sequence[Atoms], explorer: str) -> bytes:
-    """Frames of one run, of any species and sizes, with step and grade, as an npz file."""
-    return pack_arrays(
-        {
-            "offsets": np.cumsum([0, *map(len, frames)]),
-            "numbers": np.concatenate([frame.numbers for frame in frames]),
-            "positions": np.concatenate([frame.positions for frame in frames]),
-            "cells": np.array([frame.cell.array for frame in frames]),
-            "pbc": np.array([frame.pbc for frame in frames]),
-            "explorer": np.array(explorer),
-            "step": np.array([frame.info["step"] for frame in frames]),
-            "extrapolation_grade": np.array([frame.info["extrapolation_grade"] for frame in frames]),
-        }
-    )
-
-
-def unpack_frames(data: bytes) -> list[Atoms]:
-    """Undo `pack_frames`."""
-    file = unpack_arrays(data)
-    return [
-        Atoms(
-            numbers=file["numbers"][begin:end],
-            positions=file["positions"][begin:end],
-            cell=file["cells"][i],
-            pbc=file["pbc"][i],
-            info={
-                "explorer": str(file["explorer"]),
-                "step": int(file["step"][i]),
-                "extrapolation_grade": float(file["extrapolation_grade"][i]),
-            },
-        )
-        for i, (begin, end) in enumerate(itertools.pairwise(file["offsets"].tolist()))
-    ]
-
-
-def pack_structures(structures: Sequence[Atoms]) -> bytes:
-    """Structures with info and results as compressed extended XYZ."""
-    text = io.StringIO()
-    write_extxyz(text, list(structures))
-    return gzip.compress(text.getvalue().encode(), mtime=0)
-
-
-def unpack_structures(data: bytes) -> list[Atoms]:
-    """Undo `pack_structures`."""
-    text = io.StringIO(gzip.decompress(data).decode())
-    return list(read_extxyz(text, slice(None)))

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import ase.io
 import numpy as np
 import pytest
 from ase import Atoms
@@ -12,7 +13,9 @@ from motep.io.mlip.cfg import read_cfg as motep_read
 from motep.io.mlip.cfg import write_cfg as motep_write
 
 from alflow.errors import InputError
-from alflow.structures.cfg_file import read_cfg, write_cfg
+from alflow.structures.cfg_file import cfg_from_text, read_cfg, write_cfg
+from alflow.structures.cfg_names import key_of_feature
+from alflow.structures.cfg_text import cfg_text
 
 SPECIES = ["Pd", "Cu", "Al"]
 WRITTEN_DIGITS = 1e-11  # the file has 12 decimals
@@ -144,12 +147,25 @@ END_CFG
         ("  2 0 2 2 2", "  1 0 2 2 2", "same id"),
         ("  0 0 4\n", "  0 0 4\n  0 0 4\n", "4 Supercell vectors"),
         ("  0 0 4\n", "  0 0 four\n", "unknown keyword|Supercell"),
-        ("cartes_x", "carts_x", "no positions"),
+        ("cartes_x", "carts_x", "unknown column carts_x"),
         ("    2\n", "    two\n", "'two' for Size"),
-        ("    2\n", "    0\n", "Size of at least 1"),
+        ("    2\n", "    0\n", "a Size of 0; it takes a number of atoms, at least 1"),
         ("END_CFG", " Stress: xx yy zz yz xz xy\n 1 2 3 4 5 6\nEND_CFG", "unknown keyword 'Stress:'"),
         ("END_CFG", " PlusStress: xx yy\n 1 2\nEND_CFG", "PlusStress xx yy"),
         ("BEGIN_CFG", "BEGIN", "line 1 reads 'BEGIN'"),
+        ("    2\n", "    2.5\n", "a Size of 2.5"),
+        ("    2\n", "    1e300\n", "ends where AtomData|for AtomData"),
+        ("    2\n", "    nan\n", "a Size of nan"),
+        ("cartes_z", "cartes_y", "column cartes_y of AtomData twice"),
+        (
+            "cartes_x cartes_y cartes_z",
+            "cartes_x cartes_y fx",
+            "cartes_x of AtomData without",
+        ),
+        (" AtomData", " Size\n 2\n AtomData", "has Size twice"),
+        ("END_CFG", " Energy\n 1\n Energy\n 2\nEND_CFG", "has Energy twice"),
+        ("  2 0 2 2 2", "  2 0 2 2 1_0", "for AtomData"),
+        ("  0 0 4\n", "  0 0 4 1\n", "for Supercell"),
     ],
 )
 def test_a_broken_file_is_refused_in_one_sentence(tmp_path: Path, old: str, new: str, message: str) -> None:
@@ -158,6 +174,170 @@ def test_a_broken_file_is_refused_in_one_sentence(tmp_path: Path, old: str, new:
     with pytest.raises(InputError, match=message) as error:
         read_cfg(tmp_path / "a.cfg", SPECIES)
     assert "\n" not in str(error.value)
+
+
+def case(name: str) -> Path:
+    return Path(__file__).parents[1] / "data" / "cases" / name
+
+
+def test_a_zero_vector_is_an_open_direction(tmp_path: Path) -> None:
+    (slab,) = read_cfg(case("06-mlip-zero-supercell-vectors") / "slab.cfg", ["Cu"])
+    assert slab.pbc.tolist() == [True, True, False]
+    assert slab.cell.array.tolist() == [[2.6, 0, 0], [0, 2.6, 0], [0, 0, 0]]
+    for periodic in ([True, False, True], [False, False, True], [False, True, False]):
+        slab.cell = np.diag([2.6, 2.7, 2.8])
+        slab.pbc = periodic
+        write_cfg(tmp_path / "a.cfg", [slab], ["Cu"])
+        (back,) = read_cfg(tmp_path / "a.cfg", ["Cu"])
+        assert back.pbc.tolist() == periodic
+        assert back.cell.lengths().tolist() == (np.array([2.6, 2.7, 2.8]) * periodic).tolist()
+
+
+def test_ghosts_of_a_part_of_a_structure_stay_and_are_marked(tmp_path: Path) -> None:
+    (part,) = read_cfg(case("07-mlip3-ghost-column") / "preselected.cfg", ["Cu"])
+    assert part.arrays["ghost"].tolist() == [False, False, True]
+    assert part.arrays["extrapolation_grades"].tolist() == [15.6, 180123.9, 0.0]
+    assert part.info == {"extrapolation_grade": 180123.9}
+    write_cfg(tmp_path / "a.cfg", [part], ["Cu"])
+    (back,) = read_cfg(tmp_path / "a.cfg", ["Cu"])
+    assert back.arrays["ghost"].tolist() == [False, False, True]
+
+
+GHOSTS = """BEGIN_CFG
+ Size
+    3
+ Supercell
+  4 0 0
+  1 4 0
+  0 0 4
+ AtomData: id type cartes_x cartes_y cartes_z ghost nbh_grades
+  1 0 0.5 0 0 false 1
+  2 1 2 2 2 false 2
+  3 0 1.5 4 -8 true 0
+END_CFG
+"""
+
+
+def test_ghosts_that_are_periodic_images_are_left_out(tmp_path: Path) -> None:
+    (tmp_path / "a.cfg").write_text(GHOSTS)
+    (atoms,) = read_cfg(tmp_path / "a.cfg", SPECIES)
+    assert atoms.get_chemical_symbols() == ["Pd", "Cu"]
+    assert atoms.arrays["extrapolation_grades"].tolist() == [1, 2]
+    assert "ghost" not in atoms.arrays
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "message"),
+    [
+        ("3 0 1.5 4 -8", "3 0 1.6 4 -8", "ghost atom 3 is no periodic image"),
+        ("3 0 1.5 4 -8", "3 1 1.5 4 -8", "ghost atom 3 is no periodic image"),
+        ("true", "perhaps", "takes 7 number.s. and true or false"),
+        ("END_CFG", " Energy -3\nEND_CFG", "ghost atoms together with energy"),
+    ],
+)
+def test_ghosts_that_cannot_be_used_are_refused(tmp_path: Path, old: str, new: str, message: str) -> None:
+    (tmp_path / "a.cfg").write_text(GHOSTS.replace(old, new))
+    with pytest.raises(InputError, match=message):
+        read_cfg(tmp_path / "a.cfg", SPECIES)
+
+
+@pytest.mark.parametrize("name", ["energy_on_line.cfg", "size_on_line.cfg"])
+def test_values_may_stand_on_the_line_of_the_keyword(name: str) -> None:
+    folder = case("09-cfg-value-on-keyword-line")
+    (found,), (expected,) = read_cfg(folder / name, ["Cu"]), read_cfg(folder / "reference.cfg", ["Cu"])
+    assert found == expected
+    assert found.calc.results["energy"] == -7.5
+    np.testing.assert_allclose(found.calc.results["stress"], [-0.1 / 27] * 3 + [0] * 3)
+
+
+def test_features_named_like_results_stay_what_they_are(tmp_path: Path) -> None:
+    (atoms,) = read_cfg(case("12-feature-named-energy") / "feature.cfg", ["Cu"])
+    assert atoms.calc.results["energy"] == -7.5
+    ase.io.write(tmp_path / "a.extxyz", atoms)
+    back = ase.io.read(tmp_path / "a.extxyz")
+    assert back.calc.results["energy"] == -7.5
+    assert back.pbc.all()
+    assert back.cell.lengths().tolist() == [3, 3, 3]
+    write_cfg(tmp_path / "a.cfg", [back], ["Cu"])
+    lines = (tmp_path / "a.cfg").read_text().splitlines()
+    assert [line.split() for line in lines if "Feature" in line] == [
+        ["Feature", "atom_type_table", "{'Cu':", "0}"],
+        ["Feature", "energy", "-99"],
+        ["Feature", "forces", "abc"],
+        ["Feature", "stress", "1"],
+        ["Feature", "pbc", "no"],
+        ["Feature", "Lattice", "3"],
+        ["Feature", "id", "5"],
+    ]
+
+
+@given(
+    features=st.dictionaries(
+        st.sampled_from(
+            ["energy", "mlip_energy", "mlip_mlip_pbc", "mlip_x", "x", "EFS by", "extrapolation_grade"]
+        ),
+        st.one_of(
+            st.integers(-(10**17), 10**17),
+            st.floats(allow_nan=False),
+            st.text("abc", min_size=1),
+            st.sampled_from(["two\nlines", "a\n\n b", "007x", "1_0"]),
+        ),
+    )
+)
+def test_features_go_there_and_back(features: dict[str, int | float | str]) -> None:
+    atoms = Atoms("Cu", info={key_of_feature(name): value for name, value in features.items()})
+    (back,) = cfg_from_text(cfg_text(atoms, ["Cu"]), ["Cu"], "text")
+    assert back.info == atoms.info
+    assert cfg_text(back, ["Cu"]) == cfg_text(atoms, ["Cu"])
+
+
+def test_a_repeated_feature_is_text_of_several_lines() -> None:
+    text = GOOD.replace("END_CFG", " Feature note\tfirst\n Feature note\tsecond\nEND_CFG")
+    (atoms,) = cfg_from_text(text, SPECIES, "text")
+    assert atoms.info == {"note": "first\nsecond"}
+
+
+@given(seed=st.integers(0, 2**32 - 1))
+def test_lossless_text_keeps_every_bit(seed: int) -> None:
+    atoms = random_structure(seed)
+    atoms.set_array("extrapolation_grades", np.random.default_rng(seed).random(len(atoms)))
+    (back,) = cfg_from_text(cfg_text(atoms, SPECIES, lossless=True), SPECIES, "text")
+    assert back.positions.tolist() == atoms.positions.tolist()
+    assert back.cell.array.tolist() == atoms.cell.array.tolist()
+    assert back.calc.results["energy"] == atoms.calc.results["energy"]
+    assert back.calc.results["forces"].tolist() == atoms.calc.results["forces"].tolist()
+    assert back.arrays["extrapolation_grades"].tolist() == atoms.arrays["extrapolation_grades"].tolist()
+    np.testing.assert_allclose(back.calc.results["stress"], atoms.calc.results["stress"], rtol=1e-15)
+
+
+def test_windows_line_ends_and_a_byte_order_mark(tmp_path: Path) -> None:
+    (tmp_path / "a.cfg").write_bytes(b"\xef\xbb\xbf" + GOOD.replace("\n", "\r\n").encode())
+    assert read_cfg(tmp_path / "a.cfg", SPECIES) == cfg_from_text(GOOD, SPECIES, "text")
+
+
+def test_other_columns_of_mlip_come_back(tmp_path: Path) -> None:
+    text = GOOD.replace("cartes_z", "cartes_z site_en charge").replace("0 0 0 0\n", "0 0 0 0 -1.5 0.25\n")
+    (atoms,) = cfg_from_text(text.replace("0 2 2 2", "0 2 2 2 -2.5 -0.25"), SPECIES, "text")
+    assert atoms.arrays["site_en"].tolist() == [-1.5, -2.5]
+    (back,) = cfg_from_text(cfg_text(atoms, SPECIES), SPECIES, "text")
+    assert back.arrays["charge"].tolist() == [0.25, -0.25]
+
+
+def test_plus_stress_of_a_slab_is_kept() -> None:
+    text = GOOD.replace("  0 0 4\n", "").replace(
+        "END_CFG", " PlusStress: xx yy zz yz xz xy\n1 2 3 4 5 6\nEND_CFG"
+    )
+    (atoms,) = cfg_from_text(text, SPECIES, "text")
+    assert atoms.calc is None
+    (back,) = cfg_from_text(cfg_text(atoms, SPECIES), SPECIES, "text")
+    assert back.info["mlip_PlusStress"].tolist() == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_energy_is_the_one_that_the_forces_belong_to() -> None:
+    atoms = Atoms("Cu", cell=[9, 9, 9], pbc=True)
+    atoms.calc = SinglePointCalculator(atoms, energy=-5.3, free_energy=-5.2, forces=np.zeros((1, 3)))
+    (back,) = cfg_from_text(cfg_text(atoms, ["Cu"]), ["Cu"], "text")
+    assert back.calc.results["energy"] == pytest.approx(-5.2)
 
 
 def test_an_element_outside_the_species_is_not_written(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from ase import Atoms
 
 from alflow.potentials.fit_settings import FitSettings
+from alflow.potentials.mtp.almtp_file import split_almtp
 from alflow.potentials.mtp.fitting import FitProgress, FitResult, fit
 from alflow.potentials.mtp.mtp_file import mtp_from_bytes
 from alflow.potentials.mtp.potential import MomentTensorPotential
@@ -17,11 +18,11 @@ class MTPKind:
     """Moment tensor potentials: see `alflow.potentials.protocol.PotentialKind`."""
 
     Settings = MTPSettings
-    suffixes = (".mtp",)
+    suffixes = (".mtp", ".almtp")
 
     def from_bytes(self, data: bytes, species: Sequence[str] | None, name: str) -> MomentTensorPotential:
-        """Parse the text of a `.mtp` file."""
-        return mtp_from_bytes(data, species, name)
+        """Parse a `.mtp` file, or the potential of a `.almtp` file."""
+        return mtp_from_bytes(split_almtp(data)[0], species, name)
 
     def fit(
         self,

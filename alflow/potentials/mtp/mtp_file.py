@@ -11,9 +11,14 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 from alflow.potentials.mtp.basis import ContractionTables
+from alflow.potentials.mtp.core import Core
 from alflow.potentials.mtp.potential import MomentTensorPotential
 
+_WITH_CORE = "ZBL+MTP"
+"""First line of a potential with a core. MLIP-2, MLIP-3 and LAMMPS accept only ``MTP``, so they refuse the
+file instead of computing it without its core."""
 _TAG = "alflow species"
 """`potential_tag` names the species, because the format itself knows only types."""
 
@@ -58,22 +63,20 @@ def mtp_from_bytes(data: bytes, species: Sequence[str] | None, name: str) -> Mom
 
 def write_mtp(path: str | Path, potential: MomentTensorPotential) -> None:
     """Write a potential in MLIP-2's format; a reader never sees an incomplete file."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(mtp_to_text(potential), encoding="utf-8")
-    temporary.replace(path)
+    write_completely(path, mtp_to_text(potential))
 
 
 def mtp_to_text(potential: MomentTensorPotential) -> str:
     """The text of the potential's `.mtp` file; reading it back gives every number bit for bit."""
     tables = potential.tables
     lines = [
-        "MTP",
+        _WITH_CORE if potential.core else "MTP",
         "version = 1.1.0",
         "potential_name = MTP1m",
         f"scaling = {_number(potential.scaling)}",
         f"species_count = {len(potential.species)}",
         f"potential_tag = {_TAG} {' '.join(potential.species)}",
+        *_core_lines(potential.core),
         "radial_basis_type = RBChebyshev",
         f"\tmin_dist = {_number(potential.min_distance_A)}",
         f"\tmax_dist = {_number(potential.cutoff_A)}",
@@ -135,9 +138,21 @@ def mtp_from_text(
         moment_coefficients=reader.numbers("moment_coeffs", len(tables.scalars)),
         tables=tables,
         scaling=reader.number("scaling", default=1.0),
+        core=_core(reader, count) if reader.has_core else None,
     )
     potential.compiled  # noqa: B018 - checks the indices of the tables
     return potential
+
+
+def _core_lines(core: Core | None) -> list[str]:
+    if core is None:
+        return []
+    return [f"core_inner = {_braces(core.inner_A.ravel())}", f"core_outer = {_braces(core.outer_A.ravel())}"]
+
+
+def _core(reader: _Reader, count: int) -> Core:
+    inner, outer = (reader.numbers(key, count * count) for key in ("core_inner", "core_outer"))
+    return Core(inner.reshape(count, count), outer.reshape(count, count))
 
 
 def _species(given: Sequence[str] | None, reader: _Reader, count: int, name: str) -> tuple[str, ...]:
@@ -160,7 +175,8 @@ class _Reader:
     """Values of a `.mtp` file by key; every error message names the file and the key."""
 
     def __init__(self, text: str, name: str) -> None:
-        if not text.lstrip().startswith("MTP"):
+        self.has_core = text.lstrip().startswith(_WITH_CORE)
+        if not self.has_core and not text.lstrip().startswith("MTP"):
             raise InputError(f"{name} is not a .mtp potential: its first line is not 'MTP'")
         self._name = name
         self._text = text

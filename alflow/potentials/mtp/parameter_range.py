@@ -42,7 +42,7 @@ def parameter_range(potential: MomentTensorPotential) -> NDArray[np.float64]:
         `rows @ basis` are coordinates in which rows of random neighborhoods have lengths of the order of
         one. They represent every row that a neighborhood can have.
     """
-    clusters = FlatStructures.of(_random_neighborhoods(potential, 2 * potential.parameter_count))
+    clusters = FlatStructures.of(random_neighborhoods(potential, 2 * potential.parameter_count))
     gradients = evaluate_mtp(potential, clusters, forces=False, gradients=True).gradients
     assert gradients is not None
     scaled, scales = _equilibrate(gradients)
@@ -51,7 +51,7 @@ def parameter_range(potential: MomentTensorPotential) -> NDArray[np.float64]:
     return np.ascontiguousarray(directions[:rank].T / scales[:, None])
 
 
-def _random_neighborhoods(potential: MomentTensorPotential, atom_count: int) -> list[Atoms]:
+def random_neighborhoods(potential: MomentTensorPotential, atom_count: int) -> list[Atoms]:
     """Clusters around their first atom, with at least `atom_count` atoms in total."""
     rng = np.random.default_rng(0)
     clusters: list[Atoms] = []
