@@ -51,11 +51,13 @@ class LabelKind(StrEnum):
     EXTRAPOLATIVE = "extrapolative"
     VALIDATION = "validation"
     FINAL = "final"
+    ISOLATED = "isolated"
 
     @property
     def is_held_out(self) -> bool:
-        """Whether the label is for validation or for final results, and is left out of training."""
-        return self in (LabelKind.VALIDATION, LabelKind.FINAL)
+        """Whether the label is left out of training: for validation, final results, energies of isolated
+        atoms."""
+        return self in (LabelKind.VALIDATION, LabelKind.FINAL, LabelKind.ISOLATED)
 
 
 class CandidateState(StrEnum):

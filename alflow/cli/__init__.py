@@ -16,11 +16,12 @@ from typer.core import TyperGroup
 from alflow.errors import InputError
 
 COMMANDS: dict[str, tuple[str, ...]] = {
+    "Begin": ("init", "check", "doctor"),
     "Campaigns": ("run", "submit", "worker", "status", "watch", "labels", "dashboard"),
     "Results": ("report", "hull", "potential", "trajectory", "export"),
     "Potentials": ("fit", "evaluate", "grade", "select"),
     "Simulation": ("md", "relax"),
-    "Files, database, machine": ("convert", "db", "doctor"),
+    "Files and database": ("convert", "db"),
 }
 """Help panel → the commands in it, in the order in which `alflow --help` shows them."""
 

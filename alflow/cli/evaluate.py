@@ -11,7 +11,7 @@ from alflow.cli.output import JsonOption, KeysOption, parse_keys, parse_species,
 
 
 def evaluate(
-    potential: Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp.")],
+    potential: Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp or .almtp.")],
     data: Annotated[Path, typer.Argument(help="Labelled structures: extended XYZ, MLIP .cfg, OUTCAR, …")],
     species: Annotated[
         str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")

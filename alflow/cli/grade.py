@@ -7,21 +7,24 @@ from typing import Annotated, Literal
 
 import typer
 
-from alflow.cli.output import JsonOption, check_writable, parse_species, print_json, print_note, print_table
+from alflow.cli.output import JsonOption, check_writable, print_json, print_note, print_table
+from alflow.cli.simulation import NO_GRADES, ActiveSetOption, TrainOption, read_with_grades
+from alflow.errors import InputError
 
 SHOWN = 10
 
 
 def grade(
-    potential: Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp.")],
+    potential: Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp or .almtp.")],
     data: Annotated[Path, typer.Argument(help="Structures to grade.")],
-    train: Annotated[Path, typer.Option(help="Training set of the potential.")],
+    train: TrainOption = None,
+    active_set: ActiveSetOption = None,
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="Graded structures to write (.extxyz or .cfg).")
     ] = None,
     mode: Annotated[
         Literal["neighborhood", "configuration"],
-        typer.Option(help="Grade each atom, or each structure as a whole."),
+        typer.Option(help="With --train: grade each atom, or each structure as a whole."),
     ] = "neighborhood",
     species: Annotated[
         str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
@@ -35,21 +38,19 @@ def grade(
     The output holds extrapolation_grade per structure; in mode neighborhood also extrapolation_grades per
     atom.
 
-    Example: alflow grade pot.mtp --train train.extxyz md.extxyz -o graded.extxyz
+    Example: alflow grade pot.almtp md.extxyz -o graded.extxyz
     """
     import numpy as np
 
-    from alflow.potentials import read_potential
-    from alflow.selection import ActiveSet
     from alflow.structures.files import read_structures, write_structures
 
     if output:
         check_writable(output)
-    model = read_potential(potential, parse_species(species))
-    known = read_structures(train, species=model.species)
+    model, active = read_with_grades(potential, species, train, active_set, mode)
+    if active is None:
+        raise InputError(NO_GRADES)
     structures = read_structures(data, species=model.species)
-    active_set = ActiveSet.from_structures(model, known, mode)
-    graded = active_set.grade_structures(model, structures)
+    graded = active.grade_structures(model, structures)
     for atoms, (gamma, by_atom) in zip(structures, graded, strict=True):
         atoms.info["extrapolation_grade"] = gamma
         if by_atom is not None:

@@ -16,7 +16,6 @@ from alflow.cli.simulation import (
     GammaBreakOption,
     GammaSaveOption,
     MaxVolumeChangeOption,
-    MinDistanceOption,
     ModeOption,
     Notes,
     PotentialArgument,
@@ -76,7 +75,10 @@ def md(
     ] = 1,
     gamma_save: GammaSaveOption = 2.1,
     gamma_break: GammaBreakOption = 10.0,
-    min_distance: MinDistanceOption = 0.5,
+    min_distance: Annotated[
+        float | None,
+        typer.Option(help="Pause when two atoms are closer than this, Å. Default: 0.5, none with a core."),
+    ] = None,
     max_temperature: Annotated[float, typer.Option(help="Pause above this temperature, K.")] = 10000.0,
     max_volume_change: MaxVolumeChangeOption = 0.5,
     output: Annotated[
@@ -121,10 +123,12 @@ def md(
         grade_every=grade_every,
         seed=seed,
     )
+    calculator = make_calculator(potential, species, train, active_set, mode)
+    if min_distance is None and getattr(calculator.potential, "core", None) is None:
+        min_distance = 0.5
     guards = Guards(
         min_distance_A=min_distance, max_temperature_K=max_temperature, max_volume_change=max_volume_change
     )
-    calculator = make_calculator(potential, species, train, active_set, mode)
     calculator.threads = threads
     control = make_control(calculator, gamma_save, gamma_break)
     begin = _begin(start, checkpoint, calculator.potential.species)

@@ -45,11 +45,13 @@ def run(
     from alflow.results.potential_files import write_potential_files
     from alflow.states import CampaignState
     from workflows.local import run_to_the_end
+    from workflows.preflight import require_ready
     from workflows.submission import check, submit
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a queue's time limit acts as an interrupt
     config = load_campaign(campaign)
     check(config)
+    require_ready(config)
     folder = campaign_folder(campaign)
     with connected(str(campaign), uri, launchpad, create=True) as connection:
         store, name = connection.store, connection.campaign

@@ -15,20 +15,30 @@ from alflow.cli.output import parse_species, print_note
 from alflow.errors import InputError
 
 if TYPE_CHECKING:
-    from alflow.potentials import PotentialCalculator
+    from alflow.potentials import Potential, PotentialCalculator
+    from alflow.selection import ActiveSet
     from alflow.simulation import GradeControl
 
 NOTE_INTERVAL_S = 5.0
+NO_GRADES = (
+    "this potential's file has no active set; give the training set with --train, "
+    "an active set with --active-set, or a .almtp file"
+)
 
-PotentialArgument = Annotated[Path, typer.Argument(help="File of the potential, such as MLIP's .mtp.")]
+PotentialArgument = Annotated[
+    Path, typer.Argument(help="File of the potential, such as MLIP's .mtp or .almtp.")
+]
 SpeciesOption = Annotated[
     str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
 ]
 TrainOption = Annotated[
-    Path | None, typer.Option(help="Training set of the potential; it turns grade control on.")
+    Path | None, typer.Option(help="Training set of the potential, from which grades are computed.")
 ]
 ActiveSetOption = Annotated[
-    Path | None, typer.Option(help="Active set of the potential (.npz); it turns grade control on.")
+    Path | None,
+    typer.Option(
+        help="Active set of the potential (.npz, .almtp); default: that of a potential in a .almtp file."
+    ),
 ]
 ModeOption = Annotated[
     Literal["neighborhood", "configuration"],
@@ -58,21 +68,42 @@ def make_calculator(
         If a file cannot be read, both sources of grades are given, or the active set belongs to another
         potential.
     """
-    from alflow.potentials import PotentialCalculator, read_potential
+    from alflow.potentials import PotentialCalculator
+
+    model, active = read_with_grades(potential, species, train, active_set, mode)
+    return PotentialCalculator(model, active_set=active)
+
+
+def read_with_grades(
+    potential: Path,
+    species: str | None,
+    train: Path | None,
+    active_set: Path | None,
+    mode: Literal["neighborhood", "configuration"],
+) -> tuple[Potential, ActiveSet | None]:
+    """A potential and its active set: that of --active-set or --train, or else that of its own file.
+
+    Raises
+    ------
+    InputError
+        As in `make_calculator`.
+    """
+    from alflow.potentials import read_potential
     from alflow.selection import ActiveSet
+    from alflow.selection.graded import read_active_set, read_graded
     from alflow.structures.files import read_structures
 
     if train and active_set:
         raise InputError("--train and --active-set are both given; grade control takes one of them")
-    model = read_potential(potential, parse_species(species))
+    symbols = parse_species(species)
+    if not train and not active_set:
+        return read_graded(potential, symbols)
+    model = read_potential(potential, symbols)
     if active_set:
-        active = ActiveSet.load(active_set)
-        active.check_belongs_to(model)
-        return PotentialCalculator(model, active_set=active)
-    if train:
-        known = read_structures(train, species=model.species)
-        return PotentialCalculator(model, active_set=ActiveSet.from_structures(model, known, mode))
-    return PotentialCalculator(model)
+        return model, read_active_set(active_set, model)
+    assert train is not None
+    known = read_structures(train, species=model.species)
+    return model, ActiveSet.from_structures(model, known, mode)
 
 
 def make_control(

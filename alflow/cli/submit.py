@@ -32,10 +32,13 @@ def submit(
     from alflow.store import Store
     from workflows import submission
     from workflows.launchpad import configured_launchpad
+    from workflows.preflight import note_missing
     from workflows.recovery import recover
 
     config = load_campaign(campaign)
     submission.check(config)
+    for sentence in note_missing(config):
+        print_note(sentence)
     pad = configured_launchpad(uri, launchpad)
     if pad is None:
         raise InputError(

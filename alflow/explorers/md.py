@@ -122,6 +122,21 @@ class MDExplorer:
         Column("volume_A3", "volume (Å³ per atom)", per_atom=True),
     )
     follows_potential = False
+    changeable = ("steps", "threads", "grade_every", "guards")
+
+    def goes_on(self, old: MDRunSettings, new: MDRunSettings) -> bool:
+        """A run can become longer, unless a ramp over its length would then change what has passed."""
+        if new.steps == old.steps:
+            return False
+        then, now = (f"{self.progress(s, s.steps)[0]:g} ps" for s in (old, new))
+        if new.steps < old.steps:
+            raise InputError(f"its length of {then} cannot become {now}; a run can only become longer")
+        if isinstance(old.temperature_K, Ramp) or isinstance(old.pressure_GPa, Ramp):
+            raise InputError(
+                f"its ramp extends over its length, so {now} instead of {then} would change what has passed; "
+                "add an explorer for the longer ramp"
+            )
+        return True
 
     def progress(self, settings: MDRunSettings, step: int) -> tuple[float, str]:
         """Simulated time."""

@@ -67,8 +67,8 @@ class Run:
     name
         The explorer's name, followed by a part that distinguishes the run from its other runs.
     settings
-        An object of the explorer's `RunSettings`, which identifies the run. It is stored, and compared when
-        the user submits an edited campaign file.
+        An object of the explorer's `RunSettings`, which identifies the run, apart from its `changeable`
+        fields. It is stored, and compared when the user submits an edited campaign file.
     start
         Starting structures.
     length
@@ -222,6 +222,26 @@ class Explorer(Protocol):
         """
         ...
 
+    @property
+    def changeable(self) -> tuple[str, ...]:
+        """Fields of `RunSettings` that may change in a run that has begun; all others identify the run.
+
+        A kind without this attribute has none.
+        """
+        ...
+
+    def goes_on(self, old: Any, new: Any) -> bool:
+        """Whether a finished run has further to go if its `RunSettings` change from `old` to `new`.
+
+        Only `changeable` fields differ; a kind without any needs no such method.
+
+        Raises
+        ------
+        InputError
+            If a run that has begun cannot take on the new settings; one sentence that says what it can.
+        """
+        ...
+
     def check(self, settings: Any) -> None:
         """Check the settings beyond the schema, before the campaign begins.
 
@@ -233,7 +253,7 @@ class Explorer(Protocol):
         ...
 
     def runs(self, settings: Any, structures: Mapping[str, Atoms], species: Sequence[str]) -> list[Run]:
-        """All runs of an entry, in an order that never changes.
+        """All runs of an entry.
 
         Parameters
         ----------

@@ -131,6 +131,11 @@ class ScriptExplorer:
     RunSettings = ScriptRunSettings
     columns = (Column("energy_eV", "potential energy (eV)"),)
     follows_potential = False
+    changeable = ("guards", "allow")
+
+    def goes_on(self, old: ScriptRunSettings, new: ScriptRunSettings) -> bool:
+        """A finished run stays finished."""
+        return False
 
     def progress(self, settings: ScriptRunSettings, step: int) -> tuple[float, str]:
         """Evaluations of the potential."""

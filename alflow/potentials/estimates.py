@@ -105,19 +105,23 @@ def estimate_errors(
     evaluation = evaluate(potential, structures, threads=threads)
     assert evaluation.forces is not None
     sizes = np.diff(evaluation.offsets)
-    energies = (evaluation.energy - [label.energy for label in labels]) / sizes
     forces = np.split(evaluation.forces, evaluation.offsets[1:-1])
-    stressed = [index for index, label in enumerate(labels) if label.virial is not None]
     virials = evaluation.voigt_virials
-    per_frame: list[tuple[Sequence[int], list[NDArray[np.float64]]]] = [
-        (range(len(labels)), [np.atleast_1d(error) for error in energies]),
-        (range(len(labels)), [f - label.forces for f, label in zip(forces, labels, strict=True)]),
-        (stressed, [(virials[i] - labels[i].virial) / structures[i].get_volume() for i in stressed]),
-    ]
+    energy_errors: list[tuple[int, NDArray[np.float64]]] = []
+    force_errors: list[tuple[int, NDArray[np.float64]]] = []
+    stress_errors: list[tuple[int, NDArray[np.float64]]] = []
+    for i, (atoms, label) in enumerate(zip(structures, labels, strict=True)):
+        if label.energy is not None:
+            energy_errors.append((i, np.atleast_1d((evaluation.energy[i] - label.energy) / sizes[i])))
+        if label.forces is not None:
+            force_errors.append((i, forces[i] - label.forces))
+        if label.virial is not None:
+            stress_errors.append((i, (virials[i] - label.virial) / atoms.get_volume()))
     weight = np.asarray(weights, dtype=float)
     estimates: list[Estimate] = []
-    for frames, errors in per_frame:
-        chosen = weight[list(frames)]
+    for known in (energy_errors, force_errors, stress_errors):
+        errors = [error for _, error in known]
+        chosen = weight[[frame for frame, _ in known]]
         counts = np.array([error.size for error in errors], dtype=float)
         squares = estimated_mean(np.array([np.sum(error**2) for error in errors]), counts, chosen)
         estimates.append(Estimate(*(math.sqrt(getattr(squares, end)) for end in ENDS)))
@@ -162,4 +166,4 @@ def estimated_mean(
 
 
 def _digits(number: float) -> str:
-    return f"{number:#.2g}" if abs(number) < 0.0995 else f"{number:.3g}"
+    return f"{number:#.2g}" if abs(number) < 0.995 else f"{number:.3g}"

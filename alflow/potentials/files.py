@@ -57,8 +57,13 @@ def check_suffix(path: Path, kind: str) -> None:
         If its suffix is not the one that the kind writes.
     """
     suffixes = POTENTIALS.get(kind).suffixes
-    if path.suffix not in suffixes:
+    if path.suffix != suffixes[0]:
         raise InputError(f"{path}: a potential of kind {kind!r} is written to a {suffixes[0]} file")
+
+
+def is_potential_file(path: Path) -> bool:
+    """Whether a kind of potential has files with this suffix."""
+    return any(path.suffix in POTENTIALS.get(name).suffixes for name in POTENTIALS.names())
 
 
 def _kind_by_suffix(path: Path) -> PotentialKind:

@@ -9,6 +9,7 @@ from typing import Any, Protocol
 from alflow.results.costs import costs_table
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, read_rounds, rounds_table
 from alflow.results.table import Table
+from alflow.results.validation import ValidationRecord, read_validations
 from alflow.states import CampaignState, LabelState, Role
 from alflow.store import Store
 from alflow.store.cost import Cost, costs_of, total
@@ -73,6 +74,8 @@ class Overview:
         Oldest first.
     part
         The part that the kind of campaign adds.
+    validation
+        The newest validation error; None without any.
     """
 
     campaign: str
@@ -85,6 +88,15 @@ class Overview:
     cost: Mapping[Role, Cost]
     rounds: Sequence[RoundRecord]
     part: Part = field(default_factory=NothingMore)
+    validation: ValidationRecord | None = None
+
+    @property
+    def errors(self) -> str:
+        """Validation and training error in words; empty before the first fit."""
+        trained = [row.force_rmse_eV_A for row in self.rounds if row.force_rmse_eV_A is not None]
+        words = [] if self.validation is None else [self.validation.in_words]
+        words += [f"training {trained[-1]:#.2g} eV/Å"] if trained else []
+        return "; ".join(words)
 
     @property
     def processor_hours(self) -> float:
@@ -123,6 +135,7 @@ class Overview:
             "waits_for": self.waits_for,
             "round": self.round,
             "labels": {str(state): count for state, count in self.labels.items()},
+            "validation": None if self.validation is None else self.validation.as_dict(),
             "cpu_hours": self.processor_hours,
             "cost": {str(role): asdict(cost) for role, cost in self.cost.items()},
             **self.part.as_dict(),
@@ -166,6 +179,7 @@ def read_overview(
         cost=costs_of(document),
         rounds=read_rounds(store, name, work),
         part=part or NothingMore(),
+        validation=next(reversed(read_validations(store, name)), None),
     )
 
 

@@ -2,12 +2,13 @@
 
 MLIP-3's A is square over all m coefficients θ, although rows span a range of r < m dimensions only
 (`alflow.potentials.mtp.parameter_range`). The m − r rows that no neighborhood can ever replace remain what
-MLIP-3 starts from: 1e-6 at one place of the diagonal. alflow's A is r × r in coordinates of the range. Written
-to a file, its rows are given by all coefficients, and m − r such pseudo-rows fill the null directions, at the
-places of the diagonal that make A best conditioned. Every row b of a neighborhood lies in the range, and so do
-the other rows of A; hence the coefficients of b for these pseudo-rows are zero, all others are those in the
-coordinates of the range, and the grades are the same. Pseudo-rows of directions of the range that no training row
-spans are written as they are, so that their (very large) grades stay too.
+MLIP-3 starts from: 1e-6 at one place of the diagonal. alflow's A is r × r in coordinates of the range.
+
+Written to a file, its rows are given by all coefficients, and m − r such pseudo-rows fill the null
+directions, at the places of the diagonal that make A best conditioned. Every row b of a neighborhood lies in
+the range, and so do the other rows of A. Hence b's coefficients of these pseudo-rows are zero, the others are
+those in the coordinates of the range, and grades are the same. Pseudo-rows of directions of the range that no
+training row spans are written as they are, so that their (very large) grades stay too.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from alflow.errors import InputError
 from alflow.files import write_completely
-from alflow.potentials import Potential, evaluate, read_potential
+from alflow.potentials import Potential, PotentialCalculator, evaluate, read_potential
 from alflow.potentials.mtp import MomentTensorPotential
 from alflow.potentials.mtp.almtp_file import (
     PSEUDO_ROW_SIZE,
@@ -67,6 +68,38 @@ def read_graded(path: str | Path, species: Sequence[str] | None = None) -> tuple
         return potential, None
     state = _read_state(Path(path), potential)
     return potential, None if state is None else _active_set(potential, state, str(path))
+
+
+def graded_calculator(
+    path: str | Path, species: Sequence[str] | None = None, *, threads: int = 1
+) -> PotentialCalculator:
+    """ASE calculator of the file of a potential; with the grades of a `.almtp` file.
+
+    Raises
+    ------
+    InputError
+        As `read_graded` does.
+    """
+    potential, active_set = read_graded(path, species)
+    return PotentialCalculator(potential, active_set=active_set, threads=threads)
+
+
+def read_active_set(path: str | Path, potential: Potential) -> ActiveSet:
+    """The active set of a potential, from a file of its own (.npz) or from a `.almtp` file.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read, holds no active set or one of another potential.
+    """
+    if Path(path).suffix != SUFFIX:
+        active_set: ActiveSet | None = ActiveSet.load(path)
+    else:
+        _, active_set = read_graded(path, potential.species)
+    if active_set is None:
+        raise InputError(f"{path}: holds a potential without an active set")
+    active_set.check_belongs_to(potential)
+    return active_set
 
 
 def active_configurations(path: str | Path, species: Sequence[str] | None = None) -> list[Atoms]:
@@ -117,7 +150,8 @@ def almtp_to_bytes(
     """
     if not isinstance(potential, MomentTensorPotential):
         raise InputError(
-            f"a potential of kind {potential.kind!r} has no .almtp file; only moment tensor potentials have one"
+            f"a potential of kind {potential.kind!r} has no .almtp file; "
+            "only moment tensor potentials have one"
         )
     active_set.check_belongs_to(potential)
     atoms_of, frames, matrix = _active_rows(potential, active_set, training_structures)
@@ -132,7 +166,7 @@ def almtp_to_bytes(
     return (
         potential.to_bytes().rstrip(b"\n")
         + b"\n"
-        + state_to_bytes(state, np.linalg.inv(matrix), potential.species)
+        + state_to_bytes(state, np.asarray(np.linalg.inv(matrix), dtype=float), potential.species)
     )
 
 
@@ -183,8 +217,8 @@ def _coordinates(
 def _mode(weights: SelectionWeights, name: str) -> Mode:
     """The mode of the weights.
 
-    A neighborhood's row has no weight in MLIP-3. A configuration's row is multiplied by `energy_weight`, which
-    divides A here, and divided by a power of N, which `weight_scaling` doubles.
+    A neighborhood's row has no weight in MLIP-3. A configuration's row is multiplied by `energy_weight`,
+    by which A is divided here, and divided by N to the power of half the `weight_scaling`.
     """
     if weights.force or weights.stress:
         raise InputError(
@@ -233,22 +267,15 @@ def _active_rows(
         else 0
     )
     lengths = [len(frame) if neighborhoods else 1 for frame in frames]
-    all_rows = (
-        rows(potential, frames, active_set.mode) if frames else np.empty((0, potential.parameter_count))
-    )
-    full = (
-        _lifted(potential, active_set)
-        if len(known) < len(origins)
-        else np.empty((len(origins), all_rows.shape[1]))
-    )
-    full[known] = all_rows[np.cumsum([0, *lengths])[position] + atom]
-    coordinates = full[known] @ active_set.basis
-    if not np.allclose(
-        coordinates,
-        active_set.matrix[known],
-        rtol=_ROW_TOLERANCE,
-        atol=_ROW_TOLERANCE * np.abs(coordinates).max(initial=0.0),
-    ):
+    if len(known) < len(origins):
+        full = _lifted(potential, active_set)
+    else:
+        full = np.empty((len(origins), potential.parameter_count))
+    if len(known):
+        full[known] = rows(potential, frames, active_set.mode)[np.cumsum([0, *lengths])[position] + atom]
+    found, expected = full[known] @ active_set.basis, active_set.matrix[known]
+    largest = np.abs(expected).max(initial=0.0)
+    if not np.allclose(found, expected, rtol=_ROW_TOLERANCE, atol=_ROW_TOLERANCE * largest):
         raise InputError(
             "the active set does not hold the rows of the given structures; "
             "give the structures that it was made from, in the same order"

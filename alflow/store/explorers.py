@@ -45,8 +45,24 @@ class Explorers:
         self.work = LeasedWork(self.collection)
         self.files = Files(database)
 
-    def create(self, campaign: str, runs: Sequence[tuple[str, Run]]) -> None:
-        """Insert the runs (kind of explorer and run, in their order) that are not stored yet."""
+    def create(
+        self,
+        campaign: str,
+        runs: Sequence[tuple[str, Run]],
+        *,
+        explorers: Sequence[str] | None = None,
+        first: int = 0,
+    ) -> None:
+        """Insert the runs (kind of explorer and run, in their order) that are not stored yet.
+
+        Parameters
+        ----------
+        explorers
+            Name of the explorer of each run; by default that of the run.
+        first
+            Index of the first of the runs.
+        """
+        names = [run.name for _, run in runs] if explorers is None else explorers
         if not runs:
             return
         self.collection.bulk_write(
@@ -55,6 +71,7 @@ class Explorers:
                     {"campaign": campaign, "index": index},
                     {
                         "$setOnInsert": {
+                            "explorer": explorer,
                             "kind": kind,
                             "name": run.name,
                             "settings": run.settings.model_dump(mode="json"),
@@ -70,20 +87,66 @@ class Explorers:
                             "round": 0,
                             "passes": 0,
                             "segment": 0,
+                            "revision": 0,
                             "lease": None,
                         }
                     },
                     upsert=True,
                 )
-                for index, (kind, run) in enumerate(runs)
+                for index, (explorer, (kind, run)) in enumerate(zip(names, runs, strict=True), start=first)
             ]
         )
+
+    def next_index(self, campaign: str) -> int:
+        """The first index that no run has."""
+        last = self.collection.find_one({"campaign": campaign}, {"index": 1}, sort=[("index", -1)])
+        return 0 if last is None else last["index"] + 1
+
+    def name_explorers(self, campaign: str, explorers: Sequence[tuple[str, str]]) -> None:
+        """Add the name of its explorer to each run that an earlier release stored without it.
+
+        `explorers` are names and kinds; the name of a run begins with that of its explorer.
+        """
+        for run in self.collection.find({"campaign": campaign, "explorer": None}, {"name": 1, "kind": 1}):
+            fits = [
+                name
+                for name, kind in explorers
+                if kind == run["kind"] and (run["name"] == name or run["name"].startswith(f"{name}-"))
+            ]
+            self.collection.update_one(
+                {"_id": run["_id"]}, {"$set": {"explorer": max(fits, key=len, default=run["name"])}}
+            )
+
+    def change(self, document: dict[str, Any], run: Run, *, goes_on: bool) -> None:
+        """Give a stored run new settings; a finished one that has further to go continues.
+
+        A worker that holds the run meanwhile ends it with the old settings; `complete` then leaves it open.
+        """
+        changes = {
+            "name": run.name,
+            "settings": run.settings.model_dump(mode="json"),
+            "steps": run.length,
+            "trajectory": None if run.trajectory is None else asdict(run.trajectory),
+        }
+        reopened = changes | ({"state": RunState.READY, "reason": None} if goes_on else {})
+        key = {"_id": document["_id"]}
+        finished, open_ = {**key, "state": RunState.FINISHED}, {**key, "state": {"$ne": RunState.FINISHED}}
+        count = {"$inc": {"revision": 1}}
+        while not (
+            self.collection.update_one(finished, {"$set": reopened, **count}).matched_count
+            or self.collection.update_one(open_, {"$set": changes, **count}).matched_count
+        ):
+            pass
 
     def all(self, campaign: str) -> list[dict[str, Any]]:
         """All runs of a campaign without their arrays, by index."""
         return list(
             self.collection.find({"campaign": campaign}, {"checkpoint": 0, "start": 0}).sort("index", 1)
         )
+
+    def count(self, campaign: str) -> int:
+        """Number of runs of a campaign."""
+        return self.collection.count_documents({"campaign": campaign})
 
     def get(self, campaign: str, index: int) -> dict[str, Any] | None:
         """The document of a run, or None."""
@@ -165,7 +228,12 @@ class Explorers:
         changes: dict[str, Any] = {"state": state, "reason": reason, "round": round_}
         if version is not None:
             changes |= {"version": version, "results": encode(dict(results or {}))}
-        return self.work.finish(run["_id"], run["lease"]["token"], changes)
+        key = (run["_id"], run["lease"]["token"])
+        if state != RunState.FINISHED:
+            return self.work.finish(*key, changes)
+        if self.work.finish(*key, changes, revision=run.get("revision")):
+            return True
+        return self.work.finish(*key, changes | {"state": RunState.READY})  # its settings have changed
 
     def retry_failed(self, campaign: str) -> int:
         """Let broken runs continue from their checkpoints; return their number."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
@@ -56,6 +57,7 @@ def read_lammps_data(path: Path, species: Sequence[str] | None) -> Iterator[Atom
             f"{path}: has atoms of type {error}, but only the types "
             f"{', '.join(map(str, elements))} have elements"
         ) from None
+    assert isinstance(atoms, Atoms)
     yield _plain(atoms)
 
 
@@ -71,7 +73,7 @@ def read_lammps_dump(path: Path, species: Sequence[str] | None) -> Iterator[Atom
         columns = next((line.split()[2:] for line in file if line.startswith("ITEM: ATOMS")), [])
     if "element" not in columns and not (species and "type" in columns):
         raise InputError(f"{path}: has no column `element`; give the species in the order of the types")
-    options = {} if "element" in columns else {"specorder": list(species or ())}
+    options: dict[str, Any] = {} if "element" in columns else {"specorder": list(species or ())}
     try:
         for atoms in ase.io.iread(path, index=":", format=DUMP, **options):
             if atoms.calc is not None:

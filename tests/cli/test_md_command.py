@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.io import read, write
 from typer.testing import CliRunner
 
 from alflow.cli import app
-from alflow.potentials.mtp import MomentTensorPotential, write_mtp
+from alflow.potentials.mtp import Core, MomentTensorPotential, write_mtp
 
 
 @pytest.fixture(autouse=True)
@@ -113,3 +114,14 @@ def test_bad_input_is_one_sentence_and_exit_code_2(words: list[str], message: st
     assert outcome.exit_code == 2
     assert message in outcome.stderr
     assert outcome.stderr.count("\n") == 1
+
+
+def test_a_core_allows_atoms_that_are_very_close() -> None:
+    core = Core(np.array([[0.8]]), np.array([[1.6]]))
+    write_mtp("core.mtp", MomentTensorPotential.random(("Li",), 6, 4.0, min_distance_A=2.0, core=core))
+    write("near.extxyz", Atoms("Li2", [[0, 0, 0], [0.4, 0, 0]]))
+    words = ("near.extxyz", "--steps", "3", "--timestep", "0.05", "--ensemble", "nve", "--json")
+    near = CliRunner().invoke(app, ["md", "pot.mtp", *words])
+    assert "nearer than min_distance_A" in near.output
+    allowed = CliRunner().invoke(app, ["md", "core.mtp", *words, "--max-temperature", "1000000"])
+    assert allowed.exit_code == 0 and "nearer" not in allowed.output

@@ -29,7 +29,8 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
-from alflow.structures.cfg_file import cfg_from_text, cfg_to_text
+from alflow.structures.cfg_file import cfg_from_text
+from alflow.structures.cfg_text import cfg_text
 
 PSEUDO_ROW_SIZE = 1e-6
 """MLIP-3 starts from this multiple of the identity; rows that it never exchanged keep it."""
@@ -39,7 +40,7 @@ exact to 1e-3 or better; bytes that were damaged in transfer deviate far more.""
 _START = b"\n#"
 _WEIGHTS = ("energy_weight", "force_weight", "stress_weight", "site_en_weight", "weight_scaling")
 _HEADER = re.compile(
-    rb"#MVS_v1\.1\s" + b"".join(rb"\s*%s\s+([^\s#]+)" % w.encode() for w in _WEIGHTS) + rb"\s*#"
+    rb"#MVS_v1\.1\s" + b"".join(rb"\s*%s\s+([^\s#]+)" % key.encode() for key in _WEIGHTS) + rb"\s*#"
 )
 _HEADER_BYTES = 1000
 
@@ -151,7 +152,7 @@ def state_to_bytes(state: SelectionState, inverse: NDArray[np.float64], species:
             b"\n#\n",
             "".join(f"{frame} {equation}\n" for frame, equation in state.links).encode(),
             b"#\n",
-            cfg_to_text(frames, species, lossless=True).encode(),
+            "\n".join(cfg_text(atoms, species, lossless=True) for atoms in frames).encode(),
         )
     )
 
@@ -168,7 +169,8 @@ def _weights(words: tuple[bytes, ...], name: str) -> SelectionWeights:
         values = [np.nan]
     if not np.isfinite(values).all() or values[-1] != int(values[-1]):
         raise InputError(f"{name}: a weight of its selection state is no number")
-    return SelectionWeights(*values[:-1], scaling=int(values[-1]))
+    energy, force, stress, site_energy, scaling = values
+    return SelectionWeights(energy, force, stress, site_energy, int(scaling))
 
 
 def _links(

@@ -26,6 +26,7 @@ from alflow.potentials.evaluation import evaluate
 from alflow.potentials.fit_settings import FitSettings
 from alflow.potentials.labels import labels_of
 from alflow.potentials.least_squares import predictions, targets_and_weights
+from alflow.potentials.mtp.basis import ContractionTables
 from alflow.potentials.mtp.core import core_of
 from alflow.potentials.mtp.evaluate import jacobian
 from alflow.potentials.mtp.potential import MomentTensorPotential
@@ -86,6 +87,7 @@ def fit(
     form: MTPSettings,
     settings: FitSettings = DEFAULTS,
     start: MomentTensorPotential | None = None,
+    tables: ContractionTables | None = None,
     threads: int = 1,
     holdout: float = 0.0,
     progress: Callable[[FitProgress], None] | None = None,
@@ -106,6 +108,8 @@ def fit(
     start : MomentTensorPotential, optional
         Potential to start from. Its own form replaces `form`, even if the data have shorter distances: its
         polynomials continue below the minimum distance.
+    tables : ContractionTables, optional
+        Tables of an untrained potential (`mtp_file.Template`), instead of those of the level.
     threads : int
         Threads of the fit.
     holdout : float
@@ -141,6 +145,7 @@ def fit(
                 radial_basis_size=form.radial_basis_size,
                 core=core,
                 seed=settings.seed + number,
+                tables=tables,
             )
 
         def report(iteration: int, loss: float, number: int = number) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from numpy.typing import NDArray
 
 from alflow.errors import InputError
 from alflow.files import write_completely
+from alflow.potentials.mtp.almtp_file import split_almtp
 from alflow.potentials.mtp.basis import ContractionTables
 from alflow.potentials.mtp.core import Core
 from alflow.potentials.mtp.potential import MomentTensorPotential
@@ -21,6 +23,25 @@ _WITH_CORE = "ZBL+MTP"
 file instead of computing it without its core."""
 _TAG = "alflow species"
 """`potential_tag` names the species, because the format itself knows only types."""
+_SMALLEST_DISTANCE, _LARGEST_DISTANCE = "min_dist|min_val|min", "max_dist|max_val|max"
+_BASIS_SIZE = "radial_basis_size|basis_size|size"
+"""Names of the same quantity in files of different releases of MLIP (its basis.cpp reads and writes them)."""
+_BASIS_SCALING = "scaling of the radial basis"
+"""A `scaling` after `radial_basis_type`, by which MLIP multiplies that of the potential (mtpr.cpp, Load)."""
+_HARMLESS = ("version", "potential_name", "potential_tag")
+"""Keys that change no energy: MLIP reads the version, which must be 1.1.0, a description and a tag."""
+_KNOWN = {
+    *_HARMLESS,
+    *f"{_SMALLEST_DISTANCE}|{_LARGEST_DISTANCE}|{_BASIS_SIZE}".split("|"),
+    *("scaling", _BASIS_SCALING, "species_count", "radial_basis_type", "radial_funcs_count"),
+    *("alpha_moments_count", "alpha_index_basic_count", "alpha_index_basic", "alpha_index_times_count"),
+    *("alpha_index_times", "alpha_scalar_moments", "alpha_moment_mapping", "species_coeffs", "moment_coeffs"),
+}
+_CORE = ("core_inner", "core_outer")
+_TRAINED = ("radial_coeffs", "species_coeffs", "moment_coeffs")
+_RADIAL_BLOCK = re.compile(r"\s*(\d{1,4})\s*-\s*(\d{1,4})\s*((?:\{[^{}]*\}\s*)+)")
+_LARGEST_EXPONENT = 50
+_LARGEST_COUNT = 10**7
 
 
 def read_mtp(path: str | Path, species: Sequence[str] | None = None) -> MomentTensorPotential:
@@ -29,7 +50,7 @@ def read_mtp(path: str | Path, species: Sequence[str] | None = None) -> MomentTe
     Parameters
     ----------
     path : path
-        A `.mtp` file of MLIP-2, MLIP-3 or alflow with a Chebyshev radial basis (RBChebyshev).
+        A `.mtp` or `.almtp` file of MLIP-2, MLIP-3 or alflow with a Chebyshev radial basis (RBChebyshev).
     species : sequence of str, optional
         Chemical symbols of the types. Files that alflow wrote name them already.
 
@@ -39,11 +60,14 @@ def read_mtp(path: str | Path, species: Sequence[str] | None = None) -> MomentTe
         If the file is missing, truncated or of another kind, or if the species are unknown or too few.
     """
     path = Path(path)
+    return mtp_from_bytes(split_almtp(_content(path))[0], species, str(path))
+
+
+def _content(path: Path) -> bytes:
     try:
-        data = path.read_bytes()
+        return path.read_bytes()
     except OSError as error:
         raise InputError(f"cannot read the potential {path}: {error.strerror}") from None
-    return mtp_from_bytes(data, species, str(path))
 
 
 def mtp_from_bytes(data: bytes, species: Sequence[str] | None, name: str) -> MomentTensorPotential:
@@ -54,11 +78,14 @@ def mtp_from_bytes(data: bytes, species: Sequence[str] | None, name: str) -> Mom
     InputError
         Naming `name` and what is wrong.
     """
+    return mtp_from_text(_decoded(data, name), species, name)
+
+
+def _decoded(data: bytes, name: str) -> str:
     try:
-        text = data.decode()
+        return data.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise InputError(f"{name} is not a text file; expected an MLIP .mtp potential") from None
-    return mtp_from_text(text, species, name)
 
 
 def write_mtp(path: str | Path, potential: MomentTensorPotential) -> None:
@@ -115,12 +142,62 @@ def mtp_from_text(
     kind = reader.word("radial_basis_type")
     if kind != "RBChebyshev":
         raise InputError(f"{name} has the radial basis {kind}; only RBChebyshev is known")
-    count, functions, size = (
-        reader.integer(k) for k in ("species_count", "radial_funcs_count", "radial_basis_size|size")
+    reader.check_keys()
+    reader.check_trained()
+    count, functions, size = (reader.integer(k) for k in ("species_count", "radial_funcs_count", _BASIS_SIZE))
+    tables = _tables(reader, name)
+    radial, types = reader.radial_coefficients(count, functions, size)
+    species_energies = np.empty(count)
+    species_energies[types] = reader.numbers("species_coeffs", count)
+    potential = MomentTensorPotential(
+        species=_species(species, reader, count, name),
+        cutoff_A=reader.number(_LARGEST_DISTANCE),
+        min_distance_A=reader.number(_SMALLEST_DISTANCE),
+        radial_coefficients=radial,
+        species_energies_eV=species_energies,
+        moment_coefficients=reader.numbers("moment_coeffs", len(tables.scalars)),
+        tables=tables,
+        scaling=reader.number("scaling", default=1.0) * reader.number(_BASIS_SCALING, default=1.0),
+        core=_core(reader, count) if reader.has_core else None,
     )
+    potential.compiled  # noqa: B018 - checks the indices of the tables
+    return potential
+
+
+@dataclass(frozen=True, eq=False)
+class Template:
+    """The form of an untrained `.mtp` file: tables, radial interval, and polynomials per radial function."""
+
+    tables: ContractionTables
+    cutoff_A: float
+    min_distance_A: float
+    radial_basis_size: int
+
+
+def read_template(path: str | Path) -> Template | None:
+    """The form of an untrained potential, as MLIP distributes them; None if the file holds coefficients.
+
+    Raises
+    ------
+    InputError
+        As in `read_mtp`.
+    """
+    reader = _Reader(_decoded(_content(Path(path)), str(path)), str(path))
+    if not reader.untrained:
+        return None
+    reader.check_keys()
+    return Template(
+        tables=_tables(reader, str(path)),
+        cutoff_A=reader.number(_LARGEST_DISTANCE),
+        min_distance_A=reader.number(_SMALLEST_DISTANCE),
+        radial_basis_size=reader.integer(_BASIS_SIZE),
+    )
+
+
+def _tables(reader: _Reader, name: str) -> ContractionTables:
     tables = ContractionTables(
-        basic=reader.integers("alpha_index_basic").reshape(-1, 4),
-        times=reader.integers("alpha_index_times").reshape(-1, 4),
+        basic=reader.index_rows("alpha_index_basic"),
+        times=reader.index_rows("alpha_index_times"),
         scalars=reader.integers("alpha_moment_mapping"),
         moment_count=reader.integer("alpha_moments_count"),
     )
@@ -129,19 +206,14 @@ def mtp_from_text(
             raise InputError(
                 f"{name} announces {reader.integer(f'{key}_count')} rows of {key} but has {len(array)}"
             )
-    potential = MomentTensorPotential(
-        species=_species(species, reader, count, name),
-        cutoff_A=reader.number("max_dist|max"),
-        min_distance_A=reader.number("min_dist|min"),
-        radial_coefficients=reader.radial_coefficients((count, count, functions, size)),
-        species_energies_eV=reader.numbers("species_coeffs", count),
-        moment_coefficients=reader.numbers("moment_coeffs", len(tables.scalars)),
-        tables=tables,
-        scaling=reader.number("scaling", default=1.0),
-        core=_core(reader, count) if reader.has_core else None,
-    )
-    potential.compiled  # noqa: B018 - checks the indices of the tables
-    return potential
+    if len(tables.scalars) != reader.integer("alpha_scalar_moments"):
+        raise InputError(
+            f"{name} announces {reader.integer('alpha_scalar_moments')} scalar moments "
+            f"but maps {len(tables.scalars)}"
+        )
+    if not len(tables.basic) or tables.basic.min() < 0 or tables.basic.max() > _LARGEST_EXPONENT:
+        raise InputError(f"{name}: alpha_index_basic must hold rows of numbers from 0 to {_LARGEST_EXPONENT}")
+    return tables
 
 
 def _core_lines(core: Core | None) -> list[str]:
@@ -151,7 +223,7 @@ def _core_lines(core: Core | None) -> list[str]:
 
 
 def _core(reader: _Reader, count: int) -> Core:
-    inner, outer = (reader.numbers(key, count * count) for key in ("core_inner", "core_outer"))
+    inner, outer = (reader.numbers(key, count * count) for key in _CORE)
     return Core(inner.reshape(count, count), outer.reshape(count, count))
 
 
@@ -179,15 +251,55 @@ class _Reader:
         if not self.has_core and not text.lstrip().startswith("MTP"):
             raise InputError(f"{name} is not a .mtp potential: its first line is not 'MTP'")
         self._name = name
-        self._text = text
-        self._values = dict(self._pairs(text))
+        self._values: dict[str, str] = {}
+        self._radial: str | None = None
+        self._read(text.lstrip().splitlines()[1:])
 
-    @staticmethod
-    def _pairs(text: str) -> Iterator[tuple[str, str]]:
-        for line in text.splitlines():
-            key, equals, value = line.partition("=")
+    def _read(self, lines: list[str]) -> None:
+        in_radial = False
+        for line in lines:
+            key, equals, value = (part.strip() for part in line.partition("="))
             if equals:
-                yield key.strip(), value.strip()
+                if key == "scaling" and "radial_basis_type" in self._values:
+                    key = _BASIS_SCALING
+                if key in self._values:
+                    raise InputError(f"{self._name} has {key} twice")
+                self._values[key] = value
+                in_radial = False
+            elif key == "radial_coeffs" and self._radial is None:
+                self._radial, in_radial = "", True
+            elif in_radial:
+                self._radial = f"{self._radial}{line}\n"
+            elif key:
+                raise InputError(
+                    f"{self._name} has the line {key[:40]!r}, which is no key with a value; "
+                    "the file is truncated or no .mtp potential"
+                )
+
+    def check_keys(self) -> None:
+        """Refuse keys that may change energies in a way that is unknown here."""
+        known = _KNOWN | set(_CORE) if self.has_core else _KNOWN
+        for key in self._values:
+            if key not in known:
+                raise InputError(
+                    f"{self._name} has the key {key[:40]!r}, which alflow does not know; "
+                    "it might change energies, so the potential is refused"
+                )
+        if self.word("version", default="1.1.0") != "1.1.0":
+            raise InputError(f"{self._name} has the version {self.word('version')!r}; only 1.1.0 is known")
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the file has no coefficients at all."""
+        return self._radial is None and not set(_TRAINED) & set(self._values)
+
+    def check_trained(self) -> None:
+        """Refuse an untrained potential."""
+        if self.untrained:
+            raise InputError(
+                f"{self._name} is an untrained potential: it has no {', '.join(_TRAINED)}; "
+                "fit one with alflow fit --level, or from this file with alflow fit --start"
+            )
 
     def word(self, key: str, default: str | None = None) -> str:
         for alternative in key.split("|"):
@@ -202,29 +314,67 @@ class _Reader:
     def number(self, key: str, default: float | None = None) -> float:
         text = self.word(key, None if default is None else str(default))
         try:
-            return float(text)
+            value = float(text.replace("_", "?"))
         except ValueError:
             raise InputError(f"{self._name}: {key.split('|')[0]} is {text!r}, which is no number") from None
+        if not np.isfinite(value):
+            raise InputError(f"{self._name}: {key.split('|')[0]} is {text}, which is not finite")
+        return value
 
     def integer(self, key: str) -> int:
         value = self.number(key)
-        if value != int(value) or value < 0:
-            raise InputError(f"{self._name}: {key.split('|')[0]} is {value}, not a whole number")
+        if value != int(value) or not 0 <= value <= _LARGEST_COUNT:
+            raise InputError(f"{self._name}: {key.split('|')[0]} is {value:g}, not a whole number in range")
         return int(value)
 
     def integers(self, key: str) -> NDArray[np.int32]:
         text = self._closed(key)
-        if re.search(r"[^-\d\s,{}]", text):
+        words = re.sub(r"[\s{}]", "", text).split(",") if text.strip("{} ") else []
+        if not all(re.fullmatch(r"-?\d{1,9}", word) for word in words):
             raise InputError(f"{self._name}: {key} holds something that is no whole number")
-        return np.array(re.findall(r"-?\d+", text), dtype=np.int32)
+        return np.array(words, dtype=np.int64).astype(np.int32)
+
+    def index_rows(self, key: str) -> NDArray[np.int32]:
+        """Rows (n, 4) in braces of their own."""
+        values = self.integers(key)
+        text = re.sub(r"\s", "", self._closed(key))
+        if values.size and not re.fullmatch(r"\{(\{[-\d]+(,[-\d]+){3}\},?)+\}", text):
+            raise InputError(f"{self._name}: {key} must hold rows of four whole numbers")
+        return values.reshape(-1, 4)
 
     def numbers(self, key: str, count: int) -> NDArray[np.float64]:
         return self._floats(self._closed(key), key, count)
 
-    def radial_coefficients(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        section = self._text.partition("radial_coeffs\n")[2].partition("alpha_moments_count")[0]
-        rows = re.findall(r"\{([^}]*)\}", section)
-        return self._floats(",".join(rows), "radial_coeffs", int(np.prod(shape))).reshape(shape)
+    def radial_coefficients(
+        self, count: int, functions: int, size: int
+    ) -> tuple[NDArray[np.float64], NDArray[np.intp]]:
+        """Radial coefficients (S, S, F, K) by type, and the types in the order in which headers name them.
+
+        As in MLIP-3 (mtpr.cpp, Load), the headers `t1-t2` say which types a block belongs to, and
+        `species_coeffs` come in the order in which the headers first name a type.
+        """
+        if self._radial is None:
+            raise InputError(f"{self._name} has no radial_coeffs; the file is truncated or no .mtp potential")
+        blocks, position = {}, 0
+        while block := _RADIAL_BLOCK.match(self._radial, position):
+            pair, position = (int(block[1]), int(block[2])), block.end()
+            if pair in blocks:
+                raise InputError(f"{self._name}: radial_coeffs holds the types {pair[0]}-{pair[1]} twice")
+            rows = re.findall(r"\{([^}]*)\}", block[3])
+            where = f"radial_coeffs of the types {pair[0]}-{pair[1]}"
+            blocks[pair] = self._floats(",".join(rows), where, functions * size).reshape(functions, size)
+        if self._radial[position:].strip():
+            rest = self._radial[position:].split()[0][:40]
+            raise InputError(f"{self._name} is truncated or broken: radial_coeffs holds {rest!r}")
+        types = list(dict.fromkeys(kind for pair in blocks for kind in pair))
+        wanted = [(i, j) for i in range(count) for j in range(count)] if count <= len(blocks) else []
+        if count < 1 or sorted(blocks) != wanted:
+            raise InputError(
+                f"{self._name}: radial_coeffs must hold one block for each pair of the types "
+                f"0 to {count - 1}, each under its header such as 0-0"
+            )
+        radial = np.array([blocks[pair] for pair in wanted]).reshape(count, count, functions, size)
+        return radial, np.array(types, dtype=np.intp)
 
     def _closed(self, key: str) -> str:
         text = self.word(key)
@@ -234,11 +384,13 @@ class _Reader:
 
     def _floats(self, text: str, key: str, count: int) -> NDArray[np.float64]:
         try:
-            values = np.array([float(word) for word in text.strip("{}").split(",") if word.strip()])
+            values = np.array([float(word) for word in text.strip("{} ").replace("_", "?").split(",")])
         except ValueError:
             raise InputError(f"{self._name}: {key} holds something that is no number") from None
         if len(values) != count:
             raise InputError(f"{self._name}: {key} holds {len(values)} numbers, but {count} are needed")
+        if not np.isfinite(values).all():
+            raise InputError(f"{self._name}: {key} holds a number that is not finite")
         return values
 
 

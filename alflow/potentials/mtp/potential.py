@@ -118,6 +118,7 @@ class MomentTensorPotential:
         radial_basis_size: int = DEFAULT_RADIAL_BASIS_SIZE,
         core: Core | None = None,
         seed: int = 0,
+        tables: ContractionTables | None = None,
     ) -> MomentTensorPotential:
         """An untrained potential: exponential radial functions and coefficients, both with some randomness.
 
@@ -133,6 +134,8 @@ class MomentTensorPotential:
             Lower end of the Chebyshev interval; by default 0.4 of the cutoff.
         core : Core, optional
             Repulsion of nuclei at short distances.
+        tables : ContractionTables, optional
+            Tables of the basis functions, instead of those of the level.
 
         Raises
         ------
@@ -140,7 +143,7 @@ class MomentTensorPotential:
             If the level, the cutoff or a species is invalid.
         """
         check_form(species, level, cutoff_A, radial_basis_size)
-        tables = contraction_tables(level)
+        tables = contraction_tables(level) if tables is None else tables
         count, functions = len(species), tables.radial_function_count
         min_distance_A = 0.4 * cutoff_A if min_distance_A is None else min_distance_A
         rng = np.random.default_rng(seed)
