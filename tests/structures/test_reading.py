@@ -89,6 +89,33 @@ def test_unconverged_steps_of_vasp_are_set_aside(tmp_path: Path) -> None:
         read_file(path)
 
 
+def vasprun(*electronic_steps: int, nelm: int = 3) -> str:
+    """A cut-down vasprun.xml; the energy of a step is minus its number."""
+    basis = '<crystal><varray name="basis"><v>3 0 0</v><v>0 3 0</v><v>0 0 3</v></varray></crystal>'
+    structure = basis + '<varray name="positions"><v>0 0 0</v></varray>'
+    text = f'<modeling><parameters><i type="int" name="NELM">{nelm}</i></parameters><kpoints>'
+    text += (
+        '<varray name="kpointlist"><v>0 0 0</v></varray><varray name="weights"><v>1</v></varray></kpoints>'
+    )
+    text += '<atominfo><array name="atoms"><set><rc><c>Cu</c><c>1</c></rc></set></array></atominfo>'
+    text += f'<structure name="initialpos">{structure}</structure>'
+    for number, count in enumerate(electronic_steps, start=1):
+        energies = f'<i name="e_fr_energy">{-number}</i><i name="e_0_energy">{-number - 0.01}</i>'
+        text += "<calculation>" + count * f"<scstep><energy>{energies}</energy></scstep>"
+        text += f'<structure>{structure}</structure><varray name="forces"><v>0 0 0</v></varray>'
+        text += f"<energy>{energies}</energy></calculation>"
+    return text + "</modeling>"
+
+
+def test_unconverged_steps_of_vasprun_are_set_aside(tmp_path: Path) -> None:
+    path = tmp_path / "vasprun.xml"
+    path.write_text(vasprun(3, 2, 2))
+    found = read_file(path, labelled=True)
+    assert [labels_of(atoms).energy for atoms in found.structures] == [-2.0, -3.0]
+    assert found.notes[0] == f"{path}: 1 of 3 frames were set aside: electronic steps did not converge"
+    assert "differs by up to 10 meV per atom" in found.notes[1]
+
+
 @pytest.mark.parametrize("name", ["espresso_must_converge_true.out", "espresso_must_converge_false.out"])
 def test_unconverged_steps_of_espresso_are_set_aside(name: str) -> None:
     with pytest.raises(InputError, match="1 of 1 frames were set aside: electronic steps did not converge"):
