@@ -18,6 +18,7 @@ from alflow.files import STDOUT, written_completely
 from alflow.structures.cfg_file import read_cfg, write_cfg
 from alflow.structures.checks import check_energy_spread, check_ids, complaint
 from alflow.structures.constraints import other_constraints, with_cartesian_constraints
+from alflow.structures.counts import check_counts
 from alflow.structures.label_names import LabelKeys, without_ase_conversion
 from alflow.structures.lammps_files import DATA, DUMP, lammps_format, read_lammps_data, read_lammps_dump
 from alflow.structures.occupancies import check_cell, check_res, read_cif
@@ -261,6 +262,7 @@ def _iterate_frames(path: Path, species: Sequence[str] | None, name: str) -> Ite
 
 
 def _frames(path: Path, species: Sequence[str] | None, name: str) -> Iterator[Labelled]:
+    check_counts(path, name)
     if name == MLIP_CFG:
         yield from ((atoms, None) for atoms in read_cfg(path, species or ()))
     elif name == DATA:

@@ -288,3 +288,10 @@ def test_ase_reads_and_converts_cfg_files(tmp_path: Path) -> None:
     convert = [sys.executable, "-m", "ase", "convert", "--read-args", "species='Cu'", "--"]
     subprocess.run([*convert, str(tmp_path / "a.cfg"), str(tmp_path / "a.xyz")], check=True, env=environment)
     assert len(ase.io.read(tmp_path / "a.xyz", format="extxyz")) == 4
+
+
+def test_a_count_of_atoms_beyond_the_file_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.extxyz").write_text("999999999\n\nCu 0 0 0\n")
+    assert "announces 999999999 atoms" in refusal(tmp_path / "a.extxyz")
+    (tmp_path / "dump.md").write_text(DUMP.replace("\n2\nITEM", "\n999999999\nITEM"))
+    assert "announces 999999999 atoms" in refusal(tmp_path / "dump.md", species=["Cu", "Pd"])
