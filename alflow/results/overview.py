@@ -7,10 +7,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 from alflow.results.costs import costs_table
+from alflow.results.labels import KindCost, costs_by_kind
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, read_rounds, rounds_table
 from alflow.results.table import Table
 from alflow.results.validation import ValidationRecord, read_validations
-from alflow.states import CampaignState, LabelState, Role
+from alflow.states import CampaignState, LabelKind, LabelState, Role
 from alflow.store import Store
 from alflow.store.cost import Cost, costs_of, total
 
@@ -76,6 +77,8 @@ class Overview:
         The part that the kind of campaign adds.
     validation
         The newest validation error; None without any.
+    kinds
+        Number and cost of the labels by purpose.
     """
 
     campaign: str
@@ -89,6 +92,7 @@ class Overview:
     rounds: Sequence[RoundRecord]
     part: Part = field(default_factory=NothingMore)
     validation: ValidationRecord | None = None
+    kinds: Mapping[LabelKind, KindCost] = field(default_factory=dict)
 
     @property
     def errors(self) -> str:
@@ -118,7 +122,9 @@ class Overview:
     def label_counts(self) -> str:
         """Labels by state, in words."""
         counts = [f"{count} {state}" for state, count in self.labels.items() if count]
-        return "labels: " + (", ".join(counts) or "none yet")
+        kinds = [f"{cost.labels} {kind} {cost.processor_s:.3g} s" for kind, cost in self.kinds.items()]
+        spent = f" ({', '.join(kinds)})" if LabelKind.VALIDATION in self.kinds else ""
+        return "labels: " + (", ".join(counts) or "none yet") + spent
 
     def tables(self, newest_rounds: int | None = None) -> list[Table]:
         """The kind's tables, the rounds (all, or the given number of newest ones), and the cost."""
@@ -135,6 +141,7 @@ class Overview:
             "waits_for": self.waits_for,
             "round": self.round,
             "labels": {str(state): count for state, count in self.labels.items()},
+            "labels_by_kind": {str(kind): asdict(cost) for kind, cost in self.kinds.items()},
             "validation": None if self.validation is None else self.validation.as_dict(),
             "cpu_hours": self.processor_hours,
             "cost": {str(role): asdict(cost) for role, cost in self.cost.items()},
@@ -180,6 +187,7 @@ def read_overview(
         rounds=read_rounds(store, name, work),
         part=part or NothingMore(),
         validation=next(reversed(read_validations(store, name)), None),
+        kinds=costs_by_kind(store, name),
     )
 
 
