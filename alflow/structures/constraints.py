@@ -33,7 +33,7 @@ def constraints_of(fixed: NDArray[np.bool_]) -> list[FixConstraint]:
 
 def with_cartesian_constraints(atoms: Atoms) -> Atoms:
     """A copy, with results, whose constraints are all Cartesian; others are left out."""
-    copy = atoms.copy()
+    copy: Atoms = atoms.copy()
     copy.calc = atoms.calc
     copy.set_constraint(constraints_of(fixed_components(atoms)))
     return copy

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import ase.io
 import numpy as np
@@ -50,7 +51,7 @@ def read_lammps_data(path: Path, species: Sequence[str] | None) -> Iterator[Atom
         )
     numbers = {kind: atomic_numbers[symbol] for kind, symbol in elements.items()}
     try:
-        atoms = ase.io.read(path, format=DATA, Z_of_type=numbers)
+        (atoms,) = ase.io.iread(path, index=":", format=DATA, Z_of_type=numbers)
     except KeyError as error:
         raise InputError(
             f"{path}: has atoms of type {error}, but only the types "
@@ -71,7 +72,7 @@ def read_lammps_dump(path: Path, species: Sequence[str] | None) -> Iterator[Atom
         columns = next((line.split()[2:] for line in file if line.startswith("ITEM: ATOMS")), [])
     if "element" not in columns and not (species and "type" in columns):
         raise InputError(f"{path}: has no column `element`; give the species in the order of the types")
-    options = {} if "element" in columns else {"specorder": list(species or ())}
+    options: dict[str, Any] = {} if "element" in columns else {"specorder": list(species or ())}
     try:
         for atoms in ase.io.iread(path, index=":", format=DUMP, **options):
             if atoms.calc is not None:
