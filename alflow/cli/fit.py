@@ -145,9 +145,10 @@ def fit(
         return
     print_errors(f"{output}: level {level}, {', '.join(symbols)}" if not start else str(output), errors)
     if fitted_core := result.potential.core:
+        inner_A, outer_A = fitted_core.inner_A, fitted_core.outer_A
         print_note(
-            f"ZBL core: alone below {fitted_core.inner_A.min():.3g} to {fitted_core.inner_A.max():.3g} Å, none beyond "
-            f"{fitted_core.outer_A.min():.3g} to {fitted_core.outer_A.max():.3g} Å; only alflow reads the file"
+            f"ZBL core: alone below {inner_A.min():.3g} to {inner_A.max():.3g} Å, none beyond "
+            f"{outer_A.min():.3g} to {outer_A.max():.3g} Å; only alflow reads the file"
         )
     print_note(f"loss {result.loss:.6g} after {result.iterations} iterations and {result.seconds:.1f} s")
 

@@ -19,6 +19,7 @@ from alflow.results.versions import all_unseen
 
 EV_A3_IN_GPA = 160.21766208
 MARGIN = 0.05  # of the range of QM, on either side of it
+ROUNDING = 1e-9  # forces that symmetry makes zero have errors below it
 SPREAD = 20  # values that differ by more than this factor are drawn on a logarithmic axis
 MARKS = {"training set": ("o", BLUE), "new labels, unseen": ("s", VERMILION)}
 
@@ -95,9 +96,10 @@ def _draw_learning_curve(versions: Sequence[VersionRecord]) -> Figure:
 
 def scale_of_errors(axes: Axes, values: Sequence[float]) -> None:
     """A logarithmic axis for errors that differ much, else an axis from zero."""
-    positive = np.array([value for value in values if value > 0])
+    positive = np.array([value for value in values if value > ROUNDING])
     if positive.size and positive.max() > SPREAD * positive.min():
         axes.set_yscale("log")
+        axes.set_ylim(positive.min() / 1.5, positive.max() * 1.5)
         axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")

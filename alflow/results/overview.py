@@ -8,11 +8,11 @@ from typing import Any, Protocol
 
 from alflow.results.advice import Advice, Facts, advise, as_dicts
 from alflow.results.costs import costs_table
-from alflow.results.labels import read_labels
+from alflow.results.labels import KindCost, costs_by_kind, read_labels
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, read_rounds, rounds_table
 from alflow.results.table import Table
 from alflow.results.validation import ValidationRecord, read_validations
-from alflow.states import CampaignState, LabelState, Role
+from alflow.states import CampaignState, LabelKind, LabelState, Role
 from alflow.store import Store
 from alflow.store.cost import Cost, costs_of, total
 
@@ -82,6 +82,8 @@ class Overview:
         The newest validation error; None without any.
     advice
         The most urgent first.
+    kinds
+        Number and cost of the labels by purpose.
     """
 
     campaign: str
@@ -96,6 +98,7 @@ class Overview:
     part: Part = field(default_factory=NothingMore)
     validation: ValidationRecord | None = None
     advice: Sequence[Advice] = ()
+    kinds: Mapping[LabelKind, KindCost] = field(default_factory=dict)
 
     @property
     def errors(self) -> str:
@@ -125,7 +128,9 @@ class Overview:
     def label_counts(self) -> str:
         """Labels by state, in words."""
         counts = [f"{count} {state}" for state, count in self.labels.items() if count]
-        return "labels: " + (", ".join(counts) or "none yet")
+        kinds = [f"{cost.labels} {kind} {cost.processor_s:.3g} s" for kind, cost in self.kinds.items()]
+        spent = f" ({', '.join(kinds)})" if LabelKind.VALIDATION in self.kinds else ""
+        return "labels: " + (", ".join(counts) or "none yet") + spent
 
     @property
     def advice_lines(self) -> list[str]:
@@ -149,6 +154,7 @@ class Overview:
             "waits_for": self.waits_for,
             "round": self.round,
             "labels": {str(state): count for state, count in self.labels.items()},
+            "labels_by_kind": {str(kind): asdict(cost) for kind, cost in self.kinds.items()},
             "validation": None if self.validation is None else self.validation.as_dict(),
             "cpu_hours": self.processor_hours,
             "cost": {str(role): asdict(cost) for role, cost in self.cost.items()},
@@ -211,6 +217,7 @@ def read_overview(
         part=part or NothingMore(),
         validation=next(reversed(read_validations(store, name)), None),
         advice=advise(facts),
+        kinds=costs_by_kind(store, name),
     )
 
 

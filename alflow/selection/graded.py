@@ -187,7 +187,7 @@ def _active_set(potential: MomentTensorPotential, state: SelectionState, name: s
         equation = equation - neighborhood_equation(0, 0) - 3 * counts
     scale = state.weights.energy if mode == "configuration" else 1.0
     origins = np.where(frame < 0, -1, first_rows[frame] + equation)
-    basis, kept = _coordinates(potential, state.matrix)
+    basis, kept = _coordinates(potential, state.matrix, frame < 0)
     return ActiveSet(
         mode=mode,
         species=potential.species,
@@ -200,18 +200,28 @@ def _active_set(potential: MomentTensorPotential, state: SelectionState, name: s
 
 
 def _coordinates(
-    potential: MomentTensorPotential, matrix: NDArray[np.float64]
+    potential: MomentTensorPotential, matrix: NDArray[np.float64], pseudo: NDArray[np.bool_]
 ) -> tuple[NDArray[np.float64], NDArray[np.bool_]]:
     """A basis for the rows of A, and which of them to keep.
 
-    If all pseudo-rows fill null directions, the others are written in coordinates of the range, which are
-    better conditioned. Otherwise the grade depends on them, and all coefficients are the coordinates.
+    If all pseudo-rows fill null directions, the other rows can be written in coordinates of the range, which
+    are those of alflow's own active sets. Otherwise, or if the active rows then have grades farther from one,
+    all coefficients are the coordinates, and A is MLIP-3's. alflow's pseudo-rows within the range are so small
+    that only coordinates of the range resolve them.
     """
+    everything = np.eye(len(matrix)), np.ones(len(matrix), dtype=bool)
     filled = np.count_nonzero(matrix - np.diag(matrix.diagonal()), axis=1) > 0
     basis = potential.parameter_range()
     if filled.sum() == basis.shape[1] and np.linalg.slogdet(matrix[filled] @ basis)[0]:
-        return basis, filled
-    return np.eye(len(matrix)), np.ones(len(matrix), dtype=bool)
+        if (filled & pseudo).any():
+            return basis, filled
+        return min(everything, (basis, filled), key=lambda choice: _error(matrix, *choice))
+    return everything
+
+
+def _error(matrix: NDArray[np.float64], basis: NDArray[np.float64], kept: NDArray[np.bool_]) -> float:
+    coordinates = matrix[kept] @ basis
+    return float(np.abs(coordinates @ np.linalg.inv(coordinates) - np.eye(len(coordinates))).max())
 
 
 def _mode(weights: SelectionWeights, name: str) -> Mode:

@@ -29,7 +29,9 @@ def check_counts(path: Path, name: str) -> None:
 
 def _counts(path: Path, name: str) -> Iterator[int]:
     with path.open("rb") as file:
-        for line in file:
+        for number, line in enumerate(file):
+            if name == "vasp" and number in (5, 6):
+                yield from map(int, re.findall(rb"(?<!\S)\d{1,18}(?!\S)", line))
             if name == DUMP and b"NUMBER OF ATOMS" in line:
                 yield _count(next(file, b""))
             elif name == DATA and (found := re.match(rb"\s*(\d{1,18})\s+atoms\b", line)):
