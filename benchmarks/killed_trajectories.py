@@ -32,7 +32,7 @@ from alflow.store.visited import Purpose
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "cu_emt.yaml"
 RUN = (sys.executable, "-c", "from alflow.cli import main; main()", "run")
-STEPS, EVERY = 6000, 5
+STEPS, EVERY = 4000, 5
 EXPLORER = {
     "name": "md",
     "structure": "fcc",
@@ -52,7 +52,7 @@ def write_campaign(folder: Path, steps: int) -> Path:
     folder.mkdir(parents=True)
     content = yaml.safe_load(EXAMPLE.read_text(encoding="utf-8"))
     content["explorers"] = [EXPLORER | {"steps": steps}]
-    content["validation"] = {"labels": 30}
+    content["validation"] = {"labels": 12}
     content["stop"] = {"max_rounds": 200, "quiet_rounds": 2}
     file = folder / "cu.yaml"
     file.write_text(yaml.safe_dump(content, sort_keys=False), encoding="utf-8")
