@@ -73,6 +73,14 @@ def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
         return []
 
 
+def labelling(found: list[psutil.Process]) -> bool:
+    """Whether a label is computed: by a process of a worker."""
+    try:
+        return any(worker.children() for worker in found)
+    except (psutil.NoSuchProcess, psutil.ZombieProcess):
+        return False
+
+
 def disturb(file: Path, chance: random.Random, within_s: float) -> tuple[Counter[str], float]:
     """Run a campaign to its end and kill all the time for so long; the number of kills, and the wall time."""
     kills: Counter[str] = Counter()
@@ -86,6 +94,8 @@ def disturb(file: Path, chance: random.Random, within_s: float) -> tuple[Counter
             time.sleep(0.05)
             continue
         time.sleep(chance.uniform(1, 4))
+        while labelling(found) and chance.random() > 0.02:  # most labels end, or the campaign never would
+            time.sleep(0.2)
         if process.poll() is not None:
             break
         if chance.random() < 0.5:
@@ -171,15 +181,17 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, default=Path("runs/killed_trajectories"), help="is emptied")
     parser.add_argument("--within", type=float, default=480.0, help="kill for so many seconds")
     parser.add_argument("--steps", type=int, default=STEPS, help="length of each run")
+    parser.add_argument("--reuse", action="store_true", help="the undisturbed campaign is there already")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     folder, steps = arguments.folder.resolve(), arguments.steps
 
-    file = write_campaign(folder / "undisturbed", steps)
-    began = time.monotonic()
-    if code := start(file).wait():
-        sys.exit(f"the undisturbed campaign ended with exit code {code}")
-    print(f"undisturbed: {time.monotonic() - began:.0f} s", flush=True)
+    file = folder / "undisturbed" / "cu.yaml"
+    if not arguments.reuse:
+        began = time.monotonic()
+        if code := start(write_campaign(file.parent, steps)).wait():
+            sys.exit(f"the undisturbed campaign ended with exit code {code}")
+        print(f"undisturbed: {time.monotonic() - began:.0f} s", flush=True)
     expected = read(file)
 
     file = write_campaign(folder / "killed", steps)
