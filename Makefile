@@ -9,7 +9,7 @@ install: .venv/installed
 install-dev: .venv/installed-dev
 
 .venv/installed: EXTRAS = embedded,dashboard,ofdft,hull
-.venv/installed-dev: EXTRAS = embedded,dashboard,ofdft,hull,vasp,pyscf,dev,docs
+.venv/installed-dev: EXTRAS = embedded,dashboard,ofdft,hull,vasp,pyscf,phonons,dev,docs
 
 .venv/installed .venv/installed-dev: $(SOURCES)
 	@$(PYTHON) -c 'import sys; (3, 11) <= sys.version_info < (3, 14) or sys.exit("alflow needs Python 3.11 to 3.13: make PYTHON=python3.12 ...")'
@@ -34,7 +34,7 @@ docs: install-dev
 
 # The kernel's tests with builds of it that check their own memory accesses and arithmetic.
 SANITIZE := build/sanitize
-SANITIZED := kernel kernel_fuzz neighbor_source reference_vectors calculator
+SANITIZED := kernel kernel_fuzz mtp_core neighbor_source reference_vectors calculator
 sanitize: install-dev
 	test -x $(SANITIZE)/venv/bin/cmake || $(PYTHON) -m venv $(SANITIZE)/venv
 	$(SANITIZE)/venv/bin/pip install --quiet --disable-pip-version-check nanobind cmake

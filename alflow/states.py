@@ -51,11 +51,27 @@ class LabelKind(StrEnum):
     EXTRAPOLATIVE = "extrapolative"
     VALIDATION = "validation"
     FINAL = "final"
+    ISOLATED = "isolated"
 
     @property
     def is_held_out(self) -> bool:
-        """Whether the label is for validation or for final results, and is left out of training."""
-        return self in (LabelKind.VALIDATION, LabelKind.FINAL)
+        """Whether the label is left out of training: for validation, final results, energies of isolated
+        atoms."""
+        return self in (LabelKind.VALIDATION, LabelKind.FINAL, LabelKind.ISOLATED)
+
+
+class LabelProblem(StrEnum):
+    """Kind of reason why a label failed or was rejected; a sentence beside it gives the details."""
+
+    NOT_CONVERGED = "not converged"
+    TIMED_OUT = "time limit"
+    OUT_OF_MEMORY = "memory limit"
+    CODE_MISSING = "code missing"
+    WRONG_SETTINGS = "wrong settings"
+    CODE_FAILED = "code failed"
+    LEVEL_CHANGED = "level of theory changed"
+    ENERGY_OUTLIER = "energy outlier"
+    IMPLAUSIBLE = "implausible result"
 
 
 class CandidateState(StrEnum):

@@ -10,6 +10,7 @@ from qm_interfaces.interface import (
     CodeMissing,
     LevelChanged,
     NotConverged,
+    OutOfMemory,
     QMError,
     QMInterface,
     QMResult,
@@ -17,12 +18,13 @@ from qm_interfaces.interface import (
     TimedOut,
 )
 from qm_interfaces.level_of_theory import level_differences
+from qm_interfaces.obstacles import obstacles
 from qm_interfaces.registry import get_interface, interface_names
 from qm_interfaces.relaxation import relaxation_level
 from qm_interfaces.runner import run_label, run_relaxation
 
 if TYPE_CHECKING:
-    from qm_interfaces.validation import LabelLimits, Reference, validate
+    from qm_interfaces.validation import LabelLimits, Reference, is_energy_outlier, validate
 
 __all__ = [
     "CodeFailed",
@@ -30,6 +32,7 @@ __all__ = [
     "LabelLimits",
     "LevelChanged",
     "NotConverged",
+    "OutOfMemory",
     "QMError",
     "QMInterface",
     "QMResult",
@@ -38,14 +41,16 @@ __all__ = [
     "TimedOut",
     "get_interface",
     "interface_names",
+    "is_energy_outlier",
     "level_differences",
+    "obstacles",
     "relaxation_level",
     "run_label",
     "run_relaxation",
     "validate",
 ]
 
-_VALIDATION = ("LabelLimits", "Reference", "validate")
+_VALIDATION = ("LabelLimits", "Reference", "is_energy_outlier", "validate")
 
 
 def __getattr__(name: str) -> Any:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from contextlib import suppress
+import shlex
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from inspect import isfunction
@@ -15,7 +17,8 @@ import numpy as np
 from ase import Atoms
 
 from qm_interfaces import options
-from qm_interfaces.interface import CodeFailed, CodeMissing, NotConverged, QMResult, SettingsError
+from qm_interfaces.interface import CodeFailed, CodeMissing, NotConverged, QMError, QMResult, SettingsError
+from qm_interfaces.obstacles import collect
 from qm_interfaces.program import read_output
 
 DEFAULT_PREFIXES = ("ase.calculators",)
@@ -76,10 +79,31 @@ class ASEInterface:
         return {"code": "ase", "calculator": self.calculator, "parameters": self.parameters}
 
     def compute(self, atoms: Atoms, directory: Path, *, attempt: int = 1) -> QMResult:
+        with self._own_errors():
+            return self._compute(atoms.copy(), directory)
+
+    def obstacles(self, structures: Sequence[Atoms]) -> list[QMError]:
+        return collect([self._require_calculator])
+
+    def _require_calculator(self) -> None:
+        """Make a calculator, and look for its program if it has one."""
+        with self._own_errors():
+            calculator = self._load()(**self.parameters)
+        command = getattr(getattr(calculator, "profile", None), "command", None)
+        words = shlex.split(command) if isinstance(command, str) else list(command or [])
+        if words and shutil.which(words[0]) is None:
+            raise CodeMissing(
+                f"{self.calculator} needs the program {words[0]!r}, which is not on PATH: install it, or "
+                "name its command in ASE's configuration file"
+            )
+
+    @contextmanager
+    def _own_errors(self) -> Iterator[None]:
+        """Turn errors of ASE and of its calculators into errors of interfaces."""
         from ase.calculators import calculator as errors
 
         try:
-            return self._compute(atoms.copy(), directory)
+            yield
         except errors.BadConfiguration as error:
             raise CodeMissing(f"{self.calculator}: {error}") from error
         except (errors.CalculatorSetupError, errors.InputError) as error:

@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import os
+from collections.abc import Sequence
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +18,12 @@ from ase import Atoms
 from ase.units import Ry
 
 from qm_interfaces import options
-from qm_interfaces.interface import CodeFailed, QMResult, SettingsError
+from qm_interfaces.interface import QMError, QMResult, SettingsError
 from qm_interfaces.kpoints import KPoints
+from qm_interfaces.obstacles import collect, require_periodic
 
 COMMAND_VARIABLE = "ALFLOW_PW_COMMAND"
+INSTALL = "apt install quantum-espresso"
 PSEUDOPOTENTIAL_VARIABLE = "ESPRESSO_PSEUDO"
 SMEARINGS = ("none", "gaussian", "methfessel-paxton", "marzari-vanderbilt", "fermi-dirac")
 SECTIONS = ("control", "system", "electrons")
@@ -109,14 +113,10 @@ class EspressoInterface:
         from custodian.custodian import Custodian, CustodianError
 
         from qm_interfaces import espresso_run
-        from qm_interfaces.program import command
 
-        missing = sorted(set(atoms.symbols) - set(self.pseudopotentials))
-        if missing:
-            raise SettingsError(f"option 'pseudopotentials' has no entry for {', '.join(missing)}")
-        if not (atoms.pbc.all() and atoms.cell.rank == 3):
-            raise CodeFailed("pw.x needs a cell that is periodic in all directions", retryable=False)
-        run = espresso_run.Run(command(COMMAND_VARIABLE, "pw.x"))
+        self._require_pseudopotentials(atoms)
+        require_periodic(atoms, "pw.x")
+        run = espresso_run.Run(_command())
         self._write_input(atoms, directory, attempt)
         custodian = Custodian(
             [espresso_run.Diagonalization(), espresso_run.SelfConsistency()],
@@ -139,6 +139,15 @@ class EspressoInterface:
             },
             computed=computed,
         )
+
+    def obstacles(self, structures: Sequence[Atoms]) -> list[QMError]:
+        checks = [partial(self._require_pseudopotentials, atoms) for atoms in structures]
+        return collect([_command, *checks, *(partial(require_periodic, a, "pw.x") for a in structures)])
+
+    def _require_pseudopotentials(self, atoms: Atoms) -> None:
+        missing = sorted(set(atoms.symbols) - set(self.pseudopotentials))
+        if missing:
+            raise SettingsError(f"option 'pseudopotentials' has no entry for {', '.join(missing)}")
 
     def _write_input(self, atoms: Atoms, directory: Path, attempt: int) -> None:
         from ase.io import write
@@ -191,6 +200,12 @@ class EspressoInterface:
             }
             | further["electrons"],
         }
+
+
+def _command() -> list[str]:
+    from qm_interfaces.program import command
+
+    return command(COMMAND_VARIABLE, "pw.x", INSTALL)
 
 
 def _locate(species: str, choice: Any) -> Path:

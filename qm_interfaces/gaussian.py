@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ from ase import Atoms
 from qm_interfaces import options
 from qm_interfaces.interface import CodeFailed, NotConverged, QMError, QMResult, SettingsError
 from qm_interfaces.molecule import require_molecule
+from qm_interfaces.obstacles import collect
 
 COMMAND_VARIABLE = "ALFLOW_GAUSSIAN_COMMAND"
 MEMORY_VARIABLE = "ALFLOW_GAUSSIAN_MEMORY"
@@ -88,10 +91,10 @@ class GaussianInterface:
         }
 
     def compute(self, atoms: Atoms, directory: Path, *, attempt: int = 1) -> QMResult:
-        from qm_interfaces.program import command, scratch, start
+        from qm_interfaces.program import scratch, start
 
-        require_molecule(atoms, self.charge, self.unpaired_electrons)
-        words = command(COMMAND_VARIABLE, "g16")
+        self._require_molecule(atoms)
+        words = _command()
         self._write_input(atoms, directory, attempt)
         start(
             words,
@@ -113,6 +116,12 @@ class GaussianInterface:
             details={"corrections": [] if attempt == 1 else [f"scf={STEADIER}"]},
             computed=computed,
         )
+
+    def obstacles(self, structures: Sequence[Atoms]) -> list[QMError]:
+        return collect([_command, *(partial(self._require_molecule, atoms) for atoms in structures)])
+
+    def _require_molecule(self, atoms: Atoms) -> None:
+        require_molecule(atoms, self.charge, self.unpaired_electrons)
 
     def _write_input(self, atoms: Atoms, directory: Path, attempt: int) -> None:
         from ase.io import write
@@ -136,6 +145,12 @@ class GaussianInterface:
             mult=self.unpaired_electrons + 1,
             **keywords,
         )
+
+
+def _command() -> list[str]:
+    from qm_interfaces.program import command
+
+    return command(COMMAND_VARIABLE, "g16")
 
 
 def read_results(directory: Path) -> tuple[Atoms, str]:

@@ -46,6 +46,12 @@ class TimedOut(QMError):
     """The code was killed at its time limit."""
 
 
+class OutOfMemory(QMError):
+    """The code was killed at its memory limit."""
+
+    default_retryable = False
+
+
 class CodeFailed(QMError):
     """The code ended with an error or a signal, or its output cannot be read."""
 

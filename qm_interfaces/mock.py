@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from ase import Atoms
 from qm_interfaces import options
 from qm_interfaces.ase_calculator import ASEInterface
 from qm_interfaces.exchange import atoms_to_dict
-from qm_interfaces.interface import CodeFailed, NotConverged, QMResult, SettingsError
+from qm_interfaces.interface import CodeFailed, NotConverged, QMError, QMResult, SettingsError
 
 CALCULATORS = {
     "emt": "ase.calculators.emt.EMT",
@@ -82,6 +83,9 @@ class MockInterface:
             case "wrong":
                 return _spoil(self._label(atoms, directory), draws)
         return self._label(atoms, directory)
+
+    def obstacles(self, structures: Sequence[Atoms]) -> list[QMError]:
+        return self.inner.obstacles(structures)
 
     def _label(self, atoms: Atoms, directory: Path) -> QMResult:
         return replace(self.inner.compute(atoms, directory), code=f"mock {self.calculator}")

@@ -6,6 +6,8 @@ DFTpy: X. Shao, K. Jiang, W. Mi, A. Genova and M. Pavanello, WIREs Comput. Mol. 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -15,8 +17,9 @@ from ase import Atoms
 
 from qm_interfaces import options
 from qm_interfaces.exchange import write_text
-from qm_interfaces.interface import CodeFailed, CodeMissing, NotConverged, QMResult, SettingsError
+from qm_interfaces.interface import CodeMissing, NotConverged, QMError, QMResult, SettingsError
 from qm_interfaces.lazy_import import delay
+from qm_interfaces.obstacles import collect, require_periodic
 from qm_interfaces.pseudopotentials import BUILT_IN, EVANESCENT_CORE, EvanescentCore, recpot
 
 KINETIC_FUNCTIONALS = (
@@ -85,14 +88,8 @@ class OrbitalFreeInterface:
 
     def compute(self, atoms: Atoms, directory: Path, *, attempt: int = 1) -> QMResult:
         files = self.write_pseudopotentials(atoms, directory)
-        if not (atoms.pbc.all() and atoms.cell.rank == 3):
-            raise CodeFailed(
-                "orbital-free DFT needs a cell that is periodic in all directions", retryable=False
-            )
-        try:
-            code_version = version("dftpy")
-        except PackageNotFoundError as error:
-            raise CodeMissing("DFTpy is not installed: pip install 'alflow[ofdft]'") from error
+        require_periodic(atoms, "orbital-free DFT")
+        code_version = _version()
         delay("signal")
         from qm_interfaces.density_functional import minimise  # imports DFTpy
 
@@ -129,9 +126,7 @@ class OrbitalFreeInterface:
         SettingsError
             If a species has no pseudopotential.
         """
-        missing = sorted(set(atoms.symbols) - set(self.pseudopotentials))
-        if missing:
-            raise SettingsError(f"option 'pseudopotentials' has no entry for {', '.join(missing)}")
+        self._require_pseudopotentials(atoms)
         files = {}
         for species in sorted(set(atoms.symbols)):
             text, suffix = self.pseudopotentials[species]
@@ -139,12 +134,29 @@ class OrbitalFreeInterface:
             write_text(files[species], text)
         return files
 
+    def obstacles(self, structures: Sequence[Atoms]) -> list[QMError]:
+        checks = [partial(self._require_pseudopotentials, atoms) for atoms in structures]
+        periodic = [partial(require_periodic, atoms, "orbital-free DFT") for atoms in structures]
+        return collect([_version, *checks, *periodic])
+
+    def _require_pseudopotentials(self, atoms: Atoms) -> None:
+        missing = sorted(set(atoms.symbols) - set(self.pseudopotentials))
+        if missing:
+            raise SettingsError(f"option 'pseudopotentials' has no entry for {', '.join(missing)}")
+
     def grid(self, atoms: Atoms) -> list[int]:
         """Points along each lattice vector: at most `spacing_A` apart, even, and fast for an FFT."""
         from scipy.fft import next_fast_len
 
         halves = np.ceil(atoms.cell.lengths() / self.spacing_A / 2).astype(int)
         return [2 * next_fast_len(int(half), real=True) for half in halves]
+
+
+def _version() -> str:
+    try:
+        return version("dftpy")
+    except PackageNotFoundError as error:
+        raise CodeMissing("DFTpy is not installed: pip install 'alflow[ofdft]'") from error
 
 
 def _read(species: str, choice: Any) -> tuple[str, str]:

@@ -19,8 +19,13 @@ from qm_interfaces.runner import LABEL_SCRATCH
 FULL_DISK = (os.strerror(errno.ENOSPC), os.strerror(errno.EDQUOT), "Erroneous write. Write")  # last: Gaussian
 
 
-def command(variable: str, default: str) -> list[str]:
+def command(variable: str, default: str, install: str = "") -> list[str]:
     """Return the words of the command in the environment variable `variable`, or else of `default`.
+
+    Parameters
+    ----------
+    install
+        A command that installs the default, for the error.
 
     Raises
     ------
@@ -30,7 +35,8 @@ def command(variable: str, default: str) -> list[str]:
     text = os.environ.get(variable, "").strip() or default
     words = shlex.split(text)
     if shutil.which(words[0]) is None:
-        raise CodeMissing(f"{words[0]!r} is not on PATH: install it, or set {variable} (now {text!r})")
+        how = f" ({install})" if install and words[0] == default else ""
+        raise CodeMissing(f"{words[0]!r} is not on PATH: install it{how}, or set {variable} (now {text!r})")
     return words
 
 

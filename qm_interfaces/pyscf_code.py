@@ -5,6 +5,8 @@ Q. Sun et al., J. Chem. Phys. 153, 024109 (2020).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -14,8 +16,9 @@ from ase import Atoms
 from ase.units import Bohr, Hartree
 
 from qm_interfaces import options
-from qm_interfaces.interface import CodeMissing, NotConverged, QMResult, SettingsError
+from qm_interfaces.interface import CodeMissing, NotConverged, QMError, QMResult, SettingsError
 from qm_interfaces.molecule import require_molecule
+from qm_interfaces.obstacles import collect
 
 HARTREE_FOCK = "hf"
 
@@ -73,11 +76,8 @@ class PySCFInterface:
         }
 
     def compute(self, atoms: Atoms, directory: Path, *, attempt: int = 1) -> QMResult:
-        require_molecule(atoms, self.charge, self.unpaired_electrons)
-        try:
-            code_version = version("pyscf")
-        except PackageNotFoundError as error:
-            raise CodeMissing("PySCF is not installed: pip install 'alflow[pyscf]'") from error
+        self._require_molecule(atoms)
+        code_version = _version()
         field = self._mean_field(atoms, directory)
         field.conv_tol = self.energy_tolerance_eV / Hartree
         field.max_cycle = self.max_iterations * attempt
@@ -96,6 +96,12 @@ class PySCFInterface:
             code="pyscf",
             code_version=code_version,
         )
+
+    def obstacles(self, structures: Sequence[Atoms]) -> list[QMError]:
+        return collect([_version, *(partial(self._require_molecule, atoms) for atoms in structures)])
+
+    def _require_molecule(self, atoms: Atoms) -> None:
+        require_molecule(atoms, self.charge, self.unpaired_electrons)
 
     def _mean_field(self, atoms: Atoms, directory: Path) -> Any:
         from pyscf import dft, gto, scf
@@ -126,3 +132,10 @@ class PySCFInterface:
         field = dft.KS(molecule, xc=self.method)
         field.grids.level = self.grid_level
         return field
+
+
+def _version() -> str:
+    try:
+        return version("pyscf")
+    except PackageNotFoundError as error:
+        raise CodeMissing("PySCF is not installed: pip install 'alflow[pyscf]'") from error

@@ -19,7 +19,7 @@ from typing import Any
 from ase import Atoms
 
 from qm_interfaces.exchange import atoms_to_dict, result_from_dict, write_json
-from qm_interfaces.interface import CodeFailed, QMError, QMResult, SettingsError, TimedOut
+from qm_interfaces.interface import CodeFailed, OutOfMemory, QMError, QMResult, SettingsError, TimedOut
 from qm_interfaces.relaxation import RelaxationSettings
 from qm_interfaces.session import kill_session, resident_memory_GB
 
@@ -208,7 +208,7 @@ def _wait(child: subprocess.Popen[bytes], timeout_s: float, memory_limit_GB: flo
         with suppress(subprocess.TimeoutExpired):
             return child.wait(left_s if memory_limit_GB is None else min(left_s, MEMORY_LOOK_S))
         if memory_limit_GB is not None and resident_memory_GB(child.pid) > memory_limit_GB:
-            raise CodeFailed(f"needed more than {memory_limit_GB:g} GB of memory", retryable=False)
+            raise OutOfMemory(f"needed more than {memory_limit_GB:g} GB of memory")
     raise TimedOut(f"killed at the time limit of {timeout_s:g} s")
 
 

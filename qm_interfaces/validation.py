@@ -109,6 +109,17 @@ def validate(
     return reasons + _outlier_reasons(atoms, result.energy_eV, limits, reference)
 
 
+def is_energy_outlier(
+    atoms: Atoms, result: QMResult, limits: LabelLimits, reference: Sequence[Reference]
+) -> bool:
+    """Whether the energy is an outlier among the labels so far, which a shifted reference explains."""
+    if not np.isfinite(result.energy_eV):
+        return False
+    labelled = atoms if result.relaxed is None else result.relaxed
+    score = energy_score(labelled.numbers, result.energy_eV, reference, limits.energy_scale_floor_eV)
+    return score is not None and abs(score) > limits.energy_outlier_score
+
+
 def _outlier_reasons(
     atoms: Atoms, energy_eV: float, limits: LabelLimits, reference: Sequence[Reference]
 ) -> list[str]:

@@ -7,8 +7,9 @@ import shlex
 import shutil
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -22,10 +23,12 @@ from qm_interfaces.interface import (
     CodeMissing,
     LevelChanged,
     NotConverged,
+    QMError,
     QMResult,
     SettingsError,
 )
 from qm_interfaces.kpoints import KPoints
+from qm_interfaces.obstacles import collect
 from qm_interfaces.relaxation import RelaxationSettings
 from qm_interfaces.vasp_import import inputs_of_run
 from qm_interfaces.vasp_inputs import (
@@ -134,6 +137,10 @@ class VaspInterface:
         _require_pymatgen()
         return self._static(atoms, _empty(directory / f"vasp-{attempt}"), worker, attempt)
 
+    def obstacles(self, structures: Sequence[Atoms]) -> list[QMError]:
+        inputs = [partial(self._try_inputs, atoms) for atoms in structures]
+        return collect([VaspWorker.from_environment, _require_pymatgen, *inputs])
+
     def relax(
         self, atoms: Atoms, directory: Path, settings: RelaxationSettings, *, attempt: int = 1
     ) -> QMResult:
@@ -225,6 +232,10 @@ class VaspInterface:
         if changes := level_changes(requested.without_moments(), used.without_moments()):
             raise LevelChanged(f"{folder} has another level of theory: {'; '.join(changes)}")
         return atoms, result
+
+    def _try_inputs(self, atoms: Atoms) -> None:
+        with tempfile.TemporaryDirectory() as scratch:
+            self.write(atoms, Path(scratch))
 
     def _static(self, atoms: Atoms, folder: Path, worker: VaspWorker, attempt: int) -> QMResult:
         folder.mkdir(parents=True, exist_ok=True)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
+from ase import Atoms
 from fireworks import Firework
 
 from alflow.campaign.kinds import KINDS, CampaignSettings
@@ -14,6 +15,28 @@ from alflow.store import Store
 
 if TYPE_CHECKING:
     from alflow.report import Page
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What a campaign file tells of the work before it begins.
+
+    Attributes
+    ----------
+    structures
+        The first structures to label, or structures like them, in the order of their labels.
+    cutoff_A
+        Cutoff of the potential; None if there is none to compare cells with.
+    labelled
+        Labelled structures that the file brings, with the energies that will be trained on.
+    labelled_file
+        The file that they come from, for messages.
+    """
+
+    structures: Sequence[Atoms] = ()
+    cutoff_A: float | None = None
+    labelled: Sequence[Atoms] = ()
+    labelled_file: str = ""
 
 
 class Procedure(Protocol):
@@ -38,8 +61,8 @@ class Procedure(Protocol):
         """
         ...
 
-    def check_additions(self, store: Store, old: Any, config: Any) -> None:
-        """Compare keys that only accept additions with the old configuration.
+    def check_additions(self, store: Store, old: Any, config: Any) -> Sequence[str]:
+        """Compare keys that accept some changes with the old configuration; return what changes, in words.
 
         Raises
         ------
@@ -92,6 +115,12 @@ class CampaignKind:
     overview: Callable[[Store, dict[str, Any]], Overview]
     page: Callable[[Store, str], Page]
     old_keys: frozenset[str] = field(default=frozenset())
+
+
+def preview_of(config: CampaignSettings) -> Preview:
+    """What the campaign file tells of the work; nothing if its kind has no function `preview`."""
+    preview: Callable[[Any], Preview] | None = getattr(kind_of(config).procedure, "preview", None)
+    return Preview() if preview is None else preview(config)
 
 
 def kind_of(config: CampaignSettings) -> CampaignKind:

@@ -7,11 +7,13 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from alflow.campaign.sections import Budget
+from alflow.potentials.estimates import EstimatedErrors
 from alflow.states import CampaignState, RunState
 
 if TYPE_CHECKING:  # that package imports this module
     from workflows.active_learning.schema import Stop
 
+VALIDATION_FRAMES = 10  # with fewer frames the confidence interval is not reliable
 STEADY_ROUNDS = 3  # refits over which the error must have settled
 
 
@@ -24,7 +26,7 @@ class Progress:
     round : int
         The round that has just ended.
     labels : int
-        Finished labels of the campaign.
+        Finished labels of the campaign, of all kinds.
     cpu_hours : float
     barren : int
         Rounds in a row, including this one, that brought no label although something waits for one.
@@ -52,12 +54,15 @@ class ExplorerProgress(Progress):
         Training error of each version of the potential, oldest first.
     quiet : int
         Passes in a row, including this one, that found nothing new.
+    validation
+        Error of the newest version on the validation frames; None without any.
     """
 
     unfinished: int
     explorer_states: Sequence[RunState]
     force_rmse_eV_A: Sequence[float]
     quiet: int
+    validation: EstimatedErrors | None = None
 
 
 def over_budget(rules: Budget, progress: Progress) -> tuple[CampaignState, str] | None:
@@ -85,6 +90,12 @@ def why_stop(rules: Stop, progress: ExplorerProgress) -> tuple[CampaignState, st
         failed = list(progress.explorer_states).count(RunState.FAILED)
         but = f" but {failed}, which failed" if failed else ""
         return CampaignState.FINISHED, f"all explorers finished{but}"
+    limit = rules.validation_force_rmse_eV_A
+    if limit is not None and (errors := progress.validation) is not None:
+        force = errors.force_rmse_eV_A
+        if errors.frames >= VALIDATION_FRAMES and force.high < limit:
+            reason = f"the validation force RMSE is {force.in_words()} eV/Å, below {limit:g} eV/Å"
+            return CampaignState.FINISHED, reason
     if (end := over_budget(rules, progress)) is not None:
         return end
     recent = progress.force_rmse_eV_A[-STEADY_ROUNDS - 1 :]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+
 from fireworks import LaunchPad
 
 from alflow.campaign.file import parse_campaign
@@ -13,6 +15,8 @@ from qm_interfaces import level_differences
 from workflows.campaign_kind import kind_of
 from workflows.labelling import level_of_theory
 from workflows.rounds import ensure_round
+
+_log = logging.getLogger(__name__)
 
 
 def check(campaign: CampaignSettings) -> None:
@@ -77,7 +81,7 @@ def _apply_changes(store: Store, campaign: CampaignSettings) -> None:
             f"`{fixed[0]}` of campaign {campaign.name!r} cannot change once it has begun; "
             "give the campaign a new name"
         )
-    procedure.check_additions(store, old, campaign)
+    applied = list(procedure.check_additions(store, old, campaign) or ())
     if differences := level_differences(level_of_theory(old.qm), level_of_theory(campaign.qm)):
         raise InputError(
             f"`qm` of campaign {campaign.name!r} would change the level of theory of its labels "
@@ -85,5 +89,9 @@ def _apply_changes(store: Store, campaign: CampaignSettings) -> None:
         )
     if changed and store.campaigns.replace_config(campaign, document["config_hash"]):
         key = f"config-{document['config_hash'][:12]}-{document['round']}"
-        store.events.add(campaign.name, key, "config changed", document["round"], keys=changed)
+        for sentence in applied:
+            _log.info("campaign %s: %s", campaign.name, sentence)
+        store.events.add(
+            campaign.name, key, "config changed", document["round"], keys=changed, applied=applied
+        )
         store.campaigns.reopen(campaign.name, CampaignState.STOPPED, CampaignState.FINISHED)

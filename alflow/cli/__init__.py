@@ -16,10 +16,12 @@ from typer.core import TyperGroup
 from alflow.errors import InputError
 
 COMMANDS: dict[str, tuple[str, ...]] = {
-    "Campaigns": ("run", "submit", "worker", "status", "watch", "report", "hull", "labels", "dashboard"),
+    "Begin": ("init", "check", "doctor"),
+    "Campaigns": ("run", "submit", "worker", "status", "watch", "labels", "dashboard"),
+    "Results": ("report", "hull", "potential", "trajectory", "export"),
     "Potentials": ("fit", "evaluate", "grade", "select"),
     "Simulation": ("md", "relax"),
-    "Files, database, machine": ("convert", "db", "doctor"),
+    "Files and database": ("convert", "db"),
 }
 """Help panel → the commands in it, in the order in which `alflow --help` shows them."""
 
@@ -73,6 +75,9 @@ def _about(
     Units everywhere: Å, eV, eV/Å, eV/Å³ (stress), K, fs, GPa (pressure). Every command takes --json.
     Example: alflow run examples/cu_emt.yaml
     """
+    from alflow.cli.output import show_notes_of_readers
+
+    show_notes_of_readers()
 
 
 def _register(name: str, panel: str) -> None:

@@ -7,7 +7,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from alflow.cli.output import JsonOption, check_writable, parse_species, print_json, print_note
+from alflow.cli.output import (
+    JsonOption,
+    KeysOption,
+    check_writable,
+    parse_keys,
+    parse_species,
+    print_json,
+    print_note,
+)
 
 
 def convert(
@@ -26,6 +34,14 @@ def convert(
         Literal["neighborhood", "configuration"],
         typer.Option(help="With --train: grade each atom, or each structure as a whole."),
     ] = "neighborhood",
+    keys: KeysOption = None,
+    input_format: Annotated[
+        str | None,
+        typer.Option("--format", help="Format of IN where its name misleads: mlip-cfg, or ASE's name."),
+    ] = None,
+    output_format: Annotated[
+        str | None, typer.Option(help="Format of OUT where its name misleads: mlip-cfg, or ASE's name.")
+    ] = None,
     json: JsonOption = False,
 ) -> None:
     """Convert structures, or a potential, from one file format to another.
@@ -51,8 +67,8 @@ def convert(
         else:
             print_note(f"{target}: written")
         return
-    structures = read_structures(source, species=symbols)
-    write_structures(target, structures, species=symbols)
+    structures = read_structures(source, species=symbols, keys=parse_keys(keys), file_format=input_format)
+    write_structures(target, structures, species=symbols, file_format=output_format)
     if json:
         print_json({"structures": len(structures), "written": target})
     else:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from alflow.cli.output import JsonOption, parse_species, print_errors, print_json
+from alflow.cli.output import JsonOption, KeysOption, parse_keys, parse_species, print_errors, print_json
 
 
 def evaluate(
@@ -17,6 +17,7 @@ def evaluate(
         str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
+    keys: KeysOption = None,
     json: JsonOption = False,
 ) -> None:
     """Errors of a potential on labelled structures: MAE, RMSE and largest.
@@ -30,7 +31,7 @@ def evaluate(
     from alflow.structures.files import read_structures
 
     model = read_potential(potential, parse_species(species))
-    structures = read_structures(data, labelled=True, species=model.species)
+    structures = read_structures(data, labelled=True, species=model.species, keys=parse_keys(keys))
     errors = evaluate_errors(model, structures, threads=threads)
     if json:
         print_json({"potential": potential, "data": data, "errors": errors})

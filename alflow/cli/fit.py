@@ -9,10 +9,20 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alflow.cli.output import JsonOption, check_writable, parse_species, print_errors, print_json, print_note
+from alflow.cli.output import (
+    JsonOption,
+    KeysOption,
+    check_writable,
+    parse_keys,
+    parse_species,
+    print_errors,
+    print_json,
+    print_note,
+)
+from alflow.errors import InputError
 
 if TYPE_CHECKING:
-    from alflow.potentials.mtp import MTPSettings
+    from alflow.potentials.mtp import CoreSettings, MTPSettings
     from alflow.potentials.mtp.fitting import FitProgress
     from alflow.potentials.mtp.mtp_file import Template
 
@@ -38,9 +48,17 @@ def fit(
     species: Annotated[
         str | None, typer.Option(help="Order of the types, e.g. Cu,Pd. Default: alphabetical.")
     ] = None,
+    keys: KeysOption = None,
     energy_weight: Annotated[float | None, typer.Option(min=0, help="Weight of energies, 1/eV².")] = None,
     force_weight: Annotated[float | None, typer.Option(min=0, help="Weight of forces, Å²/eV².")] = None,
     stress_weight: Annotated[float | None, typer.Option(min=0, help="Weight of virials, 1/eV².")] = None,
+    zbl: Annotated[
+        str | None,
+        typer.Option(metavar="INNER,OUTER", help="ZBL core between these distances, Å; auto: from the data."),
+    ] = None,
+    isolated_atoms: Annotated[
+        str | None, typer.Option(help="Energies of isolated atoms, eV: Si=-0.8,O=-1.6; kept exactly.")
+    ] = None,
     holdout: Annotated[
         float, typer.Option(min=0, max=0.9, help="Fraction of TRAIN held out for testing.")
     ] = 0.0,
@@ -76,10 +94,12 @@ def fit(
     symbols = parse_species(species)
     template = read_template(start) if start else None
     initial = read_mtp(start, symbols) if start and template is None else None
+    if initial and zbl:
+        raise InputError("--zbl cannot be combined with --start, whose potential fixes the core")
     symbols = list(initial.species) if initial else symbols
-    structures = read_structures(train, labelled=True, species=symbols)
+    structures = read_structures(train, labelled=True, species=symbols, keys=parse_keys(keys))
     symbols = symbols or sorted({symbol for atoms in structures for symbol in atoms.symbols})
-    tests = read_structures(test, labelled=True, species=symbols) if test else []
+    tests = read_structures(test, labelled=True, species=symbols, keys=parse_keys(keys)) if test else []
     given: dict[str, Any] = {
         "energy_weight": energy_weight,
         "force_weight": force_weight,
@@ -87,13 +107,16 @@ def fit(
         "starts": starts,
         "max_iterations": max_iterations,
         "seed": seed,
+        "isolated_atoms_eV": _energies(isolated_atoms) if isolated_atoms else None,
     }
     settings = FitSettings(**{name: value for name, value in given.items() if value is not None})
+    core = _core(zbl) if zbl else None
+    form = MTPSettings(level=level, cutoff_A=cutoff, core=core) if template is None else _form(template, core)
     with _live_losses(settings.starts, settings.max_iterations) as progress:
         result = fit_potential(
             structures,
             species=symbols,
-            form=MTPSettings(level=level, cutoff_A=cutoff) if template is None else _form(template),
+            form=form,
             settings=settings,
             start=initial,
             tables=template.tables if template else None,
@@ -121,10 +144,41 @@ def fit(
         print_json({"potential": output, "species": symbols, **facts, "errors": errors})
         return
     print_errors(f"{output}: level {level}, {', '.join(symbols)}" if not start else str(output), errors)
+    if fitted_core := result.potential.core:
+        inner_A, outer_A = fitted_core.inner_A, fitted_core.outer_A
+        print_note(
+            f"ZBL core: alone below {inner_A.min():.3g} to {inner_A.max():.3g} Å, none beyond "
+            f"{outer_A.min():.3g} to {outer_A.max():.3g} Å; only alflow reads the file"
+        )
     print_note(f"loss {result.loss:.6g} after {result.iterations} iterations and {result.seconds:.1f} s")
 
 
-def _form(template: Template) -> MTPSettings:
+def _core(text: str) -> CoreSettings:
+    """The core of `--zbl`."""
+    from alflow.potentials.mtp import CoreSettings
+
+    if text == "auto":
+        return CoreSettings()
+    try:
+        inner_A, outer_A = map(float, text.split(","))
+    except ValueError:
+        raise InputError(f"--zbl is {text!r}; give two distances in Å such as 0.9,1.8, or auto") from None
+    return CoreSettings(inner_A=inner_A, outer_A=outer_A)
+
+
+def _energies(text: str) -> dict[str, float]:
+    """The energies of `--isolated-atoms`."""
+    energies: dict[str, float] = {}
+    for word in text.split(","):
+        symbol, _, energy = word.partition("=")
+        try:
+            energies[symbol.strip()] = float(energy)
+        except ValueError:
+            raise InputError(f"--isolated-atoms is {text!r}; give energies in eV as Si=-0.8,O=-1.6") from None
+    return energies
+
+
+def _form(template: Template, core: CoreSettings | None) -> MTPSettings:
     """The form of an untrained file; its level is that of its tables, so the one here plays no role."""
     from alflow.potentials.mtp import MTPSettings
 
@@ -133,6 +187,7 @@ def _form(template: Template) -> MTPSettings:
         cutoff_A=template.cutoff_A,
         min_distance_A=template.min_distance_A,
         radial_basis_size=template.radial_basis_size,
+        core=core,
     )
 
 

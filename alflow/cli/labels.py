@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="List, show, retry, drop, import or export labels.")
 
 LabelArgument = Annotated[str, typer.Argument(help="Label as in the list: round.number, e.g. 3.2")]
-COLUMNS = ("label", "state", "attempts", "wall_time_s", "energy_eV", "reason")
+COLUMNS = ("label", "kind", "state", "attempts", "wall_time_s", "energy_eV", "reason")
 
 
 @app.command("list")
@@ -138,21 +138,32 @@ def export(
     campaign: CampaignArgument,
     output: Annotated[Path, typer.Option("--output", "-o", help="File: .extxyz, or MLIP's .cfg.")],
     rejected: Annotated[bool, typer.Option("--rejected", help="Also write rejected labels.")] = False,
+    kind: Annotated[
+        str | None,
+        typer.Option(
+            help="Only labels of this kind: initial, imported, extrapolative, validation or final.",
+            show_default=False,
+        ),
+    ] = None,
     uri: UriOption = None,
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
     """Write finished labels to a file; extended XYZ also holds code and level of theory."""
-    from alflow.states import LabelState
+    from alflow.errors import InputError
+    from alflow.states import LabelKind, LabelState
     from alflow.structures.files import write_structures
 
+    if kind is not None and kind not in list(LabelKind):
+        raise InputError(f"--kind is {kind!r}, but must be one of {', '.join(LabelKind)}")
     with connected(campaign, uri, launchpad) as connection:
         store, name = connection.store, connection.campaign
         states = [LabelState.DONE, LabelState.REJECTED] if rejected else [LabelState.DONE]
         found = store.labels.find(name, state={"$in": states}, energy_eV={"$exists": True})
+        found = [one for one in found if kind in (None, one["kind"])]
         structures = store.labels.structures([one["_id"] for one in found])
         for one, atoms in zip(found, structures, strict=True):
-            atoms.info |= {"number": _number(one), "state": one["state"]}
+            atoms.info |= {"number": _number(one), "state": one["state"], "kind": one["kind"]}
         write_structures(output, structures, species=store.campaigns.config(name).species)
     if json:
         print_json({"file": str(output), "labels": [_number(one) for one in found]})
@@ -241,8 +252,7 @@ def _number(label: dict[str, Any]) -> str:
 
 
 def _row(label: LabelRecord) -> dict[str, Any]:
-    keys = ("kind", *COLUMNS[1:])
-    return {"label": label.name} | {key: getattr(label, key) for key in keys}
+    return {"label": label.name} | {key: getattr(label, key) for key in COLUMNS[1:]}
 
 
 def _find(store: Store, campaign: str, number: str) -> dict[str, Any]:

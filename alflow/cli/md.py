@@ -16,7 +16,6 @@ from alflow.cli.simulation import (
     GammaBreakOption,
     GammaSaveOption,
     MaxVolumeChangeOption,
-    MinDistanceOption,
     ModeOption,
     Notes,
     PotentialArgument,
@@ -28,11 +27,16 @@ from alflow.cli.simulation import (
     stop_on_interrupt,
 )
 from alflow.errors import InputError
+from alflow.files import write_completely
 
 if TYPE_CHECKING:
     from ase import Atoms
 
     from alflow.simulation import Checkpoint, MDResult
+
+WITHOUT_GRADES = (
+    "no active set: the run cannot tell when the potential extrapolates; give --active-set or --train"
+)
 
 
 def md(
@@ -71,7 +75,10 @@ def md(
     ] = 1,
     gamma_save: GammaSaveOption = 2.1,
     gamma_break: GammaBreakOption = 10.0,
-    min_distance: MinDistanceOption = 0.5,
+    min_distance: Annotated[
+        float | None,
+        typer.Option(help="Pause when two atoms are closer than this, Å. Default: 0.5, none with a core."),
+    ] = None,
     max_temperature: Annotated[float, typer.Option(help="Pause above this temperature, K.")] = 10000.0,
     max_volume_change: MaxVolumeChangeOption = 0.5,
     output: Annotated[
@@ -91,6 +98,8 @@ def md(
 
     You can interrupt a run with --checkpoint (Ctrl-C, kill) and start it again: it continues as if it had not
     been interrupted. With another potential, it continues from the last frame that did not extrapolate.
+
+    Exits with code 1 if a guard or a grade ended the run before its last step; the reason is printed.
 
     Example: alflow md pot.mtp start.extxyz --train train.extxyz --steps 20000 -o md.extxyz
     """
@@ -114,17 +123,19 @@ def md(
         grade_every=grade_every,
         seed=seed,
     )
+    calculator = make_calculator(potential, species, train, active_set, mode)
+    if min_distance is None and getattr(calculator.potential, "core", None) is None:
+        min_distance = 0.5
     guards = Guards(
         min_distance_A=min_distance, max_temperature_K=max_temperature, max_volume_change=max_volume_change
     )
-    calculator = make_calculator(potential, species, train, active_set, mode)
     calculator.threads = threads
     control = make_control(calculator, gamma_save, gamma_break)
     begin = _begin(start, checkpoint, calculator.potential.species)
     first_step = getattr(begin, "step", 0)
     if first_step:
         print_note(f"resuming from step {first_step} of {checkpoint}")
-    progress = _Progress(steps)
+    progress = _Progress(steps, graded=control is not None)
     began_s = time.perf_counter()
     with stop_on_interrupt() as stop_requested:
         result = run_md(
@@ -144,6 +155,9 @@ def md(
         write_structures(saved, result.saved, species=calculator.potential.species)
     summary = _summary(result, first_step, timestep, time.perf_counter() - began_s)
     _report({**summary, "mean_temperature_K": progress.mean_temperature_K()}, json)
+    if result.state == "paused":
+        print_note(f"the run ended before its last step: {result.reason}")
+        raise typer.Exit(1)
 
 
 def _begin(start: Path, checkpoint: Path | None, species: tuple[str, ...]) -> Atoms | Checkpoint:
@@ -166,20 +180,21 @@ def _keep(checkpoint: Checkpoint, path: Path | None) -> None:
         name: value.tolist() if hasattr(value, "tolist") else value
         for name, value in checkpoint.to_dict().items()
     }
-    part = path.with_name(path.name + ".part")
-    part.write_text(json_format.dumps(data), encoding="utf-8")
-    part.replace(path)
+    write_completely(path, json_format.dumps(data))
 
 
 class _Progress:
     """Prints the progress of the run, and averages quantities that a thinned history would distort."""
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, steps: int, *, graded: bool) -> None:
         self.steps = steps
+        self.graded = graded
         self.note = Notes()
         self.count, self.sum_K = 0, 0.0
 
     def __call__(self, step: int, info: dict[str, Any]) -> None:
+        if not self.count and not self.graded:  # here, because bad input is one sentence and nothing else
+            print_note(WITHOUT_GRADES)
         self.count += 1
         self.sum_K += info["temperature_K"]
         grade = info["extrapolation_grade"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import math
 import os
 from collections.abc import Iterable, Mapping, Sequence
@@ -18,7 +19,12 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from alflow.potentials.errors import Errors
+    from alflow.structures.label_names import LabelKeys
 
+KeysOption = Annotated[
+    str | None,
+    typer.Option(help="Names of labels, e.g. energy=REF_energy,forces=REF_forces. Default: found."),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 EV_A3_IN_GPA = 160.21766208
@@ -27,7 +33,12 @@ SHORT = 16  # characters of a cell that is not wrapped
 
 def print_json(data: Any) -> None:
     """Print one JSON document; arrays, dates, paths and dataclasses are converted, NaN becomes null."""
-    typer.echo(json.dumps(_plain(data), indent=2, ensure_ascii=False))
+    typer.echo(json_text(data))
+
+
+def json_text(data: Any) -> str:
+    """One JSON document, as `print_json` prints it."""
+    return json.dumps(_plain(data), indent=2, ensure_ascii=False)
 
 
 def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[Any]]) -> None:
@@ -79,6 +90,31 @@ def print_errors(title: str, errors: Mapping[str, Errors]) -> None:
 def print_note(text: str) -> None:
     """Print one line for people on stderr, so that stdout stays the result."""
     typer.echo(text, err=True)
+
+
+class _NoteHandler(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        print_note(record.getMessage())
+
+
+def show_notes_of_readers() -> None:
+    """Show what readers of files log, such as frames that were set aside, as notes on stderr."""
+    logger = logging.getLogger("alflow.structures.files")
+    if not logger.handlers:
+        logger.addHandler(_NoteHandler())
+
+
+def parse_keys(text: str | None) -> LabelKeys:
+    """Names of labels from `energy=REF_energy,forces=REF_forces`; without a text, they are found.
+
+    Raises
+    ------
+    InputError
+        If the text is of another form.
+    """
+    from alflow.structures.label_names import LabelKeys
+
+    return LabelKeys() if text is None else LabelKeys.parse(text)
 
 
 def parse_species(text: str | None) -> list[str] | None:

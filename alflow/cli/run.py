@@ -34,24 +34,29 @@ def run(
     """Run a campaign to its end: embedded database and local workers, live progress.
 
     You can interrupt or kill it; the same command continues the campaign. Results are in the folder runs/
-    beside the campaign file: the potential, the hull/ of a screening, report.html, and my_launchpad.yaml for
-    FireWorks' commands.
+    beside the campaign file: after every round the potential (NAME.mtp; NAME.almtp with grades) and
+    training.extxyz, at the end report.html and the hull/ of a screening; and my_launchpad.yaml for FireWorks'
+    commands.
 
     Example: alflow run examples/cu_emt.yaml
     """
     from alflow.campaign.file import load_campaign
     from alflow.cli.campaign_views import overview
+    from alflow.results.potential_files import write_potential_files
     from alflow.states import CampaignState
     from workflows.local import run_to_the_end
+    from workflows.preflight import require_ready
     from workflows.submission import check, submit
 
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # a queue's time limit acts as an interrupt
     config = load_campaign(campaign)
     check(config)
+    require_ready(config)
     folder = campaign_folder(campaign)
     with connected(str(campaign), uri, launchpad, create=True) as connection:
         store, name = connection.store, connection.campaign
         submit(store, connection.launchpad, config)
+        store.campaigns.set_folder(name, folder)
         progress = _Progress(connection, live=not json)
         try:
             with progress:
@@ -65,6 +70,7 @@ def run(
                     on_progress=progress.show,
                 )
         except KeyboardInterrupt:
+            write_potential_files(store, name, folder)
             print_note(f"interrupted; `alflow run {campaign}` goes on from here")
             raise typer.Exit(130) from None
         final = overview(store, name)
@@ -78,28 +84,16 @@ def run(
 
 
 def _write_results(store: Store, name: str, folder: Path) -> list[Path]:
-    """Write the newest potential (per stage), the kind's own results and the report; return their paths."""
+    """Write the potential, its training set, the kind's own results and the report; return their paths."""
     from alflow.cli.campaign_views import page
     from alflow.report import build_report
+    from alflow.results.potential_files import write_potential_files
 
-    written = _write_potentials(store, name, folder)
+    written = write_potential_files(store, name, folder)
     if not written:
         return []
     found = page(store, name)
     return [*written, *found.write_files(folder), build_report(found, folder / "report.html")]
-
-
-def _write_potentials(store: Store, name: str, folder: Path) -> list[Path]:
-    from alflow.potentials.registry import POTENTIALS
-
-    newest = {version["stage"]: version for version in store.potentials.history(name)}
-    written = []
-    for stage, version in newest.items():
-        suffix = POTENTIALS.get(version["kind"]).suffixes[0]
-        path = folder / (f"{name}{suffix}" if len(newest) == 1 else f"{name}-{stage + 1}{suffix}")
-        path.write_bytes(store.potentials.content(name, version["version"]))
-        written.append(path)
-    return written
 
 
 class _Progress:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -41,7 +42,8 @@ def select(
     """Choose the structures that are most worth a label.
 
     The choice is D-optimal: each chosen structure lowers the grade γ (dimensionless) of similar ones.
-    Near-duplicates are refused.
+    Near-duplicates are refused. If nothing is chosen, no file is written, the reasons are counted, and the
+    exit code is 1.
 
     Example: alflow select pot.mtp --train train.extxyz md.extxyz -n 10 -o chosen.extxyz
     """
@@ -73,7 +75,9 @@ def select(
     chosen = [structures[index] for index in selection.chosen]
     for atoms, index in zip(chosen, selection.chosen, strict=True):
         atoms.info["extrapolation_grade"] = float(selection.grades[index])
-    write_structures(output, chosen, species=model.species)
+    if chosen:
+        write_structures(output, chosen, species=model.species)
+    below = len(structures) - len(selection.rejected) - len(chosen)
 
     picks = [
         {
@@ -87,14 +91,27 @@ def select(
     if json:
         left = int(np.nansum(selection.final_grades > gamma_select))
         print_json(
-            {"written": output, "chosen": picks, "rejected": rejected, "left_above_gamma_select": left}
+            {
+                "written": output if chosen else None,
+                "chosen": picks,
+                "rejected": rejected,
+                "left_above_gamma_select": left,
+            }
         )
-        return
-    print_table(
-        f"Chosen, in this order, written to {output}",
-        ["frame", "formula", "γ"],
-        [list(pick.values()) for pick in picks],
-    )
-    print_note(
-        f"{len(chosen)} of {len(structures)} chosen, {len(rejected)} refused (--json gives the reasons)"
-    )
+    elif chosen:
+        print_table(
+            f"Chosen, in this order, written to {output}",
+            ["frame", "formula", "γ"],
+            [list(pick.values()) for pick in picks],
+        )
+        print_note(
+            f"{len(chosen)} of {len(structures)} chosen, {len(rejected)} refused (--json gives the reasons)"
+        )
+    if not chosen:
+        counts = Counter(selection.rejected.values())
+        why = [f"{count}: {reason}" for reason, count in counts.most_common()]
+        why = [f"{below} are not above γ = {gamma_select:g}", *why] if below else why
+        print_note(
+            f"none of {len(structures)} structures is chosen, and no file is written: {'; '.join(why)}"
+        )
+        raise typer.Exit(1)

@@ -22,7 +22,10 @@ def render(overview: Overview, newest_rounds: int | None = None) -> Group:
         (overview.campaign, "bold"),
         " · ",
         (overview.state, STYLES.get(overview.state, "")),
-        f" · {overview.subtitle}\n{overview.situation}\n{overview.label_counts}",
+        f" · {overview.subtitle}\n",
+        (f"{overview.errors}\n" if overview.errors else "", "bold"),
+        f"{overview.situation}\n{overview.label_counts}",
+        *(f"\n{line}" for line in overview.advice_lines),
     )
     tables = [table for table in overview.tables(newest_rounds) if table.rows]
     return Group(head, *(terminal_table(table.columns, table.rows, STYLES) for table in tables))

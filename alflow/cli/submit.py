@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from alflow.cli.database_options import LaunchpadOption, UriOption
+from alflow.cli.database_options import LaunchpadOption, UriOption, campaign_folder
 from alflow.cli.output import JsonOption, print_json, print_note
 
 
@@ -20,7 +20,9 @@ def submit(
     """Put a campaign on the LaunchPad; `alflow worker`, `rlaunch` or `qlaunch` then run it.
 
     If the campaign is there already, the command applies changes of the file and restarts work that lost
-    workers left unfinished.
+    workers left unfinished. After every round, a worker that sees the folder runs/ beside the campaign
+    file writes the potential and training.extxyz there; `alflow potential` and `alflow export` write them
+    anywhere.
 
     Example: alflow submit examples/cu_emt.yaml
     """
@@ -30,10 +32,13 @@ def submit(
     from alflow.store import Store
     from workflows import submission
     from workflows.launchpad import configured_launchpad
+    from workflows.preflight import note_missing
     from workflows.recovery import recover
 
     config = load_campaign(campaign)
     submission.check(config)
+    for sentence in note_missing(config):
+        print_note(sentence)
     pad = configured_launchpad(uri, launchpad)
     if pad is None:
         raise InputError(
@@ -42,6 +47,9 @@ def submit(
     store = Store(pad.db)
     submission.submit(store, pad, config)
     recover(store, pad, config.name)
+    folder = campaign_folder(campaign)
+    folder.mkdir(parents=True, exist_ok=True)
+    store.campaigns.set_folder(config.name, folder)
     facts = overview(store, config.name)
     if json:
         print_json(facts.as_dict())

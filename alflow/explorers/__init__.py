@@ -10,6 +10,7 @@ from alflow.explorers.protocol import (
     Outcome,
     OutcomeState,
     Run,
+    Trajectory,
 )
 from alflow.explorers.registry import EXPLORERS, AnyExplorer
 
@@ -23,4 +24,5 @@ __all__ = [
     "Outcome",
     "OutcomeState",
     "Run",
+    "Trajectory",
 ]

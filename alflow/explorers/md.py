@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import time
 from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal, TypeVar
 
@@ -10,7 +11,15 @@ from ase import Atoms
 from pydantic import Discriminator, Field, Tag, model_validator
 
 from alflow.errors import InputError
-from alflow.explorers.protocol import Column, ExplorerSettings, Host, Outcome, OutcomeState, Run
+from alflow.explorers.protocol import (
+    Column,
+    ExplorerSettings,
+    Host,
+    Outcome,
+    OutcomeState,
+    Run,
+    Trajectory,
+)
 from alflow.potentials import PotentialCalculator
 from alflow.settings import Name
 from alflow.simulation import Checkpoint, Guards, MDResult, MDSettings, run_md
@@ -19,6 +28,7 @@ from alflow.simulation.ramps import Pressure, PressureRamp, Ramp, Temperature, T
 from alflow.simulation.settings import MDMethod
 
 PASS_SEED_STEP = 1_000_003  # passes over the same run differ in their seeds by this
+SAVED_EVERY_S = 5.0
 
 Target = TypeVar("Target")
 
@@ -52,6 +62,15 @@ class MDExplorerSettings(MDMethod, ExplorerSettings):
     )
     threads: int = Field(default=1, ge=1, le=1024, description="threads of each run")
     guards: Guards = Field(default=Guards(), description="limits at which the run pauses whatever its grade")
+    trajectory_every_ps: float | None = Field(
+        default=None,
+        gt=0,
+        le=1_000_000,
+        description="time between frames of the trajectory that is kept, ps; default: none is kept",
+    )
+    trajectory_velocities: bool = Field(
+        default=False, description="whether the frames have velocities, which doubles their size"
+    )
 
     @model_validator(mode="after")
     def _one_length(self) -> MDExplorerSettings:
@@ -62,6 +81,14 @@ class MDExplorerSettings(MDMethod, ExplorerSettings):
     def structure_names(self) -> list[str]:
         """Names of the starting structures."""
         return _as_list(self.structure)
+
+    @property
+    def trajectory(self) -> Trajectory | None:
+        """The frames that are kept, with times as whole numbers of steps."""
+        if self.trajectory_every_ps is None:
+            return None
+        every = max(1, round(1000 * self.trajectory_every_ps / self.timestep_fs))
+        return Trajectory(every, self.trajectory_velocities)
 
     @property
     def step_count(self) -> int:
@@ -95,6 +122,21 @@ class MDExplorer:
         Column("volume_A3", "volume (Å³ per atom)", per_atom=True),
     )
     follows_potential = False
+    changeable = ("steps", "threads", "grade_every", "guards")
+
+    def goes_on(self, old: MDRunSettings, new: MDRunSettings) -> bool:
+        """A run can become longer, unless a ramp over its length would then change what has passed."""
+        if new.steps == old.steps:
+            return False
+        then, now = (f"{self.progress(s, s.steps)[0]:g} ps" for s in (old, new))
+        if new.steps < old.steps:
+            raise InputError(f"its length of {then} cannot become {now}; a run can only become longer")
+        if isinstance(old.temperature_K, Ramp) or isinstance(old.pressure_GPa, Ramp):
+            raise InputError(
+                f"its ramp extends over its length, so {now} instead of {then} would change what has passed; "
+                "add an explorer for the longer ramp"
+            )
+        return True
 
     def progress(self, settings: MDRunSettings, step: int) -> tuple[float, str]:
         """Simulated time."""
@@ -130,7 +172,8 @@ class MDExplorer:
                     threads=settings.threads,
                     guards=settings.guards,
                 )
-                runs.append(Run("-".join(parts), plan, [structures[structure]], plan.steps))
+                start = [structures[structure]]
+                runs.append(Run("-".join(parts), plan, start, plan.steps, settings.trajectory))
         return runs
 
     def run(
@@ -151,6 +194,14 @@ class MDExplorer:
                 history=result.history,
             )
 
+        saved = time.monotonic()
+
+        def save_sometimes(result: MDResult) -> None:
+            nonlocal saved
+            if time.monotonic() - saved > SAVED_EVERY_S:
+                save(result)
+                saved = time.monotonic()
+
         def show(step: int, _: dict[str, Any]) -> None:
             host.show_progress(step)
 
@@ -162,8 +213,9 @@ class MDExplorer:
             control=host.control,
             guards=settings.guards,
             frames=host.frames,
+            visit=host.visit,
             on_progress=show,
-            on_checkpoint=save,
+            on_checkpoint=save_sometimes,
             stop_requested=host.stop_requested,
         )
         save(result)

@@ -67,6 +67,11 @@ class NebExplorer:
     RunSettings = NebRunSettings
     columns = (Column("barrier_eV", "barrier (eV)"), Column("max_force_eV_A", "largest force (eV/Å)"))
     follows_potential = True
+    changeable = ("guards",)
+
+    def goes_on(self, old: NebRunSettings, new: NebRunSettings) -> bool:
+        """A finished run stays finished."""
+        return False
 
     def progress(self, settings: NebRunSettings, step: int) -> tuple[float, str]:
         """Steps with all versions of the potential."""

@@ -43,6 +43,22 @@ class ExplorerSettings(Section):
 
 
 @dataclass(frozen=True)
+class Trajectory:
+    """The frames of a run that are kept.
+
+    Attributes
+    ----------
+    every
+        Steps between frames.
+    velocities
+        Whether frames have momenta.
+    """
+
+    every: int
+    velocities: bool = False
+
+
+@dataclass(frozen=True)
 class Run:
     """One run of an explorer, with all lists of its settings resolved.
 
@@ -51,18 +67,21 @@ class Run:
     name
         The explorer's name, followed by a part that distinguishes the run from its other runs.
     settings
-        An object of the explorer's `RunSettings`, which identifies the run. It is stored, and compared when
-        the user submits an edited campaign file.
+        An object of the explorer's `RunSettings`, which identifies the run, apart from its `changeable`
+        fields. It is stored, and compared when the user submits an edited campaign file.
     start
         Starting structures.
     length
         Steps (or the unit that the kind counts) until the run is done; None if unknown.
+    trajectory
+        Which of the configurations passed to `Host.visit` are kept as a trajectory; None: none.
     """
 
     name: str
     settings: Section
     start: list[Atoms]
     length: int | None
+    trajectory: Trajectory | None = None
 
 
 @dataclass(frozen=True)
@@ -141,6 +160,15 @@ class Host(Protocol):
         """The candidate frames of this call, which the simulations of `alflow.simulation` fill."""
         ...
 
+    def visit(self, atoms: Atoms, step: int, extrapolation_grade: float) -> None:
+        """Show a configuration that the run has passed; the host may keep a copy (trajectory, samples).
+
+        An explorer calls this for each configuration from its checkpoint on, in the order of steps; the call
+        is cheap. Configurations after the next checkpoint are repeated if the run resumes from there. The
+        grade may be NaN.
+        """
+        ...
+
     def save_frame(self, atoms: Atoms, extrapolation_grade: float, step: int) -> None:
         """Keep a frame as a candidate for a label. Frames of one run may differ in species and size."""
         ...
@@ -194,6 +222,26 @@ class Explorer(Protocol):
         """
         ...
 
+    @property
+    def changeable(self) -> tuple[str, ...]:
+        """Fields of `RunSettings` that may change in a run that has begun; all others identify the run.
+
+        A kind without this attribute has none.
+        """
+        ...
+
+    def goes_on(self, old: Any, new: Any) -> bool:
+        """Whether a finished run has further to go if its `RunSettings` change from `old` to `new`.
+
+        Only `changeable` fields differ; a kind without any needs no such method.
+
+        Raises
+        ------
+        InputError
+            If a run that has begun cannot take on the new settings; one sentence that says what it can.
+        """
+        ...
+
     def check(self, settings: Any) -> None:
         """Check the settings beyond the schema, before the campaign begins.
 
@@ -205,7 +253,7 @@ class Explorer(Protocol):
         ...
 
     def runs(self, settings: Any, structures: Mapping[str, Atoms], species: Sequence[str]) -> list[Run]:
-        """All runs of an entry, in an order that never changes.
+        """All runs of an entry.
 
         Parameters
         ----------

@@ -93,6 +93,11 @@ class RelaxExplorer:
     RunSettings = RelaxRunSettings
     columns = (Column("energy_eV_per_atom", "energy (eV/atom)"), Column("relaxation_steps", "steps"))
     follows_potential = True
+    changeable = ("guards",)
+
+    def goes_on(self, old: RelaxRunSettings, new: RelaxRunSettings) -> bool:
+        """A finished run stays finished."""
+        return False
 
     def progress(self, settings: RelaxRunSettings, step: int) -> tuple[float, str]:
         """Number of structures that are done."""

@@ -14,7 +14,15 @@ from ase import Atoms
 from pydantic import Field
 
 from alflow.errors import InputError
-from alflow.explorers.protocol import Column, ExplorerSettings, Host, Outcome, OutcomeState, Run
+from alflow.explorers.protocol import (
+    Column,
+    ExplorerSettings,
+    Host,
+    Outcome,
+    OutcomeState,
+    Run,
+    Trajectory,
+)
 from alflow.potentials import PotentialCalculator
 from alflow.settings import Name, Section
 from alflow.simulation.graded_calculator import GradedCalculator, GradeSession
@@ -43,6 +51,11 @@ class ScriptExplorerSettings(ExplorerSettings):
         default=0, ge=0, le=10**15, description="seed of the first replica, which the function gets as `seed`"
     )
     guards: Guards = Field(default=Guards(), description="limits at which the run pauses whatever its grade")
+    trajectory_every: int | None = Field(
+        default=None,
+        ge=1,
+        description="evaluations between frames of the trajectory that is kept; default: none is kept",
+    )
 
     def structure_names(self) -> list[str]:
         return _as_list(self.structure)
@@ -118,6 +131,11 @@ class ScriptExplorer:
     RunSettings = ScriptRunSettings
     columns = (Column("energy_eV", "potential energy (eV)"),)
     follows_potential = False
+    changeable = ("guards", "allow")
+
+    def goes_on(self, old: ScriptRunSettings, new: ScriptRunSettings) -> bool:
+        """A finished run stays finished."""
+        return False
 
     def progress(self, settings: ScriptRunSettings, step: int) -> tuple[float, str]:
         """Evaluations of the potential."""
@@ -154,7 +172,9 @@ class ScriptExplorer:
                 seed=settings.seed + replica,
                 guards=settings.guards,
             )
-            runs.append(Run("-".join(parts), plan, [structures[structure]], None))
+            every = settings.trajectory_every
+            trajectory = None if every is None else Trajectory(every)
+            runs.append(Run("-".join(parts), plan, [structures[structure]], None, trajectory))
         return runs
 
     def run(
@@ -177,6 +197,7 @@ class ScriptExplorer:
             evaluations=stored["evaluations"],
             stop_requested=host.stop_requested,
             on_progress=host.show_progress,
+            visit=host.visit,
         )
         script_host = ScriptHost(host, session, stored["script"])
         seed = settings.seed + host.pass_number * PASS_SEED_STEP

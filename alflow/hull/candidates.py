@@ -18,6 +18,7 @@ from alflow.hull.volumes import at_vegard_volume, atomic_volumes_A3
 from alflow.states import Dropped
 from alflow.structures.checks import complaint
 from alflow.structures.files import iterate_structures
+from alflow.structures.occupancies import disorder
 
 OVERLAP = 0.5
 """Atoms overlap if they are closer than this fraction of the sum of their covalent radii; bonds under
@@ -170,7 +171,7 @@ def _judged(
     seen = SeenCrystals(species)
     for source, stream in streams:
         for candidate in stream:
-            if candidate.atoms is None:
+            if candidate.atoms is None or candidate.dropped is not None:
                 yield candidate
                 continue
             atoms, name = candidate.atoms, candidate.source
@@ -218,6 +219,9 @@ def _read(path: Path, name: str, species: Sequence[str]) -> Iterator[Candidate]:
     try:
         for number, atoms in enumerate(iterate_structures(path, species), start=1):
             bare = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
-            yield Candidate(f"{name} frame {number}", bare)
+            if wrong := disorder(atoms):
+                yield Candidate.unusable(f"{name} frame {number}", bare, wrong)
+            else:
+                yield Candidate(f"{name} frame {number}", bare)
     except InputError as error:
         yield Candidate.unusable(f"{name} after frame {number}" if number else name, None, str(error))

@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 class Errors:
     """Mean absolute, root-mean-square and largest errors; forces and stress count per component.
 
-    Energies per atom are in eV, forces in eV/Å, stress in eV/Å³ (NaN if no structure has a stress).
+    Energies per atom are in eV, forces in eV/Å, stress in eV/Å³; NaN for what no structure has. Only known
+    labels count.
     """
 
     structures: int
@@ -48,14 +49,27 @@ def evaluate_errors(potential: Potential, structures: Sequence[Atoms], *, thread
     evaluation = evaluate(potential, structures, threads=threads)
     assert evaluation.forces is not None
     sizes = np.diff(evaluation.offsets)
-    energies = (evaluation.energy - [label.energy for label in labels]) / sizes
-    forces = evaluation.forces - np.concatenate([label.forces for label in labels])
+    energies = [
+        (energy - label.energy) / size
+        for energy, label, size in zip(evaluation.energy, labels, sizes, strict=True)
+        if label.energy is not None
+    ]
+    forces = [
+        (evaluation.forces[atoms] - label.forces).ravel()
+        for atoms, label in zip(evaluation.slices(), labels, strict=True)
+        if label.forces is not None
+    ]
     stresses = [
         (virial - label.virial) / atoms.get_volume()
         for virial, label, atoms in zip(evaluation.voigt_virials, labels, structures, strict=True)
         if label.virial is not None
     ]
-    return Errors(len(structures), *_summary(energies), *_summary(forces), *_summary(np.array(stresses)))
+    return Errors(
+        len(structures),
+        *_summary(np.array(energies)),
+        *_summary(np.concatenate([np.zeros(0), *forces])),
+        *_summary(np.array(stresses)),
+    )
 
 
 def _summary(errors: NDArray[np.float64]) -> tuple[float, float, float]:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 from alflow.potentials.protocol import Potential, PotentialKind
 from alflow.potentials.registry import POTENTIALS
 
@@ -45,12 +45,7 @@ def write_potential(path: str | Path, potential: Potential) -> None:
     """
     path = Path(path)
     check_suffix(path, potential.kind)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(potential.to_bytes())
-        beside.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    write_completely(path, potential.to_bytes())
 
 
 def check_suffix(path: Path, kind: str) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic import Field
 
-from alflow.settings import Section
+from alflow.settings import Section, Symbol
 
 
 class FitSettings(Section):
@@ -13,6 +13,10 @@ class FitSettings(Section):
     energy_weight: float = Field(default=1.0, ge=0, le=1e6, description="weight of energies, 1/eV²")
     force_weight: float = Field(default=1e-3, ge=0, le=1e6, description="weight of forces, Å²/eV²")
     stress_weight: float = Field(default=1e-4, ge=0, le=1e6, description="weight of virials, 1/eV²")
+    isolated_atoms_eV: dict[Symbol, float] = Field(
+        default={},
+        description="energies of isolated atoms by element, which the potential then has exactly, eV",
+    )
     ridge: float = Field(
         default=1e-6,
         ge=0,

@@ -15,13 +15,15 @@ from alflow.structures.label_energy import label_energy
 
 @dataclass(frozen=True)
 class Labels:
-    """Labels of one structure.
+    """Labels of one structure; each of them may be unknown.
 
     Attributes
     ----------
-    energy : float
+    atoms : int
+        Number of atoms N.
+    energy : float or None
         Energy, eV.
-    forces : (N, 3)
+    forces : (N, 3) or None
         Forces, eV/Å.
     virial : (6,) or None
         Stress times volume, eV, ASE's sign and order.
@@ -29,8 +31,9 @@ class Labels:
         Weight of this structure in the fit.
     """
 
-    energy: float
-    forces: NDArray[np.float64]
+    atoms: int
+    energy: float | None
+    forces: NDArray[np.float64] | None
     virial: NDArray[np.float64] | None
     weight: float
 
@@ -43,28 +46,35 @@ def labels_of(atoms: Atoms) -> Labels:
     Raises
     ------
     InputError
-        If energy or forces are missing or not finite, or the weight is not a non-negative number.
+        If energy and forces are both missing, a label is not finite, or the weight is not a non-negative
+        number.
     """
+    formula = atoms.get_chemical_formula()
     if atoms.calc is None:
-        raise InputError(f"the structure {atoms.get_chemical_formula()} has no energy and forces to fit to")
+        raise InputError(f"the structure {formula} has no energy and no forces to fit to")
     results = getattr(atoms.calc, "results", {})
     energy = label_energy(results)
     forces = results.get("forces")
-    if energy is None or forces is None:
+    if energy is None and forces is None:
         try:
             energy, forces = atoms.get_potential_energy(), atoms.get_forces(apply_constraint=False)
         except PropertyNotImplementedError:
-            raise InputError(
-                f"the structure {atoms.get_chemical_formula()} has no energy or no forces to fit to"
-            ) from None
+            raise InputError(f"the structure {formula} has no energy and no forces to fit to") from None
     stress = results.get("stress")
     virial = None if stress is None or not atoms.pbc.all() else np.asarray(stress) * atoms.get_volume()
-    weight = atoms.info.get("weight", 1.0)
-    for name, value in (("energy", energy), ("forces", forces), ("stress", virial), ("weight", weight)):
+    for name, value in (("energy", energy), ("forces", forces), ("stress", virial)):
         if value is not None and not np.isfinite(value).all():
-            raise InputError(f"the {name} of the structure {atoms.get_chemical_formula()} is not finite")
-    if weight < 0:
+            raise InputError(f"the {name} of the structure {formula} is not finite")
+    weight = np.asarray(atoms.info.get("weight", 1.0))
+    if weight.shape != () or weight.dtype.kind not in "iuf" or not 0 <= weight < np.inf:
         raise InputError(
-            f"the weight of the structure {atoms.get_chemical_formula()} is {weight}; it must not be negative"
+            f"the weight of the structure {formula} is {atoms.info['weight']}; it must be one number that is "
+            "not negative"
         )
-    return Labels(float(energy), np.asarray(forces, dtype=float), virial, float(weight))
+    return Labels(
+        atoms=len(atoms),
+        energy=None if energy is None else float(energy),
+        forces=None if forces is None else np.asarray(forces, dtype=float),
+        virial=virial,
+        weight=float(weight),
+    )

@@ -23,19 +23,24 @@ from alflow.potentials.protocol import FitResult, Potential
 def targets_and_weights(
     labels: Sequence[Labels], settings: FitSettings
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Labels in the order of `predictions`, and the square roots of their weights, (rows,) each."""
+    """Labels in the order of `predictions`, and the square roots of their weights, (rows,) each.
+
+    Labels that are not known are zero, and so are their weights.
+    """
     targets: list[NDArray[np.float64]] = []
     weights: list[NDArray[np.float64]] = []
     for label in labels:
-        count = len(label.forces)
-        known = label.virial is not None
+        energy = np.zeros(1) if label.energy is None else np.array([label.energy])
+        forces = np.zeros((label.atoms, 3)) if label.forces is None else label.forces
         virial = np.zeros(6) if label.virial is None else label.virial
-        targets += [np.array([label.energy]), label.forces.ravel(), virial]
+        targets += [energy, forces.ravel(), virial]
+        per_atom = label.weight / label.atoms
+        # the shear components occur twice in |ΔW|²
+        shear = np.array([1, 1, 1, 2, 2, 2.0])
         weights += [
-            np.full(1, np.sqrt(label.weight * settings.energy_weight / count)),
-            np.full(3 * count, np.sqrt(label.weight * settings.force_weight)),
-            # the shear components occur twice in |ΔW|²
-            np.sqrt(label.weight * settings.stress_weight / count * np.array([1, 1, 1, 2, 2, 2.0]) * known),
+            np.full(1, np.sqrt(per_atom * settings.energy_weight) * (label.energy is not None)),
+            np.full(forces.size, np.sqrt(label.weight * settings.force_weight) * (label.forces is not None)),
+            np.sqrt(per_atom * settings.stress_weight * shear) * (label.virial is not None),
         ]
     return np.concatenate(targets), np.concatenate(weights)
 
@@ -83,6 +88,10 @@ def fit_linear(
     """
     if not structures:
         raise InputError("there is no labelled structure to fit to")
+    if settings.isolated_atoms_eV:
+        raise InputError(
+            "isolated_atoms_eV: this kind of potential cannot fix the energies of isolated atoms"
+        )
     targets, weights = targets_and_weights([labels_of(atoms) for atoms in structures], settings)
 
     def weighted(parameters: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alflow.report.figure import ReportFigure
 from alflow.report.page import render_template
-from alflow.results import CampaignRecord, ParitySet, VersionRecord
-from alflow.results.versions import all_unseen, newest_unseen
+from alflow.results import CampaignRecord, Coverage, PairDistances, ParitySet, VersionRecord
+from alflow.results.advice import Advice, as_dicts
+from alflow.results.versions import newest_unseen
 
 TEMPLATE = "campaign.html.j2"
 
@@ -25,11 +27,19 @@ class CampaignPage:
         Versions of the potential, oldest first.
     trained
         The newest version, compared with its own training labels.
+    coverage
+        Distances in the training set and in visited structures; None if unknown.
+    rdfs
+        Distances over the trajectory of each run, by the name of the run.
+    advice
     """
 
     campaign: CampaignRecord
     versions: Sequence[VersionRecord]
     trained: ParitySet
+    coverage: Coverage | None = None
+    rdfs: Mapping[str, Sequence[PairDistances]] = field(default_factory=dict)
+    advice: Sequence[Advice] = ()
 
     @property
     def headline(self) -> str:
@@ -40,42 +50,47 @@ class CampaignPage:
         """The results in plain values."""
         unseen = newest_unseen(self.versions)
         return self.campaign.summary() | {
+            "advice": as_dicts(self.advice),
             "train_force_rmse_eV_A": self.trained.force_rmse_eV_A,
             "train_energy_rmse_eV_per_atom": self.trained.energy_rmse_eV_per_atom,
             "unseen_force_rmse_eV_A": unseen.force_rmse_eV_A,
             "unseen_energy_rmse_eV_per_atom": unseen.energy_rmse_eV_per_atom,
         }
 
-    def figures(self) -> dict[str, str]:
-        """The figures as SVG text, by name."""
-        from alflow.report.figures import draw_shared  # Matplotlib loads slowly, and workers do not draw.
+    def figures(self) -> list[ReportFigure]:
+        """The figures, without those that have no data."""
+        from alflow.report.shared_figures import shared_figures  # Matplotlib loads slowly.
 
-        return draw_shared(self.versions, self.trained, self.campaign.cost)
+        return shared_figures(self)
 
     def render(
         self,
+        figures_at: str | None = None,
         template: str | Path = TEMPLATE,
-        figures: dict[str, str] | None = None,
+        figures: Sequence[ReportFigure] = (),
         **values: Any,
     ) -> str:
         """The page as HTML text.
 
         Parameters
         ----------
+        figures_at
+            Folder of the files of the figures, relative to the page, which then links to them.
         template
             A template that extends ``campaign.html.j2``.
         figures
-            More figures, by name.
+            More figures.
         values
             Further values to which the template refers.
         """
         return render_template(
             template,
             self.campaign,
-            self.figures() | (figures or {}),
+            [*figures, *self.figures()],
+            figures_at,
+            advice=self.advice,
             versions=self.versions,
             trained=self.trained,
-            unseen=all_unseen(self.versions),
             newest_unseen=newest_unseen(self.versions),
             **values,
         )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import base64
-from collections.abc import Mapping
+import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -11,6 +11,8 @@ import jinja2
 import yaml
 
 from alflow.errors import InputError
+from alflow.files import write_completely
+from alflow.report.figure import ReportFigure
 from alflow.report.filters import FILTERS
 from alflow.results.campaign import CampaignRecord
 
@@ -29,8 +31,18 @@ class Page(Protocol):
         """The results in plain values."""
         ...
 
-    def render(self) -> str:
-        """The page as self-contained HTML text."""
+    def figures(self) -> list[ReportFigure]:
+        """All figures of the page, without those that have no data."""
+        ...
+
+    def render(self, figures_at: str | None = None) -> str:
+        """The page as self-contained HTML text.
+
+        Parameters
+        ----------
+        figures_at
+            Folder of the files of the figures, relative to the page, which then links to them.
+        """
         ...
 
     def write_files(self, folder: Path) -> list[Path]:
@@ -38,7 +50,7 @@ class Page(Protocol):
         ...
 
 
-def build_report(page: Page, path: str | Path) -> Path:
+def build_report(page: Page, path: str | Path, figures: str | Path | None = None) -> Path:
     """Write the report of a campaign as one self-contained file.
 
     Parameters
@@ -46,6 +58,9 @@ def build_report(page: Page, path: str | Path) -> Path:
     page
     path
         The HTML file, replaced if it exists.
+    figures
+        Folder for each figure as PNG, SVG and CSV, which is made if it does not exist. The page then links
+        to these files.
 
     Raises
     ------
@@ -55,12 +70,24 @@ def build_report(page: Page, path: str | Path) -> Path:
     path = Path(path)
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
-    path.write_text(page.render(), encoding="utf-8")
+    if figures is None:
+        write_completely(path, page.render())
+        return path
+    folder = Path(figures)
+    folder.mkdir(parents=True, exist_ok=True)
+    for figure in page.figures():
+        figure.write(folder)
+    at = Path(os.path.relpath(folder, path.parent)).as_posix()
+    write_completely(path, page.render(at))
     return path
 
 
 def render_template(
-    template: str | Path, campaign: CampaignRecord, figures: Mapping[str, str], **values: Any
+    template: str | Path,
+    campaign: CampaignRecord,
+    figures: Sequence[ReportFigure],
+    figures_at: str | None = None,
+    **values: Any,
 ) -> str:
     """A page from a template, which may extend ``base.html.j2`` or ``campaign.html.j2``.
 
@@ -71,7 +98,9 @@ def render_template(
     campaign
         The campaign, which the template knows as ``campaign``.
     figures
-        SVG text by name.
+        The template shows each by its name.
+    figures_at
+        Folder of the files of the figures, relative to the page; None if they are not written.
     values
         Further values to which the template refers.
     """
@@ -86,10 +115,8 @@ def render_template(
     environment.filters |= FILTERS
     return environment.get_template(template.name).render(
         campaign=campaign,
-        figures={
-            name: "data:image/svg+xml;base64," + base64.b64encode(svg.encode()).decode()
-            for name, svg in figures.items()
-        },
+        figures={figure.name: figure for figure in figures},
+        figures_at=figures_at,
         campaign_file=yaml.safe_dump(dict(campaign.config), sort_keys=False, allow_unicode=True),
         **values,
     )

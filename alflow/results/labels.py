@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from alflow.states import LabelKind, LabelState
+from alflow.states import LabelKind, LabelProblem, LabelState
 from alflow.store import Store
 
 
@@ -24,6 +24,8 @@ class LabelRecord:
     state
     reason
         The reason why it was not accepted; None otherwise.
+    problem
+        The kind of that reason; None also for labels of releases that did not store it.
     formula
     level
         Index of its level of theory among those of the campaign.
@@ -56,6 +58,7 @@ class LabelRecord:
     processor_s: float | None = None
     energy_eV: float | None = None
     evaluations: int = 1
+    problem: LabelProblem | None = None
 
     @property
     def name(self) -> str:
@@ -78,6 +81,25 @@ def problems(labels: Sequence[LabelRecord]) -> list[tuple[LabelState, str, int]]
     """State, reason and number of the labels that were not accepted, most frequent reason first."""
     found = Counter((label.state, label.reason) for label in labels if label.reason)
     return [(state, reason, count) for (state, reason), count in found.most_common()]
+
+
+@dataclass(frozen=True)
+class KindCost:
+    """Number of labels of one kind, and the processor time (s) of all their attempts."""
+
+    labels: int
+    processor_s: float
+
+
+def costs_by_kind(store: Store, campaign: str) -> dict[LabelKind, KindCost]:
+    """Labels and their cost by purpose, without purposes that no label has."""
+    documents = store.labels.find(campaign)
+    costs = {}
+    for kind in LabelKind:
+        spent = [document.get("processor_s") or 0.0 for document in documents if document["kind"] == kind]
+        if spent:
+            costs[kind] = KindCost(len(spent), sum(spent))
+    return costs
 
 
 def read_labels(store: Store, campaign: str) -> tuple[list[LabelRecord], list[dict[str, Any]]]:
@@ -113,4 +135,5 @@ def _record(document: Mapping[str, Any], campaign: str, origin: Mapping[str, Any
         processor_s=document.get("processor_s"),
         energy_eV=document.get("energy_eV"),
         evaluations=(document.get("details") or {}).get("evaluations", 1),
+        problem=LabelProblem(document["problem"]) if document["reason"] and document.get("problem") else None,
     )

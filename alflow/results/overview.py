@@ -6,12 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
+from alflow.results.advice import Advice, Facts, advise, as_dicts
 from alflow.results.costs import costs_table
+from alflow.results.labels import KindCost, costs_by_kind, read_labels
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, read_rounds, rounds_table
 from alflow.results.table import Table
-from alflow.states import CampaignState, LabelState, Role
+from alflow.results.validation import ValidationRecord, read_validations
+from alflow.states import CampaignState, LabelKind, LabelState, Role
 from alflow.store import Store
 from alflow.store.cost import Cost, costs_of, total
+
+ADVICE_SHOWN = 2  # in a status
 
 
 class Part(Protocol):
@@ -73,6 +78,12 @@ class Overview:
         Oldest first.
     part
         The part that the kind of campaign adds.
+    validation
+        The newest validation error; None without any.
+    advice
+        The most urgent first.
+    kinds
+        Number and cost of the labels by purpose.
     """
 
     campaign: str
@@ -85,6 +96,17 @@ class Overview:
     cost: Mapping[Role, Cost]
     rounds: Sequence[RoundRecord]
     part: Part = field(default_factory=NothingMore)
+    validation: ValidationRecord | None = None
+    advice: Sequence[Advice] = ()
+    kinds: Mapping[LabelKind, KindCost] = field(default_factory=dict)
+
+    @property
+    def errors(self) -> str:
+        """Validation and training error in words; empty before the first fit."""
+        trained = [row.force_rmse_eV_A for row in self.rounds if row.force_rmse_eV_A is not None]
+        words = [] if self.validation is None else [self.validation.in_words]
+        words += [f"training {trained[-1]:#.2g} eV/Å"] if trained else []
+        return "; ".join(words)
 
     @property
     def processor_hours(self) -> float:
@@ -106,7 +128,16 @@ class Overview:
     def label_counts(self) -> str:
         """Labels by state, in words."""
         counts = [f"{count} {state}" for state, count in self.labels.items() if count]
-        return "labels: " + (", ".join(counts) or "none yet")
+        kinds = [f"{cost.labels} {kind} {cost.processor_s:.3g} s" for kind, cost in self.kinds.items()]
+        spent = f" ({', '.join(kinds)})" if LabelKind.VALIDATION in self.kinds else ""
+        return "labels: " + (", ".join(counts) or "none yet") + spent
+
+    @property
+    def advice_lines(self) -> list[str]:
+        """The most urgent advice in words, and the number of further ones."""
+        shown = [f"advice: {each.text}" for each in self.advice[:ADVICE_SHOWN]]
+        more = len(self.advice) - len(shown)
+        return [*shown, f"{more} more in the report"] if more else shown
 
     def tables(self, newest_rounds: int | None = None) -> list[Table]:
         """The kind's tables, the rounds (all, or the given number of newest ones), and the cost."""
@@ -123,8 +154,11 @@ class Overview:
             "waits_for": self.waits_for,
             "round": self.round,
             "labels": {str(state): count for state, count in self.labels.items()},
+            "labels_by_kind": {str(kind): asdict(cost) for kind, cost in self.kinds.items()},
+            "validation": None if self.validation is None else self.validation.as_dict(),
             "cpu_hours": self.processor_hours,
             "cost": {str(role): asdict(cost) for role, cost in self.cost.items()},
+            "advice": as_dicts(self.advice),
             **self.part.as_dict(),
             "rounds": [row.as_dict() for row in self.rounds],
         }
@@ -137,6 +171,8 @@ def read_overview(
     part: Part | None = None,
     exploring: str | None = None,
     work: Mapping[int, Mapping[str, int]] | None = None,
+    gamma_save: float | None = None,
+    explored_steps: int = 0,
 ) -> Overview:
     """The overview that all kinds of campaigns share, joined with the part of one kind.
 
@@ -152,20 +188,36 @@ def read_overview(
         choice can begin.
     work
         Results of the tasks, by round; see `RoundRecord`.
+    gamma_save, explored_steps
+        As in `alflow.results.advice.Facts`.
     """
     name = document["name"]
+    config = store.campaigns.config(name)
+    state, rounds, cost = CampaignState(document["state"]), read_rounds(store, name, work), costs_of(document)
+    facts = Facts(
+        state=state,
+        labels=read_labels(store, name)[0],
+        rounds=rounds,
+        cost=cost,
+        qm=config.qm.model_dump(mode="json"),
+        gamma_save=gamma_save,
+        explored_steps=explored_steps,
+    )
     labels = {LabelState(state): count for state, count in store.labels.counts(name).items()}
     return Overview(
         campaign=name,
-        kind=store.campaigns.config(name).kind,
-        state=CampaignState(document["state"]),
+        kind=config.kind,
+        state=state,
         reason=document["reason"],
         waits_for=_waits_for(store, document, labels, exploring),
         round=document["round"],
         labels=labels,
-        cost=costs_of(document),
-        rounds=read_rounds(store, name, work),
+        cost=cost,
+        rounds=rounds,
         part=part or NothingMore(),
+        validation=next(reversed(read_validations(store, name)), None),
+        advice=advise(facts),
+        kinds=costs_by_kind(store, name),
     )
 
 

@@ -21,6 +21,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 from alflow.potentials import Potential, evaluate
 from alflow.selection.maxvol import grades, maxvol
 from alflow.selection.rows import Mode, check_mode, rows
@@ -236,7 +237,7 @@ class ActiveSet:
 
     def save(self, path: str | Path) -> None:
         """Write an npz file without pickled objects."""
-        Path(path).write_bytes(self.to_bytes())
+        write_completely(path, self.to_bytes())
 
     @classmethod
     def load(cls, path: str | Path) -> ActiveSet:

@@ -13,7 +13,6 @@ training row spans are written as they are, so that their (very large) grades st
 
 from __future__ import annotations
 
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -22,6 +21,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 from alflow.potentials import Potential, PotentialCalculator, evaluate, read_potential
 from alflow.potentials.mtp import MomentTensorPotential
 from alflow.potentials.mtp.almtp_file import (
@@ -127,14 +127,7 @@ def write_graded(
     InputError
         As `almtp_to_bytes` does, or if the file cannot be written.
     """
-    path = Path(path)
-    content = almtp_to_bytes(potential, active_set, training_structures)
-    beside = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
-        beside.write_bytes(content)
-        beside.replace(path)
-    except OSError as error:
-        raise InputError(f"{path}: cannot be written ({error.strerror})") from None
+    write_completely(path, almtp_to_bytes(potential, active_set, training_structures))
 
 
 def almtp_to_bytes(

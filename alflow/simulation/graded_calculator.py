@@ -40,6 +40,8 @@ class GradeSession:
         Number of evaluations in earlier calls of the same run.
     stop_requested, on_progress
         Functions that are called from time to time; `on_progress` is given the number of evaluations.
+    visit
+        Function that is called with each structure that causes no pause, its evaluation and its grade.
 
     Attributes
     ----------
@@ -64,6 +66,7 @@ class GradeSession:
         evaluations: int = 0,
         stop_requested: Callable[[], bool] | None = None,
         on_progress: Callable[[int], None] | None = None,
+        visit: Callable[[Atoms, int, float], None] | None = None,
     ) -> None:
         self.calculator = calculator
         self.pause = ""
@@ -73,6 +76,7 @@ class GradeSession:
         self._watch = FrameWatch(control, guards, frames, volume_per_atom_A3)
         self._stop_requested = stop_requested or (lambda: False)
         self._on_progress = on_progress or (lambda _: None)
+        self._visit = visit or (lambda *_: None)
         self._recorded_every = 1
         self._asked = time.monotonic()
 
@@ -95,14 +99,15 @@ class GradeSession:
             for name, value in self.calculator.results.items()
         }
         self.evaluations += 1
+        grade, energy_eV = float(results["extrapolation_grade"]), float(results["energy"])
         if self.evaluations % self._recorded_every == 0:
-            grade, energy_eV = float(results["extrapolation_grade"]), float(results["energy"])
             self._record(grade, energy_eV)
         volume_A3 = float(frame.cell.volume) / len(frame)
         _, self.pause = self._watch.judge(frame, self.evaluations, volume_A3=volume_A3)
         self._ask()
         if self.pause:
             raise ExtrapolationPause(self.pause)
+        self._visit(frame, self.evaluations, grade)
         return results
 
     def _record(self, grade: float, energy_eV: float) -> None:

@@ -76,6 +76,7 @@ def run_md(
     frames: CandidateFrames | None = None,
     trajectory: Path | str | None = None,
     trajectory_interval: int = 100,
+    visit: Callable[[Atoms, int, float], None] | None = None,
     on_progress: Callable[[int, dict[str, Any]], None] | None = None,
     progress_interval: int = 10,
     on_checkpoint: Callable[[MDResult], None] | None = None,
@@ -103,6 +104,9 @@ def run_md(
     trajectory
         Extended XYZ file; a frame is written every `trajectory_interval` steps. A resumed run continues the
         file without duplicates.
+    visit
+        Called with the atoms, the step and the grade (NaN without) of every step, except one that pauses the
+        run. The atoms move on: the function copies those that it keeps.
     on_progress
         Called with the step and the fields of `Observation`, every `progress_interval` steps.
     on_checkpoint
@@ -135,6 +139,8 @@ def run_md(
                 return run.result("paused", reason)
             if writer is not None:
                 writer.write(run.atoms, seen.step, seen.extrapolation_grade)
+            if visit is not None:
+                visit(run.atoms, seen.step, seen.extrapolation_grade)
             if on_progress is not None and seen.step % progress_interval == 0:
                 on_progress(seen.step, seen._asdict())
             if seen.step >= settings.steps:

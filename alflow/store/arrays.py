@@ -9,6 +9,8 @@ from ase import Atoms
 from bson.binary import Binary
 from numpy.typing import ArrayLike
 
+from alflow.structures.constraints import constraints_of, fixed_components
+
 
 def encode_array(values: ArrayLike) -> dict[str, Any]:
     """An array as ``{dtype, shape, data}``; little-endian, C order, bit for bit."""
@@ -49,20 +51,28 @@ def decode(value: Any) -> Any:
 
 
 def encode_atoms(atoms: Atoms) -> dict[str, Any]:
-    """Species, positions (Å), cell (Å) and periodicity of a structure."""
-    return {
+    """Species, positions (Å), cell (Å), periodicity and the Cartesian constraints of a structure.
+
+    `FixAtoms` and `FixCartesian` are kept as the components (N, 3) that are fixed; others are not.
+    """
+    document = {
         "numbers": encode_array(atoms.numbers.astype(np.int16)),
         "positions": encode_array(atoms.positions),
         "cell": encode_array(atoms.cell.array),
         "pbc": [bool(flag) for flag in atoms.pbc],
     }
+    fixed = fixed_components(atoms)
+    return document | {"fixed": encode_array(fixed)} if fixed.any() else document
 
 
 def decode_atoms(document: dict[str, Any]) -> Atoms:
     """The structure of an encoded document."""
-    return Atoms(
+    atoms = Atoms(
         numbers=decode_array(document["numbers"]).astype(int),
         positions=decode_array(document["positions"]),
         cell=decode_array(document["cell"]),
         pbc=document["pbc"],
     )
+    if "fixed" in document:
+        atoms.set_constraint(constraints_of(decode_array(document["fixed"])))
+    return atoms

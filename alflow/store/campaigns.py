@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 from pymongo.database import Database
@@ -33,7 +34,7 @@ class Campaigns:
     """One document per campaign: ``config, state, reason, round, cost, lease``, counters, schema version.
 
     `round` only grows, by compare-and-set; the process that advances it owns the step. `cost` holds
-    `alflow.store.cost.Cost` by role.
+    `alflow.store.cost.Cost` by role. `folder`, if it is there, is the path of a folder for results.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
@@ -93,6 +94,15 @@ class Campaigns:
             {"name": campaign.name, "config_hash": expected_hash}, {"$set": update}
         )
         return found is not None
+
+    def set_folder(self, name: str, folder: Path) -> None:
+        """Name the folder that gets the potential after every round, on machines where it exists."""
+        self.collection.update_one({"name": name}, {"$set": {"folder": str(folder)}})
+
+    def folder(self, name: str) -> Path | None:
+        """The folder that `set_folder` named, if this machine has it."""
+        named = self.get(name).get("folder")
+        return Path(named) if named is not None and Path(named).is_dir() else None
 
     def advance(self, name: str, round_: int, **progress: Any) -> bool:
         """Compare-and-set the round from `round_` to the next, together with other facts of the progress.

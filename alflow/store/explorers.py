@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-import gzip
-import io
-import itertools
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 from ase import Atoms
-from ase.io.extxyz import read_extxyz, write_extxyz
 from pymongo import UpdateOne
 from pymongo.database import Database
 
@@ -18,8 +15,17 @@ from alflow.explorers import Run
 from alflow.states import RunState
 from alflow.store.arrays import decode, decode_atoms, encode, encode_atoms
 from alflow.store.files import Files
+from alflow.store.frames import (
+    pack_arrays,
+    pack_frames,
+    pack_structures,
+    unpack_arrays,
+    unpack_frames,
+    unpack_structures,
+)
 from alflow.store.leased_work import LeasedWork
 from alflow.store.times import now
+from alflow.store.visited import Purpose, folder, frames, passes, put_part, segment_stem
 
 OPEN = [state for state in RunState if state.is_open]
 
@@ -29,7 +35,8 @@ class Explorers:
 
     `round` is the last round that the run has completed; each round is claimed and completed once. `version`
     is the version of the potential that the run used in that round. GridFS holds the frames above γ_save and
-    the history, one file per segment, and the structures that are results.
+    the history, one file per segment; the frames of the trajectory and the samples (`alflow.store.visited`);
+    and the structures that are results. `saved_step` is the step up to which the frames count.
     """
 
     def __init__(self, database: Database[dict[str, Any]]) -> None:
@@ -38,8 +45,24 @@ class Explorers:
         self.work = LeasedWork(self.collection)
         self.files = Files(database)
 
-    def create(self, campaign: str, runs: Sequence[tuple[str, Run]]) -> None:
-        """Insert the runs (kind of explorer and run, in their order) that are not stored yet."""
+    def create(
+        self,
+        campaign: str,
+        runs: Sequence[tuple[str, Run]],
+        *,
+        explorers: Sequence[str] | None = None,
+        first: int = 0,
+    ) -> None:
+        """Insert the runs (kind of explorer and run, in their order) that are not stored yet.
+
+        Parameters
+        ----------
+        explorers
+            Name of the explorer of each run; by default that of the run.
+        first
+            Index of the first of the runs.
+        """
+        names = [run.name for _, run in runs] if explorers is None else explorers
         if not runs:
             return
         self.collection.bulk_write(
@@ -48,6 +71,7 @@ class Explorers:
                     {"campaign": campaign, "index": index},
                     {
                         "$setOnInsert": {
+                            "explorer": explorer,
                             "kind": kind,
                             "name": run.name,
                             "settings": run.settings.model_dump(mode="json"),
@@ -57,25 +81,72 @@ class Explorers:
                             "reason": None,
                             "step": 0,
                             "steps": run.length,
+                            "trajectory": None if run.trajectory is None else asdict(run.trajectory),
                             "results": {},
                             "version": None,
                             "round": 0,
                             "passes": 0,
                             "segment": 0,
+                            "revision": 0,
                             "lease": None,
                         }
                     },
                     upsert=True,
                 )
-                for index, (kind, run) in enumerate(runs)
+                for index, (explorer, (kind, run)) in enumerate(zip(names, runs, strict=True), start=first)
             ]
         )
+
+    def next_index(self, campaign: str) -> int:
+        """The first index that no run has."""
+        last = self.collection.find_one({"campaign": campaign}, {"index": 1}, sort=[("index", -1)])
+        return 0 if last is None else last["index"] + 1
+
+    def name_explorers(self, campaign: str, explorers: Sequence[tuple[str, str]]) -> None:
+        """Add the name of its explorer to each run that an earlier release stored without it.
+
+        `explorers` are names and kinds; the name of a run begins with that of its explorer.
+        """
+        for run in self.collection.find({"campaign": campaign, "explorer": None}, {"name": 1, "kind": 1}):
+            fits = [
+                name
+                for name, kind in explorers
+                if kind == run["kind"] and (run["name"] == name or run["name"].startswith(f"{name}-"))
+            ]
+            self.collection.update_one(
+                {"_id": run["_id"]}, {"$set": {"explorer": max(fits, key=len, default=run["name"])}}
+            )
+
+    def change(self, document: dict[str, Any], run: Run, *, goes_on: bool) -> None:
+        """Give a stored run new settings; a finished one that has further to go continues.
+
+        A worker that holds the run meanwhile ends it with the old settings; `complete` then leaves it open.
+        """
+        changes = {
+            "name": run.name,
+            "settings": run.settings.model_dump(mode="json"),
+            "steps": run.length,
+            "trajectory": None if run.trajectory is None else asdict(run.trajectory),
+        }
+        reopened = changes | ({"state": RunState.READY, "reason": None} if goes_on else {})
+        key = {"_id": document["_id"]}
+        finished, open_ = {**key, "state": RunState.FINISHED}, {**key, "state": {"$ne": RunState.FINISHED}}
+        count = {"$inc": {"revision": 1}}
+        while not (
+            self.collection.update_one(finished, {"$set": reopened, **count}).matched_count
+            or self.collection.update_one(open_, {"$set": changes, **count}).matched_count
+        ):
+            pass
 
     def all(self, campaign: str) -> list[dict[str, Any]]:
         """All runs of a campaign without their arrays, by index."""
         return list(
             self.collection.find({"campaign": campaign}, {"checkpoint": 0, "start": 0}).sort("index", 1)
         )
+
+    def count(self, campaign: str) -> int:
+        """Number of runs of a campaign."""
+        return self.collection.count_documents({"campaign": campaign})
 
     def get(self, campaign: str, index: int) -> dict[str, Any] | None:
         """The document of a run, or None."""
@@ -106,20 +177,27 @@ class Explorers:
         step: int,
         candidates: Sequence[Atoms],
         history: Mapping[str, np.ndarray],
+        first_step: int | None = None,
     ) -> bool:
         """Store the progress of a claimed run, files first; False if the lease was lost.
 
         Each claim writes its own segment. Steps that a killed worker did after its checkpoint are repeated in
-        the next segment, bit for bit.
+        the next segment, bit for bit. `first_step` is the step
+        from which this claim repeats what earlier ones did.
         """
         where = {"campaign": run["campaign"], "explorer": run["index"], "round": round_}
-        stem = f"{_folder(run)}/segment-{run['segment']:06d}"
+        stem = segment_stem(run)
         if candidates:
-            frames = pack_frames(candidates, run["name"])
-            self.files.put(f"{stem}.candidates.npz", frames, kind="candidates", **where)
+            packed = pack_frames(candidates, run["name"])
+            self.files.put(f"{stem}.candidates.npz", packed, kind="candidates", **where)
+        where |= {"segment": run["segment"], "passes": run["passes"], "first": first_step}
         self.files.put(f"{stem}.history.npz", pack_arrays(history), kind="history", **where)
-        changes = {"checkpoint": encode(checkpoint), "step": step, "updated": now()}
+        changes = {"checkpoint": encode(checkpoint), "step": step, "saved_step": step, "updated": now()}
         return self.work.update(run["_id"], run["lease"]["token"], {"$set": changes})
+
+    def save_frames(self, run: dict[str, Any], purpose: Purpose, part: int, kept: Sequence[Atoms]) -> None:
+        """Store the next part of a claimed run's frames; those beyond its checkpoint do not count yet."""
+        put_part(self.files, run, purpose, part, kept)
 
     def report_step(self, run: dict[str, Any], step: int) -> None:
         """Store the progress of a run for display; nothing else depends on it."""
@@ -146,11 +224,16 @@ class Explorers:
             As in `alflow.explorers.Outcome`; the values of a later part replace those of an earlier one.
         """
         if structures:
-            self.files.put(f"{_folder(run)}/structures.extxyz.gz", pack_structures(structures))
+            self.files.put(f"{folder(run)}/structures.extxyz.gz", pack_structures(structures))
         changes: dict[str, Any] = {"state": state, "reason": reason, "round": round_}
         if version is not None:
             changes |= {"version": version, "results": encode(dict(results or {}))}
-        return self.work.finish(run["_id"], run["lease"]["token"], changes)
+        key = (run["_id"], run["lease"]["token"])
+        if state != RunState.FINISHED:
+            return self.work.finish(*key, changes)
+        if self.work.finish(*key, changes, revision=run.get("revision")):
+            return True
+        return self.work.finish(*key, changes | {"state": RunState.READY})  # its settings have changed
 
     def retry_failed(self, campaign: str) -> int:
         """Let broken runs continue from their checkpoints; return their number."""
@@ -175,6 +258,7 @@ class Explorers:
                     "reason": None,
                     "checkpoint": None,
                     "step": 0,
+                    "saved_step": None,
                     "passes": passes,
                 }
             },
@@ -201,6 +285,34 @@ class Explorers:
         for name in self.files.names(campaign=campaign, round=round_, kind="candidates"):
             frames += unpack_frames(self.files.get(name))
         return frames
+
+    def trajectory(self, campaign: str, index: int, *, pass_number: int | None = None) -> Iterator[Atoms]:
+        """Frames of a run's trajectory in the order of steps; by default of all passes, one after another.
+
+        ``info`` has explorer, step, pass, extrapolation_grade (NaN at a step without grade), energy_eV and
+        temperature_K. Frames have momenta if the run keeps them.
+        """
+        run = self._for_frames(campaign, index)
+        numbers = self.trajectory_passes(campaign, index) if pass_number is None else [pass_number]
+        for number in numbers:
+            yield from frames(self.files, run, Purpose.TRAJECTORY, number)
+
+    def trajectory_passes(self, campaign: str, index: int) -> list[int]:
+        """Passes of a run, counted from 0, of which frames were kept."""
+        return passes(self.files, self._for_frames(campaign, index), Purpose.TRAJECTORY)
+
+    def samples(self, campaign: str) -> Iterator[Atoms]:
+        """Sampled configurations of all runs and passes, up to the checkpoints; `info` as in `trajectory`."""
+        for run in self.all(campaign):
+            for number in passes(self.files, run, Purpose.SAMPLES):
+                yield from frames(self.files, run, Purpose.SAMPLES, number)
+
+    def _for_frames(self, campaign: str, index: int) -> dict[str, Any]:
+        """The document of a run, without its arrays."""
+        run = self.collection.find_one({"campaign": campaign, "index": index}, {"checkpoint": 0, "start": 0})
+        if run is None:
+            raise KeyError(f"campaign {campaign} has no run {index}")
+        return run
 
     def history(self, campaign: str, index: int) -> dict[str, np.ndarray]:
         """The history of a run's present pass, by step; of repeated steps, the later entry."""
@@ -244,68 +356,3 @@ class Explorers:
         """The checkpoint of a claimed run as NumPy arrays and plain values, or None."""
         found: dict[str, Any] | None = decode(run["checkpoint"])
         return found
-
-
-def _folder(run: dict[str, Any]) -> str:
-    return f"{run['campaign']}/explorer-{run['index']}"
-
-
-def pack_arrays(arrays: Mapping[str, np.ndarray]) -> bytes:
-    """Arrays as a compressed npz file."""
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, allow_pickle=False, **arrays)
-    return buffer.getvalue()
-
-
-def unpack_arrays(data: bytes) -> dict[str, np.ndarray]:
-    """Undo `pack_arrays`."""
-    with np.load(io.BytesIO(data), allow_pickle=False) as file:
-        return dict(file)
-
-
-def pack_frames(frames: Sequence[Atoms], explorer: str) -> bytes:
-    """Frames of one run, of any species and sizes, with step and grade, as an npz file."""
-    return pack_arrays(
-        {
-            "offsets": np.cumsum([0, *map(len, frames)]),
-            "numbers": np.concatenate([frame.numbers for frame in frames]),
-            "positions": np.concatenate([frame.positions for frame in frames]),
-            "cells": np.array([frame.cell.array for frame in frames]),
-            "pbc": np.array([frame.pbc for frame in frames]),
-            "explorer": np.array(explorer),
-            "step": np.array([frame.info["step"] for frame in frames]),
-            "extrapolation_grade": np.array([frame.info["extrapolation_grade"] for frame in frames]),
-        }
-    )
-
-
-def unpack_frames(data: bytes) -> list[Atoms]:
-    """Undo `pack_frames`."""
-    file = unpack_arrays(data)
-    return [
-        Atoms(
-            numbers=file["numbers"][begin:end],
-            positions=file["positions"][begin:end],
-            cell=file["cells"][i],
-            pbc=file["pbc"][i],
-            info={
-                "explorer": str(file["explorer"]),
-                "step": int(file["step"][i]),
-                "extrapolation_grade": float(file["extrapolation_grade"][i]),
-            },
-        )
-        for i, (begin, end) in enumerate(itertools.pairwise(file["offsets"].tolist()))
-    ]
-
-
-def pack_structures(structures: Sequence[Atoms]) -> bytes:
-    """Structures with info and results as compressed extended XYZ."""
-    text = io.StringIO()
-    write_extxyz(text, list(structures))
-    return gzip.compress(text.getvalue().encode(), mtime=0)
-
-
-def unpack_structures(data: bytes) -> list[Atoms]:
-    """Undo `pack_structures`."""
-    text = io.StringIO(gzip.decompress(data).decode())
-    return list(read_extxyz(text, slice(None)))

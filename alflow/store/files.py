@@ -49,6 +49,14 @@ class Files:
         except gridfs.NoFile:
             raise KeyError(f"no file {name}") from None
 
+    def listed(self, **metadata: Any) -> list[tuple[str, dict[str, Any]]]:
+        """Names and metadata of the files with these metadata, by name."""
+        query = {f"metadata.{key}": value for key, value in metadata.items()}
+        found = {
+            file.filename: dict(file.metadata or {}) for file in self.bucket.find(query) if file.filename
+        }
+        return sorted(found.items())
+
     def names(self, **metadata: Any) -> list[str]:
         """Names of the files with these metadata, sorted."""
         query = {f"metadata.{key}": value for key, value in metadata.items()}

@@ -21,6 +21,7 @@ from alflow.store.arrays import decode_array, decode_atoms, encode, encode_array
 from alflow.store.leased_work import LeasedWork
 from alflow.store.retries import ANEW, ONE_MORE, Tries
 from alflow.store.times import now
+from alflow.structures.label_energy import label_energy
 
 _log = logging.getLogger(__name__)
 
@@ -183,8 +184,8 @@ class Labels:
         label: ObjectId,
         token: str,
         *,
-        energy_eV: float,
-        forces_eV_A: np.ndarray,
+        energy_eV: float | None,
+        forces_eV_A: np.ndarray | None,
         stress_eV_A3: np.ndarray | None,
         rejections: list[str],
         relaxed: Atoms | None = None,
@@ -200,8 +201,8 @@ class Labels:
             Times of the last attempt; they are added to the times of earlier attempts.
         """
         result = {
-            "energy_eV": float(energy_eV),
-            "forces_eV_A": encode_array(forces_eV_A),
+            "energy_eV": None if energy_eV is None else float(energy_eV),
+            "forces_eV_A": None if forces_eV_A is None else encode_array(forces_eV_A),
             "stress_eV_A3": None if stress_eV_A3 is None else encode_array(stress_eV_A3),
             "relaxed": None if relaxed is None else encode_atoms(relaxed),
             **encode(facts),
@@ -260,6 +261,7 @@ class Labels:
             **ANEW,
             "state": LabelState.WAITING,
             "reason": None,
+            "problem": None,
             "wall_time_s": 0.0,
             "processor_s": 0.0,
         }
@@ -290,19 +292,19 @@ class Labels:
         code_version: str = "",
         details: Mapping[str, Any] | None = None,
     ) -> ObjectId:
-        """Store a label that was computed elsewhere (`atoms` carries energy, forces, maybe stress)."""
+        """Store a label that was computed elsewhere; `atoms` carries energy or forces, maybe stress."""
         label = self.request(
             configuration, level, campaign=campaign, round_=0, number=number, kind=LabelKind.IMPORTED
         )
         claimed = self.claim(label)
         if claimed is not None:
-            stress = atoms.calc.results.get("stress")
+            results = atoms.calc.results  # as they are: `get_forces` would set those of fixed atoms to zero
             self.finish(
                 label,
                 claimed["lease"]["token"],
-                energy_eV=atoms.get_potential_energy(),
-                forces_eV_A=atoms.get_forces(),
-                stress_eV_A3=stress,
+                energy_eV=label_energy(results),
+                forces_eV_A=results.get("forces"),
+                stress_eV_A3=results.get("stress"),
                 rejections=[],
                 code=code,
                 code_version=code_version,
@@ -332,9 +334,10 @@ class Labels:
 
 def _labelled(asked: Atoms, document: dict[str, Any]) -> Atoms:
     atoms = asked if document.get("relaxed") is None else decode_atoms(document["relaxed"])
-    results = {"energy": document["energy_eV"], "forces": decode_array(document["forces_eV_A"])}
-    if document["stress_eV_A3"] is not None:
-        results["stress"] = decode_array(document["stress_eV_A3"])
+    results = {} if document["energy_eV"] is None else {"energy": document["energy_eV"]}
+    for name, key in (("forces", "forces_eV_A"), ("stress", "stress_eV_A3")):
+        if document[key] is not None:
+            results[name] = decode_array(document[key])
     atoms.calc = SinglePointCalculator(atoms, **results)
     atoms.info["label"] = str(document["_id"])
     if "imported" not in document["level"]:  # a file, whose level is unknown

@@ -16,8 +16,8 @@ from pymongo.database import Database
 
 from alflow.states import CandidateState, ChunkState, ChunkTask, Dropped, LabelKind, Role
 from alflow.store.cost import Cost
-from alflow.store.explorers import pack_frames, unpack_arrays
 from alflow.store.files import Files
+from alflow.store.frames import pack_frames, unpack_arrays
 
 Document = dict[str, Any]
 GATHERING, LEARNING, VALIDATION, FINAL = "gathering", "learning", "validation", "final"

@@ -13,6 +13,7 @@ from pathlib import Path
 from ase import Atoms
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 from alflow.structures.cfg_frame import FrameReader
 from alflow.structures.cfg_text import cfg_text
 
@@ -86,8 +87,12 @@ def write_cfg(
     InputError
         If a structure holds an element that is not among the species.
     """
-    text = "\n".join(cfg_text(atoms, species, lossless=lossless) for atoms in structures)
-    Path(path).write_text(text, encoding="utf-8")
+    write_completely(path, cfg_to_text(structures, species, lossless=lossless))
+
+
+def cfg_to_text(structures: Sequence[Atoms], species: Sequence[str], *, lossless: bool = False) -> str:
+    """The text of the file that `write_cfg` writes."""
+    return "\n".join(cfg_text(atoms, species, lossless=lossless) for atoms in structures)
 
 
 def _blocks(text: str, name: str) -> list[list[str]]:

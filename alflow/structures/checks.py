@@ -12,6 +12,8 @@ from ase.geometry import get_distances
 from scipy.spatial import cKDTree
 
 from alflow.errors import InputError
+from alflow.structures.label_energy import label_energy
+from alflow.structures.occupancies import disorder
 
 # A number outside these limits is in other units (nm, pm, GPa, meV) rather than unusual physics.
 MIN_DISTANCE_A = 0.3
@@ -30,14 +32,15 @@ def complaint(atoms: Atoms, species: Sequence[str] | None, labelled: bool) -> st
     species
         The chemical symbols that may occur; None allows any element.
     labelled
-        Whether the structure must have an energy and forces.
+        Whether the structure must have an energy or forces.
     """
     return (
         _wrong_elements(atoms, species)
         or _wrong_geometry(atoms)
+        or disorder(atoms)
         or _wrong_distances(atoms)
         or _wrong_results(atoms)
-        or (_missing_labels(atoms) if labelled else None)
+        or ((_missing_labels(atoms) or _wrong_weight(atoms)) if labelled else None)
     )
 
 
@@ -57,9 +60,10 @@ def check_energy_spread(path: Path, structures: Sequence[Atoms]) -> None:
     """Raise `InputError` if an energy per atom is further from those of its composition than bonds reach."""
     groups: dict[str, list[tuple[int, float]]] = {}
     for number, atoms in enumerate(structures, start=1):
-        if atoms.calc is not None and "energy" in atoms.calc.results:
+        energy_eV = label_energy(atoms.calc.results) if atoms.calc is not None else None
+        if energy_eV is not None:
             formula = atoms.symbols.formula.reduce()[0].format("hill")
-            groups.setdefault(formula, []).append((number, float(atoms.calc.results["energy"]) / len(atoms)))
+            groups.setdefault(formula, []).append((number, energy_eV / len(atoms)))
     for members in groups.values():
         median = float(np.median([energy for _, energy in members]))
         for number, energy in members:
@@ -111,7 +115,7 @@ def _wrong_distances(atoms: Atoms) -> str | None:
         first, second = owners[pairs[np.argmin(distances)]]
         return (
             f"has atoms {first} and {second} {distances.min():.3g} Å apart; "
-            f"they must be at least {MIN_DISTANCE_A} Å apart (are the lengths in nm?)"
+            f"they must be at least {MIN_DISTANCE_A} Å apart (one site twice, or are the lengths in nm?)"
         )
     if len(atoms) > 1 and (nearest_A := _sparse_spacing(atoms)) > SPARSE_SPACING_A:
         return f"has no two atoms within {nearest_A:.3g} Å; lengths are in Å (are these in pm?)"
@@ -147,6 +151,7 @@ def _wrong_results(atoms: Atoms) -> str | None:
     results = atoms.calc.results if atoms.calc is not None else {}
     for name, shape, unit, limit in (
         ("energy", (), "eV", np.inf),
+        ("free_energy", (), "eV", np.inf),
         ("forces", (len(atoms), 3), "eV/Å", MAX_FORCE_EV_A),
         ("stress", (6,), "eV/Å³", MAX_STRESS_EV_A3),
     ):
@@ -154,7 +159,7 @@ def _wrong_results(atoms: Atoms) -> str | None:
             continue
         try:
             values = np.asarray(results[name], dtype=float)
-        except ValueError:
+        except (ValueError, TypeError):
             return f"has {name} '{results[name]}'; it takes numbers in {unit}"
         if values.shape != shape:
             return f"has {name} of shape {values.shape}; it must be {shape}"
@@ -167,11 +172,17 @@ def _wrong_results(atoms: Atoms) -> str | None:
 
 def _missing_labels(atoms: Atoms) -> str | None:
     results = atoms.calc.results if atoms.calc is not None else {}
-    missing = [name for name in ("energy", "forces") if name not in results]
-    if not missing:
+    if "energy" in results or "forces" in results:
         return None
     keys = sorted({*results, *atoms.info, *atoms.arrays} - {"numbers", "positions"})
     return (
-        f"has no {' and no '.join(missing)}; labelled structures need `energy` and `forces` "
-        f"(it has {', '.join(keys) or 'no other keys'})"
+        f"has no energy and no forces; labelled structures need `energy` or `forces`, or --keys that names "
+        f"them (it has {', '.join(keys) or 'no other keys'})"
     )
+
+
+def _wrong_weight(atoms: Atoms) -> str | None:
+    weight = np.asarray(atoms.info.get("weight", 1.0))
+    if weight.shape == () and weight.dtype.kind in "iuf" and 0 <= weight < np.inf:
+        return None
+    return f"has the weight '{atoms.info['weight']}'; a weight is one number that is not negative"

@@ -50,12 +50,17 @@ class Structure(Section):
     name: Name = Field(description="name by which explorers refer to it")
     file: str | None = Field(default=None, description="file that ASE reads; relative to the campaign file")
     index: int = Field(default=0, description="which structure of the file, counted from 0; -1 is the last")
+    repeat: list[Count] = Field(
+        default=[1, 1, 1], min_length=3, max_length=3, description="repetitions of the structure of the file"
+    )
     build: Build | None = Field(default=None, description="or a crystal to build")
 
     @model_validator(mode="after")
     def _one_source(self) -> Structure:
         if (self.file is None) == (self.build is None):
             raise ValueError(f"structure {self.name!r} needs either `file` or `build`, and not both")
+        if self.build is not None and self.repeat != [1, 1, 1]:
+            raise ValueError(f"structure {self.name!r} has `repeat` beside `build`; it belongs into `build`")
         return self
 
 
@@ -107,4 +112,5 @@ def _read(structure: Structure, species: Sequence[str]) -> Atoms:
             f"structure {structure.name!r}: index is {structure.index}, but {structure.file} "
             f"holds {len(structures)} structures"
         ) from None
-    return Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    bare = Atoms(numbers=atoms.numbers, positions=atoms.positions, cell=atoms.cell, pbc=atoms.pbc)
+    return bare if structure.repeat == [1, 1, 1] else bare.repeat(structure.repeat)

@@ -43,7 +43,8 @@ class Procedure:
     def check(self, config: RandomSampling) -> None:
         starting_structures(config.structures, config.species)
 
-    def check_additions(self, store: Store, old: RandomSampling, config: RandomSampling) -> None: ...
+    def check_additions(self, store: Store, old: RandomSampling, config: RandomSampling) -> list[str]:
+        return []
 
     def begin(self, store: Store, config: RandomSampling) -> None: ...
 

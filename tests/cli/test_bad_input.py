@@ -71,7 +71,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_changed("nan.traj", lambda atoms: atoms.positions.fill(np.nan))
     write_changed("flat.extxyz", lambda atoms: setattr(atoms, "cell", [3.6, 3.6, 0.0]))
     write_changed("gold.extxyz", lambda atoms: setattr(atoms, "symbols", ["Cu", "Cu", "Cu", "Au"]))
-    write_changed("noenergy.extxyz", lambda atoms: atoms.calc.results.pop("energy"))
+    write_changed("noenergy.extxyz", lambda atoms: atoms.calc.results.clear())
     write_changed("bigforce.extxyz", lambda atoms: atoms.calc.results.update(forces=np.full((4, 3), 1e4)))
     write_changed("bigenergy.extxyz", lambda atoms: atoms.calc.results.update(energy=-1400.0))
     write_changed("gpa.extxyz", lambda atoms: atoms.calc.results.update(stress=np.full(6, 160.0)))

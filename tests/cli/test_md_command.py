@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+from ase import Atoms
 from ase.build import bulk
 from ase.io import read, write
 from typer.testing import CliRunner
 
 from alflow.cli import app
-from alflow.potentials.mtp import MomentTensorPotential, write_mtp
+from alflow.potentials.mtp import Core, MomentTensorPotential, write_mtp
 
 
 @pytest.fixture(autouse=True)
@@ -30,9 +31,9 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def run(*words: str) -> dict[str, Any]:
+def run(*words: str, exit_code: int = 0) -> dict[str, Any]:
     outcome = CliRunner().invoke(app, [*words, "--json"])
-    assert outcome.exit_code == 0, outcome.output
+    assert outcome.exit_code == exit_code, outcome.output
     return json.loads(outcome.stdout)
 
 
@@ -60,13 +61,23 @@ def test_ramps_and_cells_and_grades_now_and_then() -> None:
 
 
 def test_with_training_structures_a_run_pauses_and_saves_where_it_extrapolates() -> None:
-    result = run(*MD, "--steps", "2000", "--train", "train.extxyz", "--saved", "saved.extxyz")
+    result = run(*MD, "--steps", "2000", "--train", "train.extxyz", "--saved", "saved.extxyz", exit_code=1)
     assert result["state"] == "paused"
     assert "above gamma_break = 10" in result["reason"]
     saved = read("saved.extxyz", index=":")
     assert len(saved) == result["saved_frames"]
     assert saved[-1].info["extrapolation_grade"] == pytest.approx(result["highest_grade"])
     assert result["checkpoint_step"] < saved[0].info["step"]
+
+
+def test_a_guard_ends_an_ungraded_run_with_exit_code_1_and_its_reason() -> None:
+    hot = [*MD, "--steps", "2000", "--max-temperature", "60"]
+    outcome = CliRunner().invoke(app, hot)
+    assert outcome.exit_code == 1
+    assert outcome.stderr.startswith("no active set: the run cannot tell when the potential extrapolates")
+    assert "K, above max_temperature_K = 60" in outcome.stderr.splitlines()[-1]
+    graded = CliRunner().invoke(app, [*MD, "--steps", "5", "--train", "train.extxyz"])
+    assert "no active set" not in graded.stderr
 
 
 def test_structures_are_relaxed_one_after_the_other() -> None:
@@ -103,3 +114,14 @@ def test_bad_input_is_one_sentence_and_exit_code_2(words: list[str], message: st
     assert outcome.exit_code == 2
     assert message in outcome.stderr
     assert outcome.stderr.count("\n") == 1
+
+
+def test_a_core_allows_atoms_that_are_very_close() -> None:
+    core = Core(np.array([[0.8]]), np.array([[1.6]]))
+    write_mtp("core.mtp", MomentTensorPotential.random(("Li",), 6, 4.0, min_distance_A=2.0, core=core))
+    write("near.extxyz", Atoms("Li2", [[0, 0, 0], [0.4, 0, 0]]))
+    words = ("near.extxyz", "--steps", "3", "--timestep", "0.05", "--ensemble", "nve", "--json")
+    near = CliRunner().invoke(app, ["md", "pot.mtp", *words])
+    assert "nearer than min_distance_A" in near.output
+    allowed = CliRunner().invoke(app, ["md", "core.mtp", *words, "--max-temperature", "1000000"])
+    assert allowed.exit_code == 0 and "nearer" not in allowed.output

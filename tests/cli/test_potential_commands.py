@@ -116,6 +116,15 @@ def test_select_chooses_from_far_structures_and_refuses_known_ones(folder: Path)
     np.testing.assert_allclose(chosen[0].positions, far[frames[0] - 1].positions, atol=1e-7)
 
 
+def test_select_that_chooses_nothing_says_why_and_writes_nothing(folder: Path) -> None:
+    train, output = folder / "train.extxyz", folder / "none.extxyz"
+    words = ("select", folder / "random.mtp", train, "--train", train, "-o", output)
+    outcome = CliRunner().invoke(app, [str(word) for word in words])
+    assert outcome.exit_code == 1
+    assert outcome.stderr.startswith("none of 8 structures is chosen, and no file is written: 8")
+    assert not output.exists()
+
+
 def test_convert_goes_there_and_back(folder: Path) -> None:
     assert run_json("convert", folder / "train.extxyz", folder / "train.cfg")["structures"] == 8
     run("convert", folder / "train.cfg", folder / "again.extxyz", "--species", "Cu")
@@ -158,3 +167,42 @@ def test_help_has_an_example_and_json(command: str) -> None:
     text = CliRunner().invoke(app, [command, "--help"]).stdout
     assert "Example" in text
     assert "--json" in text
+
+
+def test_fit_with_a_core_and_isolated_atoms(folder: Path) -> None:
+    output = folder / "core.mtp"
+    shared = (
+        "fit",
+        folder / "train.extxyz",
+        "--level",
+        4,
+        "--cutoff",
+        4.5,
+        "--max-iterations",
+        2,
+        "-o",
+        output,
+    )
+    said = run(*shared, "--zbl", "0.9,1.8", "--isolated-atoms", "Cu=-3.5")
+    assert "ZBL core" in said.stderr
+    potential = read_mtp(output)
+    assert potential.core is not None
+    assert (potential.core.inner_A[0, 0], potential.core.outer_A[0, 0]) == (0.9, 1.8)
+    assert potential.species_energies_eV[0] == -3.5
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (["--zbl", "1.8"], "--zbl is '1.8'; give two distances"),
+        (["--zbl", "1.8,0.9"], "inner_A = 1.8 must be below outer_A = 0.9"),
+        (["--zbl", "0.9,1.8", "--start", "random.mtp"], "--zbl cannot be combined with --start"),
+        (["--isolated-atoms", "Cu"], "--isolated-atoms is 'Cu'; give energies"),
+        (["--isolated-atoms", "Ag=1"], "isolated_atoms_eV names Ag"),
+    ],
+)
+def test_bad_cores_and_isolated_atoms_are_refused(folder: Path, words: list[str], message: str) -> None:
+    result = CliRunner().invoke(
+        app, ["fit", str(folder / "train.extxyz"), "-o", str(folder / "x.mtp"), *words]
+    )
+    assert result.exit_code == 2 and message in result.stderr

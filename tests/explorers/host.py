@@ -44,6 +44,8 @@ class MemoryHost:
     def save_frame(self, atoms: Atoms, extrapolation_grade: float, step: int) -> None:
         self.frames.offer(atoms, step, extrapolation_grade)
 
+    def visit(self, atoms: Atoms, step: int, extrapolation_grade: float) -> None: ...
+
     def save_progress(
         self, checkpoint: Mapping[str, Any], *, step: int, history: Mapping[str, NDArray[Any]]
     ) -> None:

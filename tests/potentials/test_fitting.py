@@ -287,8 +287,8 @@ def test_molybdenum(reference_data):
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda a: setattr(a, "calc", None), "no energy and forces"),
-        (lambda a: a.calc.results.pop("forces"), "no energy or no forces"),
+        (lambda a: setattr(a, "calc", None), "no energy and no forces"),
+        (lambda a: a.calc.results.clear(), "no energy and no forces"),
         (lambda a: a.calc.results.update(energy=np.nan), "energy .* not finite"),
         (lambda a: a.info.update(weight=-1.0), "weight .* is -1"),
         (lambda a: a.set_chemical_symbols(["Au"] * len(a)), "no species Au"),

@@ -17,6 +17,7 @@ from qm_interfaces import (
     CodeFailed,
     LabelLimits,
     NotConverged,
+    OutOfMemory,
     QMResult,
     SettingsError,
     TimedOut,
@@ -105,7 +106,7 @@ def test_time_limit_kills_the_whole_session(copper: Atoms, tmp_path: Path) -> No
 
 
 def test_memory_of_all_processes_is_limited(copper: Atoms, tmp_path: Path) -> None:
-    with pytest.raises(CodeFailed, match=r"needed more than 0\.3 GB") as caught:
+    with pytest.raises(OutOfMemory, match=r"needed more than 0\.3 GB") as caught:
         label(copper, tmp_path, "FillingTheMemory", memory_limit_GB=0.3)
     assert not caught.value.retryable
     assert label(copper, tmp_path / "other", "Sorting", memory_limit_GB=0.3).energy_eV != 0

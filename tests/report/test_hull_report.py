@@ -18,7 +18,7 @@ from test_report import _Balance
 from alflow.report import build_report
 from alflow.results import Cost
 from alflow.states import CampaignState, Role
-from workflows.hull_screening.figures import draw_screening, hull_figure, tie_lines
+from workflows.hull_screening.figures import hull_figure, screening_figures, tie_lines
 from workflows.hull_screening.files import write_hull
 from workflows.hull_screening.page import ScreeningPage
 from workflows.hull_screening.phase import Phase
@@ -115,12 +115,12 @@ def test_colours_of_a_ternary_are_distances(ternary: HullData) -> None:
 def test_four_species_have_no_figure() -> None:
     data = synthetic_hull([*TERNARY, "Ag"])
     assert hull_figure(data) is None
-    assert set(draw_screening(data)) == {"work"}
+    assert [figure.name for figure in screening_figures(data)] == ["work"]
 
 
 def test_figures_are_the_same_for_the_same_data(binary: HullData) -> None:
-    figures = draw_screening(binary)
-    assert figures == draw_screening(binary)
+    figures, again = ({f.name: f.svg for f in screening_figures(binary)} for _ in range(2))
+    assert figures == again
     for svg in figures.values():
         assert ElementTree.fromstring(svg).tag.endswith("svg")
         assert len(svg) < 500_000

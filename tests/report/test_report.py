@@ -14,8 +14,8 @@ from synthetic import synthetic_band, synthetic_report, synthetic_run
 
 from alflow.errors import InputError
 from alflow.report import CampaignPage, Page, build_report
-from alflow.report.figures import POINTS, STYLE, peaks
 from alflow.report.filters import duration, number
+from alflow.report.style import POINTS, STYLE, peaks
 from alflow.results import Cost, ParitySet, RunRecord
 from alflow.results.versions import all_unseen
 from alflow.states import CampaignState, Role
@@ -63,9 +63,13 @@ def test_the_page_is_whole_and_needs_nothing_else(tmp_path: Path, runs: int) -> 
     assert f"{campaign.qm_calls}</b><span>QM calls, {campaign.label_states['done']} accepted" in text
 
 
+def drawn(page: Page) -> dict[str, str]:
+    return {figure.name: figure.svg for figure in page.figures()}
+
+
 def test_figures_are_small_and_the_same_for_the_same_data() -> None:
-    figures = synthetic_report().figures() | synthetic_report().common.figures()
-    assert figures == synthetic_report().figures() | synthetic_report().common.figures()
+    figures = drawn(synthetic_report())
+    assert figures == drawn(synthetic_report())
     assert set(figures) == {"calls", "grade", "columns-md", "error", "parity", "cost"}
     for svg in figures.values():
         assert ElementTree.fromstring(svg).tag.endswith("svg")
@@ -74,9 +78,7 @@ def test_figures_are_small_and_the_same_for_the_same_data() -> None:
 
 def columns(*runs: RunRecord) -> Figure:
     with rc_context(STYLE):
-        figure = columns_figure(runs)
-    assert figure is not None
-    return figure
+        return columns_figure(runs)
 
 
 def test_a_column_that_never_changes_is_left_out() -> None:
@@ -102,8 +104,7 @@ def test_the_aim_of_a_run_is_drawn_from_its_beginning_to_its_end() -> None:
 def test_runs_of_two_kinds_have_axes_of_their_own() -> None:
     page = synthetic_report(2)
     page = replace(page, runs=[*page.runs, synthetic_band("hop", 0.6912)])
-    figures = page.figures()
-    assert set(figures) == {"calls", "grade", "columns-md", "columns-neb"}
+    assert {"calls", "grade", "columns-md", "columns-neb"} < {figure.name for figure in page.figures()}
     with rc_context(STYLE):
         axes = calls_figure(page.runs, page.common.campaign.labels).axes
     assert [each.get_xlabel() for each in axes] == ["md: simulated time (ps)", "neb: steps"]

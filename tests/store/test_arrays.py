@@ -3,12 +3,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from ase import Atoms
+from ase.constraints import FixAtoms, FixCartesian
 from bson import BSON
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from alflow.store.arrays import decode, decode_array, decode_atoms, encode, encode_array, encode_atoms
+from alflow.structures.constraints import fixed_components
 
 ARRAYS = hnp.arrays(
     dtype=st.sampled_from([np.float64, np.float32, np.int64, np.int16, np.uint8, np.bool_, ">f8"]),
@@ -44,3 +46,9 @@ def test_structures_come_back() -> None:
     )
     back = decode_atoms(BSON.encode(encode_atoms(atoms)).decode())
     assert back == atoms
+
+
+def test_cartesian_constraints_come_back() -> None:
+    atoms = Atoms("Cu3", constraint=[FixAtoms([0]), FixCartesian([2], [True, False, True])])
+    back = decode_atoms(BSON.encode(encode_atoms(atoms)).decode())
+    assert fixed_components(back).tolist() == [[True] * 3, [False] * 3, [True, False, True]]

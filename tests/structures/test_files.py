@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import ase.io
@@ -10,6 +13,7 @@ from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
 
 from alflow.errors import InputError
+from alflow.structures.constraints import fixed_components
 from alflow.structures.files import read_structures, write_structures
 
 
@@ -108,15 +112,14 @@ def test_forces_of_a_wrong_shape(tmp_path: Path) -> None:
     assert "forces of shape (1, 2); it must be (1, 3)" in refusal(path)
 
 
-@pytest.mark.parametrize("missing", ["energy", "forces"])
-def test_missing_labels_are_named_with_what_is_there(tmp_path: Path, missing: str) -> None:
+def test_missing_labels_are_named_with_what_is_there(tmp_path: Path) -> None:
     atoms = labelled_copper()
     atoms.info["dft_value"] = 1.0
-    del atoms.calc.results[missing]
+    del atoms.calc.results["energy"], atoms.calc.results["forces"]
     ase.io.write(tmp_path / "a.extxyz", atoms)
     assert len(read_structures(tmp_path / "a.extxyz")) == 1
     message = refusal(tmp_path / "a.extxyz", labelled=True)
-    assert f"has no {missing};" in message
+    assert "has no energy and no forces;" in message
     assert "dft_value" in message
 
 
@@ -166,3 +169,129 @@ def test_writing_where_it_cannot_be(tmp_path: Path) -> None:
 def test_reads_the_published_sets(reference_data: Path) -> None:
     structures = read_structures(reference_data / "zuo2020" / "Mo_test.extxyz", labelled=True, species=["Mo"])
     assert len(structures) == 23
+
+
+CASES = Path(__file__).parents[1] / "data" / "cases"
+
+
+@pytest.mark.parametrize("name", ["a.extxyz", "POSCAR", "a.traj"])
+def test_constraints_survive(tmp_path: Path, name: str) -> None:
+    (slab,) = read_structures(CASES / "14-selective-dynamics" / "POSCAR")
+    write_structures(tmp_path / name, [slab])
+    (back,) = read_structures(tmp_path / name)
+    assert fixed_components(back).tolist() == [[True] * 3, [True, True, False], [False] * 3]
+
+
+def test_lost_constraints_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    slab = read_structures(CASES / "14-selective-dynamics" / "POSCAR")
+    write_structures(tmp_path / "a.cfg", slab)
+    assert "format mlip-cfg does not hold all constraints of 1 structure(s)" in caplog.text
+
+
+def test_frames_with_different_arrays_are_written(tmp_path: Path) -> None:
+    mixed = read_structures(CASES / "15-relax-mixed-batch" / "mixb.extxyz")
+    for number, atoms in enumerate(mixed):
+        atoms.info["number"] = number
+    write_structures(tmp_path / "a.extxyz", mixed)
+    back = read_structures(tmp_path / "a.extxyz")
+    assert [atoms.info["number"] for atoms in back] == [0, 1, 2]
+    assert back[0].get_initial_magnetic_moments().tolist() == [2.3, 2.3]
+    assert back[1].get_tags().tolist() == [4] * 4 + [3] * 4 + [2] * 4 + [1] * 4
+
+
+def test_lammps_data_file_by_masses() -> None:
+    (atoms,) = read_structures(CASES / "17-lammps-data" / "small.data", species=["Pd", "Cu"])
+    assert atoms.get_chemical_symbols() == ["Cu", "Cu"]
+    assert atoms.positions.tolist() == [[0, 0, 0], [1.5, 1.5, 1.5]]
+    assert atoms.cell.lengths().tolist() == [3, 3, 3]
+
+
+@pytest.mark.parametrize(
+    ("masses", "species", "expected"),
+    [
+        ("1 1.5 # Pd", None, "Pd"),
+        ("1 1.5", ["Au"], "Au"),
+        ("1 63.546", ["Au", "Cu"], "Cu"),
+        ("1 1.5", None, "does not say which elements"),
+    ],
+)
+def test_elements_of_lammps_types(
+    tmp_path: Path, masses: str, species: list[str] | None, expected: str
+) -> None:
+    text = (CASES / "17-lammps-data" / "small.data").read_text().replace("1 63.546", masses)
+    (tmp_path / "a.data").write_text(text)
+    if len(expected) > 2:
+        assert expected in refusal(tmp_path / "a.data", species=species)
+    else:
+        (atoms,) = read_structures(tmp_path / "a.data", species=species)
+        assert set(atoms.symbols) == {expected}
+
+
+DUMP = """ITEM: TIMESTEP
+10
+ITEM: NUMBER OF ATOMS
+2
+ITEM: BOX BOUNDS xy xz yz pp pp pp
+0 5 1
+0 4 0
+0 4 0
+ITEM: ATOMS id type xs ys zs fx fy fz
+2 2 0.5 0.5 0.5 -1 0 0
+1 1 0 0 0 1 0 0
+"""
+
+
+def test_lammps_dump_scaled_and_triclinic(tmp_path: Path) -> None:
+    (tmp_path / "dump.md").write_text(DUMP + DUMP.replace("\n10\n", "\n20\n"))
+    first, second = read_structures(tmp_path / "dump.md", species=["Cu", "Pd"])
+    assert first.get_chemical_symbols() == ["Cu", "Pd"]
+    assert first.cell.array.tolist() == [[4, 0, 0], [1, 4, 0], [0, 0, 4]]
+    np.testing.assert_allclose(first.positions[1], [2.5, 2, 2])
+    assert second.info["timestep"] == 20
+    assert "energy" not in first.calc.results
+    assert first.calc.results["forces"].tolist() == [[1, 0, 0], [-1, 0, 0]]
+    assert "has no column `element`" in refusal(tmp_path / "dump.md")
+    assert "atoms of other types than 1 to 1" in refusal(tmp_path / "dump.md", species=["Cu"])
+
+
+def test_a_format_by_name_where_the_name_misleads(tmp_path: Path) -> None:
+    write_structures(tmp_path / "a.txt", [labelled_copper()], file_format="extxyz")
+    (atoms,) = read_structures(tmp_path / "a.txt", file_format="extxyz", labelled=True)
+    assert len(atoms) == 4
+    with pytest.raises(InputError, match="format is 'exyz', but it must be mlip-cfg or one of ASE's"):
+        read_structures(tmp_path / "a.txt", file_format="exyz")
+
+
+def test_a_failed_write_leaves_the_old_file(tmp_path: Path) -> None:
+    (tmp_path / "POSCAR").write_text("old")
+    with pytest.raises(InputError, match="cannot be written"):
+        write_structures(tmp_path / "POSCAR", [labelled_copper(), bulk("Cu")])
+    assert (tmp_path / "POSCAR").read_text() == "old"
+
+
+def test_ase_reads_and_converts_cfg_files(tmp_path: Path) -> None:
+    info = tmp_path / "plugin-1.dist-info"
+    info.mkdir()
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: plugin\nVersion: 1\n")
+    (info / "entry_points.txt").write_text("[ase.ioformats]\nmlip-cfg = alflow.ase_format:MLIP_CFG\n")
+    write_structures(tmp_path / "a.cfg", [labelled_copper()] * 2)
+    code = (
+        "import sys, ase.io; assert 'alflow.structures' not in sys.modules\n"
+        "a = ase.io.read(sys.argv[1], ':', species='Cu'); assert len(a) == 2\n"
+        "assert a[1].calc.results['energy'] == -3.5\n"
+        "ase.io.write(sys.argv[1] + '.out', a, format='mlip-cfg')\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join([str(tmp_path), str(Path.cwd())])}
+    command = [sys.executable, "-c", code, str(tmp_path / "a.cfg")]
+    subprocess.run(command, check=True, env=environment)
+    assert len(read_structures(tmp_path / "a.cfg.out", species=["Cu"])) == 2
+    convert = [sys.executable, "-m", "ase", "convert", "--read-args", "species='Cu'", "--"]
+    subprocess.run([*convert, str(tmp_path / "a.cfg"), str(tmp_path / "a.xyz")], check=True, env=environment)
+    assert len(ase.io.read(tmp_path / "a.xyz", format="extxyz")) == 4
+
+
+def test_a_count_of_atoms_beyond_the_file_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "a.extxyz").write_text("999999999\n\nCu 0 0 0\n")
+    assert "announces 999999999 atoms" in refusal(tmp_path / "a.extxyz")
+    (tmp_path / "dump.md").write_text(DUMP.replace("\n2\nITEM", "\n999999999\nITEM"))
+    assert "announces 999999999 atoms" in refusal(tmp_path / "dump.md", species=["Cu", "Pd"])

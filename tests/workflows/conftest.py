@@ -32,6 +32,7 @@ CAMPAIGN: dict[str, Any] = {
     "qm": {"interface": "mock", "retries": 1},
     "fit": {"max_iterations": 20},
     "initial": {"count": 3},
+    "validation": {"labels": 0},
     "stop": {"max_rounds": 40},
 }
 

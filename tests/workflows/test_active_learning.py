@@ -5,18 +5,25 @@ from pathlib import Path
 from typing import Any
 
 import ase.io
+import numpy as np
 import pytest
+from ase import Atoms
 from ase.calculators.emt import EMT
+from ase.constraints import FixAtoms
 
 from alflow.cli.campaign_views import overview
 from alflow.errors import InputError
+from alflow.potentials import evaluate
 from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
 from alflow.structures.starting import starting_structures
 from qm_interfaces import CodeFailed, SettingsError, get_interface
 from workflows.active_learning.schema import ActiveLearning
 from workflows.launchpad import HOT_ROUNDS
+from workflows.recovery import recover
 from workflows.submission import submit
+from workflows.tasks import label
+from workflows.training import read_potential
 
 Make = Callable[..., ActiveLearning]
 
@@ -82,6 +89,33 @@ def test_start_from_labelled_structures(
     imported = [label for label in stage.store.labels.find("cu") if label["round"] == 0]
     assert [label["code"] for label in imported] == ["imported"] * 3
     assert len(labels_in_process) == stage.store.labels.counts("cu")["done"] - 3
+
+
+def test_start_from_partly_labelled_structures_with_other_names(
+    stage: Any, make_campaign: Make, labels_in_process: list[str], tmp_path: Path
+) -> None:
+    campaign = make_campaign()
+    structures = displaced(list(starting_structures(campaign.structures, ["Cu"]).values()), campaign.initial)
+    for atoms in structures:
+        atoms.calc = EMT()
+        atoms.info["REF_energy"] = atoms.get_potential_energy()
+        atoms.arrays["REF_forces"] = atoms.get_forces()
+        atoms.calc = None
+        atoms.set_constraint(FixAtoms([0]))
+    del structures[1].arrays["REF_forces"]
+    ase.io.write(tmp_path / "train.extxyz", structures)
+    initial = {"file": str(tmp_path / "train.extxyz"), "keys": {"forces": "REF_forces"}}
+    submit(stage.store, stage.launchpad, make_campaign(initial=initial))
+    assert stage.work()["state"] == "finished"
+    imported = [label["_id"] for label in stage.store.labels.find("cu") if label["round"] == 0]
+    for atoms, stored in zip(structures, stage.store.labels.structures(imported), strict=True):
+        assert stored.calc.results["energy"] == pytest.approx(atoms.info["REF_energy"], abs=1e-6)
+        assert ("forces" in stored.calc.results) == ("REF_forces" in atoms.arrays)
+    first = stage.store.labels.structures(imported)[0].calc.results["forces"]
+    np.testing.assert_allclose(first, structures[0].arrays["REF_forces"], atol=1e-7)  # of the fixed atom too
+    notes = stage.store.events.get("cu", "selected-0")["notes"]
+    assert "energies are read from REF_energy, forces are read from REF_forces" in notes[0]
+    assert "1 of 3 frames have an energy and no forces" in notes[1]
 
 
 def test_labels_of_another_level_of_theory_are_no_start(
@@ -205,7 +239,10 @@ def test_what_is_refused_leaves_no_trace(stage: Any, make_campaign: Make, sectio
             {"qm": {"options": {"calculator": "lennard-jones"}}},
             r"of its labels \(calculator is l",
         ),
-        ({"explorers": [{"name": "x", "structure": "fcc", "temperature_K": 9, "steps": 1}]}, "only be added"),
+        (
+            {"explorers": [{"name": "x", "structure": "fcc", "temperature_K": 9, "steps": 1}]},
+            "cannot be removed",
+        ),
     ],
 )
 def test_edits_that_a_campaign_cannot_take(
@@ -236,3 +273,58 @@ def _one_launch(stage: Any) -> None:
 
     turns = iter([True, False])
     work(stage.launchpad, ROLES, keep_going=lambda: next(turns))
+
+
+@pytest.mark.parametrize("periodic", [True, False])
+def test_isolated_atoms_are_labelled_once_and_fixed_in_every_fit(
+    stage: Any, make_campaign: Make, labels_in_process: list[str], periodic: bool
+) -> None:
+    fcc = {"element": "Cu", "crystal": "fcc", "a_A": 3.61, "cubic": True}
+    cluster = {"name": "fcc", "file": str(Path("cluster.xyz").absolute())}
+    ase.io.write("cluster.xyz", Atoms("Cu4", [[0, 0, 0], [2.5, 0, 0], [0, 2.5, 0], [0, 0, 2.5]]))
+    structures = [{"name": "fcc", "build": fcc} if periodic else cluster]
+    config = make_campaign(structures=structures, initial={"isolated_atoms": True}, stop={"max_rounds": 1})
+    submit(stage.store, stage.launchpad, config)
+    stage.work()
+    labels = [label for label in stage.store.labels.find("cu") if label["kind"] == "isolated"]
+    atom = stage.store.configurations.atoms([labels[0]["configuration"]])[0]
+    assert len(labels) == 1 and len(atom) == 1 and labels[0]["state"] == "done"
+    assert atom.pbc.tolist() == [periodic] * 3
+    versions = stage.store.potentials.history("cu")
+    assert versions
+    for version in versions:
+        potential = read_potential(stage.store, "cu", ["Cu"], version["version"])
+        assert evaluate(potential, [Atoms("Cu")]).energy[0] == labels[0]["energy_eV"]
+    assert labels[0]["_id"] not in stage.store.labels.to_train_on("cu")
+
+
+def test_energies_of_isolated_atoms_come_from_one_source(make_campaign: Make) -> None:
+    with pytest.raises(InputError, match="not both"):
+        make_campaign(initial={"isolated_atoms": True}, fit={"isolated_atoms_eV": {"Cu": 0.0}})
+
+
+def test_a_campaign_ends_without_the_energy_of_an_isolated_atom_and_goes_on_with_it(
+    stage: Any, make_campaign: Make, labels_in_process: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    computed = label.run_label
+
+    def no_atoms(interface: str, options: dict[str, Any], atoms: Atoms, *rest: Any, **limits: Any) -> Any:
+        if len(atoms) == 1:
+            raise CodeFailed("the atom has no spin", retryable=False)
+        return computed(interface, options, atoms, *rest, **limits)
+
+    monkeypatch.setattr(label, "run_label", no_atoms)
+    config = make_campaign(initial={"isolated_atoms": True}, stop={"max_rounds": 1})
+    submit(stage.store, stage.launchpad, config)
+    end = stage.work()
+    assert end["state"] == "failed"
+    assert end["reason"].startswith("the isolated atom Cu has no energy (the atom has no spin)")
+    assert stage.store.potentials.latest("cu") is None
+    monkeypatch.setattr(label, "run_label", computed)
+    failed = [entry["_id"] for entry in stage.store.labels.find("cu", state="failed")]
+    assert len(failed) == 1
+    assert stage.store.labels.retry(failed[0])
+    submit(stage.store, stage.launchpad, config)
+    recover(stage.store, stage.launchpad, "cu", patience_s=0.0)
+    stage.work()
+    assert stage.store.potentials.latest("cu") is not None

@@ -11,12 +11,14 @@ from typing import Any
 import pytest
 from lives import KILLED, life
 
+from alflow.results import read_validations
 from alflow.store import Store
 from workflows.active_learning.schema import ActiveLearning
 from workflows.submission import submit
 
 SCRIPTS = Path(__file__).resolve().parents[2] / "examples" / "scripts"
 HOT = {"name": "hot", "structure": "fcc", "temperature_K": 1500, "steps": 80, "timestep_fs": 2.0}
+HOT |= {"trajectory_every_ps": 0.006, "trajectory_velocities": True}
 FCC = {"element": "Cu", "crystal": "fcc", "a_A": 3.61, "cubic": True, "repeat": [2, 2, 2]}
 SUPERCELL = {"name": "fcc", "build": FCC}
 EXPLORERS: dict[str, dict[str, Any]] = {
@@ -37,6 +39,7 @@ EXPLORERS: dict[str, dict[str, Any]] = {
         "function": "hybrid_monte_carlo:sample",
         "allow": ["hybrid_monte_carlo"],
         "parameters": {"temperature_K": 600, "moves": 6, "steps": 5, "timestep_fs": 5.0},
+        "trajectory_every": 2,
     },
 }
 
@@ -53,6 +56,7 @@ def test_killed_again_and_again(
 ) -> None:
     monkeypatch.syspath_prepend(SCRIPTS)
     sections: dict[str, Any] = {"explorers": [EXPLORERS[kind]], "initial": {"count": 2}}
+    sections["validation"] = {"labels": 6}
     if kind == "neb":
         sections["structures"] = [SUPERCELL]
     campaign = make_campaign(**sections)
@@ -69,8 +73,11 @@ def test_killed_again_and_again(
     assert end["state"] == "finished", end["reason"]
     labels = stage.store.labels.find("cu")
     assert _story(stage.store) == _story(undisturbed.store)
+    if kind == "md":
+        steps = [frame.info["step"] for frame in stage.store.explorers.trajectory("cu", 0)]
+        assert steps == list(range(0, 81, 3))
     newest = stage.store.potentials.latest("cu")
-    assert set(stage.store.potentials.label_ids(newest)) == set(stage.store.labels.done("cu"))
+    assert set(stage.store.potentials.label_ids(newest)) == set(stage.store.labels.to_train_on("cu"))
     asked = Counter(label["configuration"] for label in labels)
     assert set(asked.values()) == {1}
     strays = stage.launchpad.fireworks.count_documents(
@@ -91,4 +98,9 @@ def _story(store: Store) -> list[Any]:
     energies = [(label["state"], label.get("energy_eV")) for label in store.labels.find("cu")]
     runs = [(run["state"], run["step"], run["results"]) for run in store.explorers.all("cu")]
     potentials = [store.potentials.content("cu", p["version"]) for p in store.potentials.history("cu")]
-    return [rounds, energies, runs, potentials]
+    frames = [
+        (frame, frame.arrays.get("momenta", frame.positions).tolist(), frame.info)
+        for frame in store.explorers.trajectory("cu", 0)
+    ]
+    errors = [(record.round, record.errors.as_dict()) for record in read_validations(store, "cu")]
+    return [rounds, energies, runs, potentials, frames, errors]

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import math
 from dataclasses import replace
 
 import pytest
 
+from alflow.potentials.estimates import Estimate, EstimatedErrors
 from alflow.states import CampaignState, RunState
 from workflows.active_learning.schema import Stop
 from workflows.stop_rules import ExplorerProgress, why_stop
@@ -67,3 +69,17 @@ def test_finished_explorers_are_repeated_until_it_is_quiet() -> None:
     finished = replace(ONGOING, unfinished=0, explorer_states=[RunState.FINISHED])
     assert why_stop(Stop(quiet_rounds=1), finished) is None
     assert why_stop(Stop(quiet_rounds=1), replace(finished, quiet=1)) is not None
+
+
+@pytest.mark.parametrize(
+    ("frames", "high", "ends"),
+    [(24, 0.047, True), (24, 0.051, False), (9, 0.047, False), (24, math.nan, False)],
+)
+def test_the_upper_end_of_the_validation_error_ends_the_campaign(
+    frames: int, high: float, ends: bool
+) -> None:
+    force = Estimate(0.041, 0.036, high)
+    errors = EstimatedErrors(frames, *[force] * 6)
+    end = why_stop(Stop(validation_force_rmse_eV_A=0.05), replace(ONGOING, validation=errors))
+    reason = "the validation force RMSE is 0.041 (0.036–0.047) eV/Å, below 0.05 eV/Å"
+    assert end == ((CampaignState.FINISHED, reason) if ends else None)

@@ -9,6 +9,7 @@ from typing import Any
 from alflow.results import ROUND_COLUMNS, Cell, Overview, RunRecord, Table, read_overview, read_runs
 from alflow.results.wording import spoken_all
 from alflow.store import Store
+from workflows.active_learning.schema import ActiveLearning
 
 
 @dataclass(frozen=True)
@@ -39,7 +40,16 @@ class Explorers:
 def overview(store: Store, document: Mapping[str, Any]) -> Overview:
     """The present state of a campaign, from the store and the campaign's document."""
     runs = read_runs(store, document["name"])
-    return read_overview(store, document, part=Explorers(runs), exploring=_exploring(runs, document["round"]))
+    config = store.campaigns.config(document["name"])
+    assert isinstance(config, ActiveLearning)
+    return read_overview(
+        store,
+        document,
+        part=Explorers(runs),
+        exploring=_exploring(runs, document["round"]),
+        gamma_save=config.selection.gamma_save,
+        explored_steps=sum(run.all_steps for run in runs),
+    )
 
 
 def _exploring(runs: Sequence[RunRecord], round_: int) -> str | None:

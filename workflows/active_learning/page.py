@@ -11,14 +11,26 @@ from typing import Any
 from ase import Atoms
 
 from alflow.report import CampaignPage
-from alflow.results import RunRecord, read_campaign, read_runs, read_trained, read_versions
+from alflow.report.figure import ReportFigure
+from alflow.results import (
+    RoundGrades,
+    RunRecord,
+    read_campaign,
+    read_grades,
+    read_runs,
+    read_trained,
+    read_versions,
+)
+from alflow.results.distances import MOST_ATOMS, coverage
 from alflow.results.wording import shared_and_own, spoken_all, spoken_pairs
 from alflow.store import Store
 from alflow.structures.files import write_structures
-from workflows.active_learning.figures import by_kind, columns_name, draw_runs
+from workflows.active_learning.figures import by_kind, columns_name, run_figures
+from workflows.active_learning.overview import overview
 from workflows.active_learning.schema import ActiveLearning
 
 TEMPLATE = Path(__file__).with_name("page.html.j2")
+LONGEST_A = 6.0  # distances that are counted for a potential without a cutoff
 
 
 @dataclass(frozen=True)
@@ -35,6 +47,8 @@ class ActiveLearningPage:
         Runs with their histories.
     structures
         Result structures, such as relaxed ones, by the name of the run.
+    grades
+        Extrapolation grades of the recorded steps, by round.
     """
 
     common: CampaignPage
@@ -42,6 +56,7 @@ class ActiveLearningPage:
     gamma_break: float
     runs: Sequence[RunRecord]
     structures: Mapping[str, Sequence[Atoms]] = field(default_factory=dict)
+    grades: Sequence[RoundGrades] = ()
 
     @property
     def headline(self) -> str:
@@ -60,19 +75,24 @@ class ActiveLearningPage:
             "explorers": [run.as_dict() for run in self.runs],
         }
 
-    def figures(self) -> dict[str, str]:
-        """The figures of the runs by name, as SVG text."""
-        return draw_runs(self.runs, self.common.campaign.labels, self.gamma_save, self.gamma_break)
+    def figures(self) -> list[ReportFigure]:
+        """All figures: those of the runs, and those that all campaigns share."""
+        return [*self._run_figures(), *self.common.figures()]
 
-    def render(self) -> str:
+    def _run_figures(self) -> list[ReportFigure]:
+        labels = self.common.campaign.labels
+        return run_figures(self.runs, labels, self.grades, self.gamma_save, self.gamma_break)
+
+    def render(self, figures_at: str | None = None) -> str:
         """The page as HTML text."""
         explored: defaultdict[str, float] = defaultdict(float)
         for run in self.runs:
             explored[run.unit] += run.all_progress
         most, *more = [(amount, unit) for unit, amount in explored.items()] or [(0.0, "")]
         return self.common.render(
+            figures_at,
             TEMPLATE,
-            self.figures(),
+            self._run_figures(),
             runs=self.runs,
             steps=self.steps,
             explored=most,
@@ -156,10 +176,35 @@ def page(store: Store, name: str) -> ActiveLearningPage:
     assert isinstance(config, ActiveLearning)
     runs = read_runs(store, name, history=True)
     structures = {run.name: store.explorers.structures(name, run.index) for run in runs}
+    training = store.labels.structures(store.labels.to_train_on(name))
+    covered = coverage(
+        training,
+        _candidates(store, name),
+        config.species,
+        getattr(config.potential, "cutoff_A", LONGEST_A),
+        "frames above γ_save",
+    )
     return ActiveLearningPage(
-        common=CampaignPage(campaign, read_versions(store, name), read_trained(store, name)),
+        common=CampaignPage(
+            campaign,
+            read_versions(store, name),
+            read_trained(store, name),
+            covered,
+            advice=overview(store, store.campaigns.get(name)).advice,
+        ),
         gamma_save=config.selection.gamma_save,
         gamma_break=config.selection.gamma_break,
         runs=runs,
         structures={name: found for name, found in structures.items() if found},
+        grades=read_grades(store, name, campaign.rounds),
     )
+
+
+def _candidates(store: Store, name: str) -> list[Atoms]:
+    """Frames above γ_save of all rounds, or of the newest rounds that hold as many as a report counts."""
+    frames: list[Atoms] = []
+    for round_ in range(store.campaigns.get(name)["round"], 0, -1):
+        frames += store.explorers.candidates(name, round_)
+        if sum(map(len, frames)) > MOST_ATOMS:
+            break
+    return frames

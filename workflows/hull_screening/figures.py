@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from functools import partial
 from itertools import combinations
 from typing import Any
 
@@ -14,21 +15,10 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 from scipy.spatial import ConvexHull
 
-from alflow.report.figures import (
-    BLUE,
-    FAINT,
-    GREY,
-    INK,
-    ORANGE,
-    PAPER,
-    SKY,
-    STYLE,
-    VERMILION,
-    new_figure,
-    stacked_bars,
-    svg,
-)
+from alflow.report.cost_figures import stacked_bars
+from alflow.report.figure import DataTable, ReportFigure
 from alflow.report.filters import with_subscripts
+from alflow.report.style import BLUE, FAINT, GREY, INK, ORANGE, PAPER, SKY, STYLE, VERMILION, new_figure
 from workflows.hull_screening.compounds import Compound
 from workflows.hull_screening.results import EnergySet, HullData, StageRecord
 
@@ -41,21 +31,76 @@ TRIANGLE = np.array([[0.0, 0.0], [1.0, 0.0], [0.5, np.sqrt(3) / 2]])
 
 def hull_figure(data: HullData) -> Figure | None:
     """The hull of two or three species; None for other numbers of species, or without a hull."""
-    if data.hull_of is None or len(data.species) not in (2, 3):
+    if not has_hull_figure(data):
         return None
     with rc_context(STYLE):
-        return _binary(data) if len(data.species) == 2 else _ternary(data)
+        return _draw_hull(data)
 
 
-def draw_screening(data: HullData) -> dict[str, str]:
-    """The figures of the report by name, as SVG text, without figures that have no data."""
-    figures = {}
-    with rc_context(STYLE):
-        if (figure := hull_figure(data)) is not None:
-            figures["hull"] = svg(figure)
-        if any(share.seconds for share in data.work):
-            figures["work"] = svg(stacked_bars({"wall": {share.what: share.seconds for share in data.work}}))
+def screening_figures(data: HullData) -> list[ReportFigure]:
+    """``hull`` and ``work``, without figures that have no data."""
+    figures = []
+    if has_hull_figure(data):
+        figures.append(
+            ReportFigure("hull", _hull_caption(data), _hull_table(data), partial(_draw_hull, data))
+        )
+    if any(share.seconds for share in data.work):
+        bars = {"wall": {share.what: share.seconds for share in data.work}}
+        figures.append(
+            ReportFigure(
+                "work",
+                "Wall time of the relaxations by QM, of the labels for training and validation, and of "
+                "relaxations with potentials and their fits.",
+                DataTable(
+                    {
+                        "work": [share.what for share in data.work],
+                        "wall_s": [share.seconds for share in data.work],
+                        "qm_evaluations": [share.evaluations for share in data.work],
+                    }
+                ),
+                partial(stacked_bars, bars),
+            )
+        )
     return figures
+
+
+def has_hull_figure(data: HullData) -> bool:
+    """Whether there is a hull of two or three species."""
+    return data.hull_of is not None and len(data.species) in (2, 3)
+
+
+def _draw_hull(data: HullData) -> Figure:
+    return _binary(data) if len(data.species) == 2 else _ternary(data)
+
+
+def _hull_caption(data: HullData) -> str:
+    if len(data.species) == 2:
+        return (
+            f"Above: formation energies by {data.hull_of}; crystals on the line do not decompose into "
+            "others. Below: the candidates that each stage relaxed with its potential, and the band above "
+            "its hull in which it kept them; the width of the band is a multiple of σ, the error of the "
+            "stage's potential."
+        )
+    return (
+        f"Formation energies by {data.hull_of}. Dots: phases on the hull; lines join those that coexist. "
+        "Diamonds: crystals near the hull, coloured by distance; if several have one composition, the lowest "
+        "is in front."
+    )
+
+
+def _hull_table(data: HullData) -> DataTable:
+    sets = {f"stage {stage.number}": stage.energies for stage in data.stages}
+    return DataTable.of_sets(
+        "energies_of",
+        {
+            name: {f"fraction_{symbol}": energies.fractions[:, i] for i, symbol in enumerate(data.species)}
+            | {
+                "formation_energy_eV_per_atom": energies.formation_eV,
+                "above_hull_eV_per_atom": energies.above_hull_eV,
+            }
+            for name, energies in {f"hull ({data.hull_of})": data.energies, **sets}.items()
+        },
+    )
 
 
 def _binary(data: HullData) -> Figure:

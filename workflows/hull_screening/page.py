@@ -6,12 +6,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from alflow.report import render_template
-from alflow.report.figures import draw_cost
+from alflow.report import CampaignPage, render_template
+from alflow.report.figure import ReportFigure
+from alflow.results import ParitySet, read_trained, read_versions
 from alflow.states import LabelKind
 from alflow.store import Store
-from workflows.hull_screening.figures import draw_screening
+from workflows.hull_screening.figures import screening_figures
 from workflows.hull_screening.files import write_hull
+from workflows.hull_screening.overview import overview
 from workflows.hull_screening.reading import read_hull
 from workflows.hull_screening.results import PUBLISHED_PERCENT, HullData
 
@@ -22,9 +24,17 @@ LABELS_SHOWN = (LabelKind.INITIAL, LabelKind.EXTRAPOLATIVE, LabelKind.VALIDATION
 
 @dataclass(frozen=True)
 class ScreeningPage:
-    """The hull, and the results of the stages."""
+    """The hull, and the results of the stages.
+
+    Attributes
+    ----------
+    data
+    common
+        The part that reports of all kinds share; without it, the page has no figure of it but the cost.
+    """
 
     data: HullData
+    common: CampaignPage | None = None
 
     @property
     def headline(self) -> str:
@@ -35,14 +45,20 @@ class ScreeningPage:
         """The results in plain values."""
         return self.data.summary()
 
-    def render(self) -> str:
+    def figures(self) -> list[ReportFigure]:
+        """All figures: the hull and the work, and those that all campaigns share."""
+        common = self.common or CampaignPage(self.data.campaign, [], ParitySet.empty())
+        return [*screening_figures(self.data), *common.figures()]
+
+    def render(self, figures_at: str | None = None) -> str:
         """The page as HTML text."""
-        campaign = self.data.campaign
         return render_template(
             TEMPLATE,
-            campaign,
-            draw_screening(self.data) | draw_cost(campaign.cost),
+            self.data.campaign,
+            self.figures(),
+            figures_at,
             data=self.data,
+            advice=self.common.advice if self.common else (),
             published=PUBLISHED_PERCENT,
             label_kinds=LABELS_SHOWN,
         )
@@ -61,4 +77,13 @@ def page(store: Store, name: str) -> ScreeningPage:
     InputError
         If there is no campaign of this name, or spglib is not installed.
     """
-    return ScreeningPage(read_hull(store, name))
+    data = read_hull(store, name)
+    return ScreeningPage(
+        data,
+        CampaignPage(
+            data.campaign,
+            read_versions(store, name),
+            read_trained(store, name),
+            advice=overview(store, store.campaigns.get(name)).advice,
+        ),
+    )

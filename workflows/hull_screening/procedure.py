@@ -55,7 +55,7 @@ def check(config: Screening) -> None:
         raise InputError(f"the sources of campaign {config.name!r} have no candidate")
 
 
-def check_additions(store: Store, old: Screening, config: Screening) -> None:
+def check_additions(store: Store, old: Screening, config: Screening) -> list[str]:
     """Check changed sources: new ones are allowed at the end of the list once the campaign has ended.
 
     Raises
@@ -73,6 +73,8 @@ def check_additions(store: Store, old: Screening, config: Screening) -> None:
         raise InputError(
             f"`candidates` of campaign {config.name!r} can be added once it has ended; it is running"
         )
+    added = len(config.candidates) - len(old.candidates)
+    return [f"{added} new source{'s' if added > 1 else ''} of candidates"] if added else []
 
 
 def begin(store: Store, config: Screening) -> None:

@@ -10,6 +10,7 @@ from alflow.campaign.sections import Selection
 from alflow.explorers import Outcome
 from alflow.explorers.registry import EXPLORERS
 from alflow.potentials import PotentialCalculator
+from alflow.selection.random_frames import RandomFrames, Validation
 from alflow.states import Role, RunState
 from alflow.store import Store
 from alflow.store.leased_work import is_own
@@ -24,6 +25,11 @@ class ExploringCampaign(Protocol):
     @property
     def selection(self) -> Selection:
         """The thresholds of the grade."""
+        ...
+
+    @property
+    def validation(self) -> Validation:
+        """Frames that are kept for validation."""
         ...
 
 
@@ -66,7 +72,15 @@ class ExploreTask(CampaignTask):
 
 def _explore(store: Store, run: dict[str, Any], round_: int, version: int) -> Outcome:
     config = store.campaigns.config(run["campaign"])
-    selection = cast(ExploringCampaign, config).selection
+    campaign = cast(ExploringCampaign, config)
+    kept = RandomFrames.of_run(
+        campaign.validation,
+        config.name,
+        store.explorers.count(config.name),
+        run["index"],
+        run["passes"],
+        run["steps"],
+    )
     explorer = EXPLORERS.get(run["kind"])
     calculator = PotentialCalculator(
         read_potential(store, config.name, config.species, version),
@@ -77,7 +91,14 @@ def _explore(store: Store, run: dict[str, Any], round_: int, version: int) -> Ou
         store.explorers.start_structures(run),
         store.explorers.checkpoint(run),
         calculator,
-        StoreHost(store, run, round_, control=selection, version=version),
+        StoreHost(
+            store,
+            run,
+            round_,
+            control=campaign.selection,
+            version=version,
+            sampled=kept.is_kept if campaign.validation.labels else None,
+        ),
     )
 
 

@@ -16,17 +16,23 @@ from bson import ObjectId
 from fireworks import FWAction, explicit_serialize
 
 from alflow.campaign.sections import QM
-from alflow.states import LabelState, Role
+from alflow.states import LabelProblem, LabelState, Role
 from alflow.store import Store
 from alflow.store.cost import Meter
 from alflow.store.leased_work import is_own
 from alflow.store.retries import Tries
 from qm_interfaces import (
     CodeFailed,
+    CodeMissing,
     LevelChanged,
+    NotConverged,
+    OutOfMemory,
     QMError,
     QMResult,
     Reference,
+    SettingsError,
+    TimedOut,
+    is_energy_outlier,
     run_label,
     run_relaxation,
     validate,
@@ -34,6 +40,14 @@ from qm_interfaces import (
 from workflows.tasks.base import CampaignTask
 
 KEPT_VARIABLE = "ALFLOW_KEPT_LABELS"
+PROBLEMS: dict[type[QMError], LabelProblem] = {
+    NotConverged: LabelProblem.NOT_CONVERGED,
+    TimedOut: LabelProblem.TIMED_OUT,
+    OutOfMemory: LabelProblem.OUT_OF_MEMORY,
+    CodeMissing: LabelProblem.CODE_MISSING,
+    SettingsError: LabelProblem.WRONG_SETTINGS,
+    LevelChanged: LabelProblem.LEVEL_CHANGED,
+}
 REFERENCES = 200  # number of labels for comparison with an energy: enough for a median
 
 
@@ -86,11 +100,19 @@ def _obtain(store: Store, qm: QM, label: dict[str, Any], campaign: str, round_: 
     if isinstance(ended.outcome, QMError):
         state = LabelState.REJECTED if isinstance(ended.outcome, LevelChanged) else LabelState.FAILED
         folder = _put_away(directory, archive, keep=qm.keep != "none")
-        store.labels.fail(key, token, ended.outcome.reason, state=state, folder=folder, **ended.spent)
+        problem = PROBLEMS.get(type(ended.outcome), LabelProblem.CODE_FAILED)
+        store.labels.fail(
+            key, token, ended.outcome.reason, state=state, folder=folder, problem=problem, **ended.spent
+        )
         return
     result = ended.outcome
     limits = qm.limits
-    reasons = validate(atoms, result, limits, _references(store, campaign, round_))
+    references = _references(store, campaign, round_)
+    reasons = validate(atoms, result, limits, references)
+    fault: LabelProblem | None = None
+    if reasons:
+        outlier = is_energy_outlier(atoms, result, limits, references)
+        fault = LabelProblem.ENERGY_OUTLIER if outlier else LabelProblem.IMPLAUSIBLE
     keep = qm.keep == "all" or (qm.keep == "failed" and bool(reasons))
     store.labels.finish(
         key,
@@ -99,6 +121,7 @@ def _obtain(store: Store, qm: QM, label: dict[str, Any], campaign: str, round_: 
         forces_eV_A=result.forces_eV_A,
         stress_eV_A3=result.stress_eV_A3,
         rejections=reasons,
+        problem=fault,
         relaxed=result.relaxed,
         code=result.code,
         code_version=result.code_version,

@@ -26,7 +26,7 @@ static Numpy owned(double* data, std::initializer_list<std::size_t> shape) {
 static Potential make_potential(double cutoff, double min_distance, double scaling, In<double, nb::ndim<4>> radial,
                                 In<double, nb::ndim<1>> species_energies, In<double, nb::ndim<1>> moment_coefficients,
                                 In<int32_t, nb::shape<-1, 4>> basic, In<int32_t, nb::shape<-1, 4>> times, In<int32_t, nb::ndim<1>> scalars,
-                                int moment_count) {
+                                int moment_count, std::optional<In<double, nb::shape<-1, -1, 4>>> core) {
   Potential p;
   p.species_count = int(radial.shape(0));
   p.radial_count = int(radial.shape(2));
@@ -38,6 +38,11 @@ static Potential make_potential(double cutoff, double min_distance, double scali
   for (double& c : p.radial) c *= scaling;
   p.species_energies.assign(species_energies.data(), species_energies.data() + species_energies.size());
   p.moment_coefficients.assign(moment_coefficients.data(), moment_coefficients.data() + moment_coefficients.size());
+  if (core) {
+    p.core.species_count = p.species_count;
+    const double* row = core->data();  // of each pair of species: two atomic numbers, inner, outer
+    for (int pair = 0; pair < p.species_count * p.species_count; ++pair, row += 4) p.core.add({row[0], row[1], row[2], row[3]});
+  }
   p.set_tables(basic.data(), int(basic.shape(0)), times.data(), int(times.shape(0)), scalars.data(), int(scalars.size()), moment_count);
   return p;
 }
@@ -54,7 +59,8 @@ struct StructureArrays {
 
 NB_MODULE(KERNEL_MODULE, m) {
   nb::class_<Potential>(m, "Potential").def_prop_ro("parameter_count", &Potential::parameter_count);
-  m.def("make_potential", &make_potential);
+  m.def("make_potential", &make_potential, "cutoff"_a, "min_distance"_a, "scaling"_a, "radial"_a, "species_energies"_a,
+        "moment_coefficients"_a, "basic"_a, "times"_a, "scalars"_a, "moment_count"_a, "core"_a.none() = nb::none());
   nb::class_<VerletList>(m, "VerletList").def(nb::init<double>(), "skin_A"_a);
 
   m.def(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from alflow.potentials.mtp.basis import ContractionTables, contraction_tables
+from alflow.potentials.mtp.core import Core, CoreSettings
 from alflow.potentials.mtp.evaluate import basis_functions, jacobian
 from alflow.potentials.mtp.fitting import FitResult, fit
 from alflow.potentials.mtp.kind import KIND
@@ -13,6 +14,8 @@ from alflow.potentials.mtp.settings import MTPSettings
 __all__ = [
     "KIND",
     "ContractionTables",
+    "Core",
+    "CoreSettings",
     "FitResult",
     "MTPSettings",
     "MomentTensorPotential",

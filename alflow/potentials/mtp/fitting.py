@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import Any
 
@@ -27,6 +27,7 @@ from alflow.potentials.fit_settings import FitSettings
 from alflow.potentials.labels import labels_of
 from alflow.potentials.least_squares import predictions, targets_and_weights
 from alflow.potentials.mtp.basis import ContractionTables
+from alflow.potentials.mtp.core import core_of
 from alflow.potentials.mtp.evaluate import jacobian
 from alflow.potentials.mtp.potential import MomentTensorPotential
 from alflow.potentials.mtp.settings import MTPSettings
@@ -124,6 +125,10 @@ def fit(
     begin = time.perf_counter()
     train, test = split_holdout(structures, holdout, settings.seed)
     problem = LeastSquares(train, settings, threads)
+    if start is not None:
+        core = start.core
+    else:
+        core = None if form.core is None else core_of(form.core, species, train)
     min_distance_A = form.min_distance_A
     if min_distance_A is None and (start is None or settings.starts > 1):
         min_distance_A = _shortest_distance(train, species, form.cutoff_A)
@@ -138,6 +143,7 @@ def fit(
                 form.cutoff_A,
                 min_distance_A=min_distance_A,
                 radial_basis_size=form.radial_basis_size,
+                core=core,
                 seed=settings.seed + number,
                 tables=tables,
             )
@@ -224,18 +230,22 @@ class LeastSquares:
             The best potential, and the loss before the first and after each iteration.
         """
         settings = self._settings
-        theta = potential.parameters if trained else self._solve_linear(potential)
+        potential, free = self._fix_isolated_atoms(potential)
+        theta = potential.parameters if trained else self._solve_linear(potential, free)
         losses = [self.loss(potential.with_parameters(theta))]
         report(0, losses[0])
         negligible_fall = settings.tolerance if trained else settings.tolerance / 10
         damping, growth = 1e-3, 2.0
         for iteration in range(1, settings.max_iterations + 1):
             matrix, gradient = self.normal_equations(potential.with_parameters(theta))
+            matrix, gradient = matrix[np.ix_(free, free)], gradient[free]
             scale = matrix.diagonal() + 1e-12 * matrix.diagonal().max()
-            trust = np.where(np.arange(len(theta)) < potential.radial_coefficients.size, scale, 0.0)
+            trust = np.where(free < potential.radial_coefficients.size, scale, 0.0)
             while damping < 1e10:
                 step = _solve_damped(matrix, gradient, settings.ridge * scale + damping * trust)
-                loss = self.loss(potential.with_parameters(theta + step))
+                trial = theta.copy()
+                trial[free] += step
+                loss = self.loss(potential.with_parameters(trial))
                 predicted = step @ (gradient + damping * trust * step)
                 gain = (losses[-1] - loss) / predicted
                 if gain > 0:
@@ -243,7 +253,7 @@ class LeastSquares:
                 damping, growth = damping * growth, 2 * growth
             else:
                 break
-            theta = theta + step
+            theta = trial
             losses.append(loss)
             report(iteration, loss)
             damping, growth = max(damping * max(1 / 3, float(1 - (2 * gain - 1) ** 3)), 1e-12), 2.0
@@ -270,12 +280,34 @@ class LeastSquares:
             gradient += b
         return matrix, gradient
 
-    def _solve_linear(self, potential: MomentTensorPotential) -> NDArray[np.float64]:
+    def _fix_isolated_atoms(
+        self, potential: MomentTensorPotential
+    ) -> tuple[MomentTensorPotential, NDArray[np.intp]]:
+        """The potential with the given energies of isolated atoms, and the parameters that are to be found.
+
+        Without neighbors all basis functions are zero, so that the energy is that of the species.
+        """
+        given = self._settings.isolated_atoms_eV
+        for symbol in given:
+            if symbol not in potential.species:
+                raise InputError(
+                    f"isolated_atoms_eV names {symbol}, but the species are {', '.join(potential.species)}"
+                )
+        fixed = np.array([symbol in given for symbol in potential.species])
+        energies = [
+            given.get(symbol, energy)
+            for symbol, energy in zip(potential.species, potential.species_energies_eV, strict=True)
+        ]
+        is_free = np.ones(potential.parameter_count, dtype=bool)
+        is_free[potential.radial_coefficients.size :][: len(fixed)] = ~fixed
+        return replace(potential, species_energies_eV=np.array(energies)), np.flatnonzero(is_free)
+
+    def _solve_linear(self, potential: MomentTensorPotential, free: NDArray[np.intp]) -> NDArray[np.float64]:
         """The parameters with the best linear coefficients for these radial functions."""
         theta = potential.parameters
-        linear = slice(potential.radial_coefficients.size, None)
+        linear = free[free >= potential.radial_coefficients.size]
         matrix, gradient = self.normal_equations(potential)
-        block = matrix[linear, linear]
+        block = matrix[np.ix_(linear, linear)]
         scale = block.diagonal() + 1e-12 * block.diagonal().max()
         theta[linear] += _solve_damped(block, gradient[linear], max(self._settings.ridge, 1e-12) * scale)
         return theta

@@ -12,10 +12,15 @@ from ase.data import chemical_symbols
 from numpy.typing import NDArray
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 from alflow.potentials.mtp.almtp_file import split_almtp
 from alflow.potentials.mtp.basis import ContractionTables
+from alflow.potentials.mtp.core import Core
 from alflow.potentials.mtp.potential import MomentTensorPotential
 
+_WITH_CORE = "ZBL+MTP"
+"""First line of a potential with a core. MLIP-2, MLIP-3 and LAMMPS accept only ``MTP``, so they refuse the
+file instead of computing it without its core."""
 _TAG = "alflow species"
 """`potential_tag` names the species, because the format itself knows only types."""
 _SMALLEST_DISTANCE, _LARGEST_DISTANCE = "min_dist|min_val|min", "max_dist|max_val|max"
@@ -32,6 +37,7 @@ _KNOWN = {
     *("alpha_moments_count", "alpha_index_basic_count", "alpha_index_basic", "alpha_index_times_count"),
     *("alpha_index_times", "alpha_scalar_moments", "alpha_moment_mapping", "species_coeffs", "moment_coeffs"),
 }
+_CORE = ("core_inner", "core_outer")
 _TRAINED = ("radial_coeffs", "species_coeffs", "moment_coeffs")
 _RADIAL_BLOCK = re.compile(r"\s*(\d{1,4})\s*-\s*(\d{1,4})\s*((?:\{[^{}]*\}\s*)+)")
 _LARGEST_EXPONENT = 50
@@ -84,22 +90,20 @@ def _decoded(data: bytes, name: str) -> str:
 
 def write_mtp(path: str | Path, potential: MomentTensorPotential) -> None:
     """Write a potential in MLIP-2's format; a reader never sees an incomplete file."""
-    path = Path(path)
-    temporary = path.with_name(path.name + ".part")
-    temporary.write_text(mtp_to_text(potential), encoding="utf-8")
-    temporary.replace(path)
+    write_completely(path, mtp_to_text(potential))
 
 
 def mtp_to_text(potential: MomentTensorPotential) -> str:
     """The text of the potential's `.mtp` file; reading it back gives every number bit for bit."""
     tables = potential.tables
     lines = [
-        "MTP",
+        _WITH_CORE if potential.core else "MTP",
         "version = 1.1.0",
         "potential_name = MTP1m",
         f"scaling = {_number(potential.scaling)}",
         f"species_count = {len(potential.species)}",
         f"potential_tag = {_TAG} {' '.join(potential.species)}",
+        *_core_lines(potential.core),
         "radial_basis_type = RBChebyshev",
         f"\tmin_dist = {_number(potential.min_distance_A)}",
         f"\tmax_dist = {_number(potential.cutoff_A)}",
@@ -154,6 +158,7 @@ def mtp_from_text(
         moment_coefficients=reader.numbers("moment_coeffs", len(tables.scalars)),
         tables=tables,
         scaling=reader.number("scaling", default=1.0) * reader.number(_BASIS_SCALING, default=1.0),
+        core=_core(reader, count) if reader.has_core else None,
     )
     potential.compiled  # noqa: B018 - checks the indices of the tables
     return potential
@@ -211,6 +216,17 @@ def _tables(reader: _Reader, name: str) -> ContractionTables:
     return tables
 
 
+def _core_lines(core: Core | None) -> list[str]:
+    if core is None:
+        return []
+    return [f"core_inner = {_braces(core.inner_A.ravel())}", f"core_outer = {_braces(core.outer_A.ravel())}"]
+
+
+def _core(reader: _Reader, count: int) -> Core:
+    inner, outer = (reader.numbers(key, count * count) for key in _CORE)
+    return Core(inner.reshape(count, count), outer.reshape(count, count))
+
+
 def _species(given: Sequence[str] | None, reader: _Reader, count: int, name: str) -> tuple[str, ...]:
     tag = reader.word("potential_tag", default="")
     if given is None and tag.startswith(_TAG):
@@ -231,7 +247,8 @@ class _Reader:
     """Values of a `.mtp` file by key; every error message names the file and the key."""
 
     def __init__(self, text: str, name: str) -> None:
-        if not text.lstrip().startswith("MTP"):
+        self.has_core = text.lstrip().startswith(_WITH_CORE)
+        if not self.has_core and not text.lstrip().startswith("MTP"):
             raise InputError(f"{name} is not a .mtp potential: its first line is not 'MTP'")
         self._name = name
         self._values: dict[str, str] = {}
@@ -261,8 +278,9 @@ class _Reader:
 
     def check_keys(self) -> None:
         """Refuse keys that may change energies in a way that is unknown here."""
+        known = _KNOWN | set(_CORE) if self.has_core else _KNOWN
         for key in self._values:
-            if key not in _KNOWN:
+            if key not in known:
                 raise InputError(
                     f"{self._name} has the key {key[:40]!r}, which alflow does not know; "
                     "it might change energies, so the potential is refused"

@@ -16,6 +16,7 @@ from alflow.potentials import kernel
 from alflow.potentials.evaluation import Evaluation
 from alflow.potentials.flat_structures import FlatStructures
 from alflow.potentials.mtp.basis import ContractionTables, contraction_tables
+from alflow.potentials.mtp.core import Core
 from alflow.potentials.mtp.evaluate import evaluate_mtp
 from alflow.potentials.mtp.parameter_range import parameter_range
 
@@ -55,6 +56,8 @@ class MomentTensorPotential:
         Tables that compute the basis functions.
     scaling : float
         s, as given in the file.
+    core : Core or None
+        Repulsion of nuclei at short distances, where it replaces the radial functions.
     """
 
     species: tuple[str, ...]
@@ -65,6 +68,7 @@ class MomentTensorPotential:
     moment_coefficients: NDArray[np.float64]
     tables: ContractionTables
     scaling: float = 1.0
+    core: Core | None = None
     kind: ClassVar[str] = "mtp"
 
     def __post_init__(self) -> None:
@@ -84,6 +88,16 @@ class MomentTensorPotential:
             "species_energies_eV": (count,),
             "moment_coefficients": (len(self.tables.scalars),),
         }
+        if self.core is not None:
+            if self.core.outer_A.shape != (count, count):
+                raise InputError(
+                    f"the core has radii of the shape {self.core.outer_A.shape} for {count} species"
+                )
+            if self.core.outer_A.max() > self.cutoff_A:
+                raise InputError(
+                    f"outer_A of the core ({self.core.outer_A.max():g} Å) must not exceed the cutoff "
+                    f"({self.cutoff_A:g} Å)"
+                )
         for name, shape in shapes.items():
             actual = getattr(self, name).shape
             if actual != shape:
@@ -102,6 +116,7 @@ class MomentTensorPotential:
         *,
         min_distance_A: float | None = None,
         radial_basis_size: int = DEFAULT_RADIAL_BASIS_SIZE,
+        core: Core | None = None,
         seed: int = 0,
         tables: ContractionTables | None = None,
     ) -> MomentTensorPotential:
@@ -117,6 +132,8 @@ class MomentTensorPotential:
             Cutoff radius.
         min_distance_A : float, optional
             Lower end of the Chebyshev interval; by default 0.4 of the cutoff.
+        core : Core, optional
+            Repulsion of nuclei at short distances.
         tables : ContractionTables, optional
             Tables of the basis functions, instead of those of the level.
 
@@ -139,12 +156,14 @@ class MomentTensorPotential:
             species_energies_eV=np.zeros(count),
             moment_coefficients=1e-3 * rng.normal(size=len(tables.scalars)),
             tables=tables,
+            core=core,
         )
 
     @property
     def identity(self) -> NDArray[np.float64]:
-        """Cutoff, minimum distance, scaling and θ, on which the rows depend, shape (3 + m,)."""
-        return np.array([self.cutoff_A, self.min_distance_A, self.scaling, *self.parameters])
+        """Cutoff, minimum distance, scaling, θ and the radii of a core, on which the rows depend."""
+        radii = [] if self.core is None else [*self.core.inner_A.ravel(), *self.core.outer_A.ravel()]
+        return np.array([self.cutoff_A, self.min_distance_A, self.scaling, *self.parameters, *radii])
 
     def evaluate(
         self,
@@ -246,6 +265,7 @@ class MomentTensorPotential:
                 self.tables.times,
                 self.tables.scalars,
                 self.tables.moment_count,
+                None if self.core is None else self.core.table(self.species),
             )
         except ValueError as error:
             raise InputError(f"the tables of the potential are inconsistent: {error}") from None

@@ -6,6 +6,7 @@ from typing import Literal
 
 from pydantic import Field, model_validator
 
+from alflow.potentials.mtp.core import CoreSettings
 from alflow.potentials.mtp.potential import DEFAULT_RADIAL_BASIS_SIZE
 from alflow.potentials.settings import PotentialSettings
 
@@ -30,11 +31,18 @@ class MTPSettings(PotentialSettings):
         le=20,
         description="Chebyshev polynomials per radial function",
     )
+    core: CoreSettings | None = Field(
+        default=None, description="repulsion of nuclei at short distances; default: none"
+    )
 
     @model_validator(mode="after")
     def _distances_in_order(self) -> MTPSettings:
         if self.min_distance_A is not None and self.min_distance_A >= self.cutoff_A:
             raise ValueError(
                 f"min_distance_A = {self.min_distance_A:g} must be below cutoff_A = {self.cutoff_A:g}"
+            )
+        if self.core is not None and (self.core.outer_A or 0) > self.cutoff_A:
+            raise ValueError(
+                f"core.outer_A = {self.core.outer_A:g} must not exceed cutoff_A = {self.cutoff_A:g}"
             )
         return self

@@ -57,6 +57,7 @@ class BatchEvaluator {
     sum_moments();
     contract(p_, moments_.data());
     write_basis(out);
+    if (!near_.empty()) add_core(out);
     if (!out.forces && !with_rows_) return;
     contract_adjoint(p_, moments_.data(), adjoints_.data());
     backward(out.forces, out.virials);
@@ -98,13 +99,15 @@ class BatchEvaluator {
     df_.resize(std::size_t(count_) * F);
     g_.resize(std::size_t(count_) * F);
     q_.resize(std::size_t(with_rows_ ? count_ : 1) * K);
+    near_.clear();
     for (int n = 0; n < count_; ++n) {
       Pair& pair = pairs_[n];
       const vec r = square_root(pair.u[0] * pair.u[0] + pair.u[1] * pair.u[1] + pair.u[2] * pair.u[2]);
       const vec inverse_r = 1.0 / r;
       pair = {{pair.u[0] * inverse_r, pair.u[1] * inverse_r, pair.u[2] * inverse_r}, inverse_r, r};
       vec* q = q_.data() + (with_rows_ ? std::size_t(n) * K : 0);
-      radial_basis(p_, r, q, dq_.data());
+      if (p_.core) radial_basis_near_core(n, r, q);
+      else radial_basis(p_, r, q, dq_.data());
       const double* coefficients[W] = {};
       if (p_.species_count > 1)
         for (int l = 0; l < W; ++l)
@@ -123,6 +126,38 @@ class BatchEvaluator {
         df_[std::size_t(n) * F + mu] = df;
       }
     }
+  }
+
+  KERNEL_PASS void radial_basis_near_core(int n, vec r, vec* q) {
+    CoreLanes cores{};
+    bool any = false;
+    for (int l = 0; l < lanes_; ++l)
+      if (r[l] < p_.core.reach) {
+        cores[l] = &p_.core.of(list_.type(atoms_[l]), neighbor_type_[std::size_t(n) * W + l]);
+        any = true;
+      }
+    if (!any) return radial_basis(p_, r, q, dq_.data());
+    const auto [energy, slope] = radial_basis_and_core(p_, r, cores, q, dq_.data());
+    near_.push_back({n, energy, slope});
+  }
+
+  // Half of each pair's core belongs to the centre; the other half is added when its neighbour is the centre.
+  void add_core(const Output& out) {
+    for (const auto& [n, energy, slope] : near_)
+      for (int l = 0; l < lanes_; ++l) {
+        const int32_t i = atoms_[l], j = neighbor_atom_[std::size_t(n) * W + l];
+        if (j < 0) continue;
+        out.energies[i] += 0.5 * energy[l];
+        if (!out.forces) continue;
+        const Pair& pair = pairs_[n];
+        for (int a = 0; a < 3; ++a) {
+          const double pull = 0.5 * slope[l] * pair.u[a][l];
+          out.forces[3 * i + a] += pull;
+          out.forces[3 * j + a] -= pull;
+          double* virial = out.virials + 9 * list_.structure(i) + a;
+          for (int b = 0; b < 3; ++b) virial[3 * b] += pair.r[l] * pair.u[b][l] * pull;
+        }
+      }
   }
 
   KERNEL_PASS void sum_moments() {
@@ -265,6 +300,11 @@ class BatchEvaluator {
     }
   }
 
+  struct Near {
+    int n;
+    vec energy, slope;  // of the core of pair n
+  };
+
   const Potential& p_;
   const Source& list_;
   const int32_t* atoms_ = nullptr;
@@ -273,6 +313,7 @@ class BatchEvaluator {
   MomentPasses passes_;
   aligned_vector<Pair> pairs_;  // u is the whole of r before radial_pass()
   aligned_vector<vec> moments_, adjoints_, g_, f_, df_, q_, dq_, own_g_, row_;
+  aligned_vector<Near> near_;
   std::vector<int32_t> neighbor_atom_, neighbor_type_;
 };
 

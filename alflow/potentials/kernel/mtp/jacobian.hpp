@@ -154,7 +154,11 @@ class NeighborhoodJacobian {
       vec* u = &unit_[3 * b];
       for (int d = 0; d < 3; ++d) u[d] = r[d] * inverse;
       vec *q = &q_[b * K], *dq = &dq_[b * K];
-      radial_basis(p_, distance, q, dq);
+      if (p_.core) {  // its energy does not depend on the parameters
+        CoreLanes cores{};
+        for (int l = 0; l < W && b * W + l < count_; ++l) cores[l] = &p_.core.of(type, type_of(b * W + l));
+        radial_basis_and_core(p_, distance, cores, q, dq);
+      } else radial_basis(p_, distance, q, dq);
       for (int mu = 0; mu < F; ++mu) {
         vec f{}, df{};
         for (int k = 0; k < K; ++k) {

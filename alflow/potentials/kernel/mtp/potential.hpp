@@ -8,6 +8,8 @@
 #include <tuple>
 #include <vector>
 
+#include "local/core.hpp"
+
 namespace alflow {
 
 // The contraction table, m[out] += factor * m[left] * m[right], by runs of rows with the same `out`: it stays in registers.
@@ -45,6 +47,7 @@ struct Potential {
   std::vector<double> species_energies;  // (S)
   std::vector<double> moment_coefficients;
   std::vector<int32_t> scalars;  // moment that holds each basis function
+  Core core;                     // under the potential, or none
 
   // Because u² = 1, a moment of rank ν is the sum of three of rank ν + 2 with the same μ. Only the two highest ranks of each radial
   // function, ν and ν - 1, are summed over neighbours. They are kept in lines of like y^b z^c: for c = 0 … ν, for b = 0 … ν - c
