@@ -17,7 +17,7 @@ from alflow.potentials import evaluate
 from alflow.potentials.estimates import EstimatedErrors, estimate_errors
 from alflow.potentials.labels import labels_of
 from alflow.potentials.protocol import Potential
-from alflow.potentials.registry import POTENTIALS
+from alflow.results.stored_potentials import read_potential
 from alflow.results.validation import ValidationSet, read_validation_set
 from alflow.states import LabelState
 from alflow.store import Store
@@ -169,7 +169,7 @@ def _predict(store: Store, campaign: str, version: Mapping[str, Any], labels: li
     """Predictions of a version for labelled structures."""
     if not labels:
         return ParitySet.empty()
-    return parity(_potential(store, campaign, version), store.labels.structures(labels))
+    return parity(read_potential(store, campaign, version["version"]), store.labels.structures(labels))
 
 
 def _validate(
@@ -178,15 +178,8 @@ def _validate(
     """Error of a version on the validation frames; None without any."""
     if not held_out.labels:
         return None
-    return estimate_errors(_potential(store, campaign, version), held_out.structures, held_out.weights)
-
-
-def _potential(store: Store, campaign: str, version: Mapping[str, Any]) -> Potential:
-    number = version["version"]
-    return POTENTIALS.get(version["kind"]).from_bytes(
-        store.potentials.content(campaign, number),
-        store.campaigns.config(campaign).species,
-        f"version {number} of {campaign}",
+    return estimate_errors(
+        read_potential(store, campaign, version["version"]), held_out.structures, held_out.weights
     )
 
 
