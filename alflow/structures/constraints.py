@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from ase import Atoms
-from ase.constraints import FixAtoms, FixCartesian, FixConstraint, FixScaled
+from ase.constraints import FixAtoms, FixCartesian, FixConstraint, FixedLine, FixedPlane, FixScaled
 from numpy.typing import NDArray
+
+IN_POSCAR = (FixAtoms, FixScaled, FixedPlane, FixedLine)
 
 
 def fixed_components(atoms: Atoms) -> NDArray[np.bool_]:
@@ -17,9 +19,13 @@ def fixed_components(atoms: Atoms) -> NDArray[np.bool_]:
     return fixed
 
 
-def other_constraints(atoms: Atoms) -> int:
-    """Number of constraints that are not Cartesian ones on single atoms."""
-    return sum(_mask(constraint, atoms) is None for constraint in atoms.constraints)
+def lost_constraints(atoms: Atoms, file_format: str) -> int:
+    """Number of constraints that a file of this format (ASE's name) does not hold."""
+    if file_format == "extxyz":
+        return sum(_mask(constraint, atoms) is None for constraint in atoms.constraints)
+    if file_format == "vasp":
+        return sum(not isinstance(constraint, IN_POSCAR) for constraint in atoms.constraints)
+    return len(atoms.constraints)
 
 
 def constraints_of(fixed: NDArray[np.bool_]) -> list[FixConstraint]:
@@ -37,6 +43,28 @@ def with_cartesian_constraints(atoms: Atoms) -> Atoms:
     copy.calc = atoms.calc
     copy.set_constraint(constraints_of(fixed_components(atoms)))
     return copy
+
+
+def with_fixed_fractions(atoms: Atoms) -> Atoms:
+    """A copy, with results, whose constraints fix components of fractions of the cell, as POSCAR does.
+
+    Cartesian constraints that fix no such components stay as they are.
+    """
+    copy: Atoms = atoms.copy()
+    copy.calc = atoms.calc
+    copy.set_constraint([part for constraint in atoms.constraints for part in _fractions(constraint, atoms)])
+    return copy
+
+
+def _fractions(constraint: FixConstraint, atoms: Atoms) -> list[FixConstraint]:
+    if not isinstance(constraint, FixCartesian):
+        return [constraint]
+    mask, indices = np.asarray(constraint.mask, dtype=bool), constraint.get_indices()
+    if mask.all() or not mask.any():
+        return [FixAtoms(indices)] if mask.all() else []
+    array = atoms.cell.array
+    inside = ~(np.abs(array[:, mask]) > 1e-10 * np.abs(array).max()).any(axis=1)  # vectors of free axes only
+    return [FixScaled(indices, ~inside)] if inside.sum() == (~mask).sum() else [constraint]
 
 
 def _mask(constraint: FixConstraint, atoms: Atoms) -> NDArray[np.bool_] | None:

@@ -17,7 +17,7 @@ from alflow.errors import InputError
 from alflow.files import STDOUT, written_completely
 from alflow.structures.cfg_file import read_cfg, write_cfg
 from alflow.structures.checks import check_energy_spread, check_ids, complaint
-from alflow.structures.constraints import other_constraints, with_cartesian_constraints
+from alflow.structures.constraints import lost_constraints, with_cartesian_constraints, with_fixed_fractions
 from alflow.structures.counts import check_counts
 from alflow.structures.label_names import LabelKeys, without_ase_conversion
 from alflow.structures.lammps_files import DATA, DUMP, lammps_format, read_lammps_data, read_lammps_dump
@@ -26,7 +26,7 @@ from alflow.structures.qm_outputs import Labelled, is_qm_output, read_qm_output
 from alflow.structures.reading import Reading, complete_single_atoms, reading
 
 MLIP_CFG = "mlip-cfg"
-KEEP_CONSTRAINTS = {"vasp", "traj", "db", "json"}
+KEEP_CONSTRAINTS = {"traj", "db", "json"}
 HEAD_BYTES = 4096
 
 _log = logging.getLogger(__name__)
@@ -151,6 +151,8 @@ def write_structures(
                     for atoms in structures:  # each with arrays of its own
                         write_extxyz(file, [with_cartesian_constraints(atoms)])
             else:
+                if name == "vasp":  # ASE writes no FixCartesian to it
+                    structures = [with_fixed_fractions(atoms) for atoms in structures]
                 ase.io.write(beside, list(structures), format=name)
     except InputError:
         raise
@@ -158,8 +160,7 @@ def write_structures(
         raise InputError(
             f"{path}: {len(structures)} structure(s) cannot be written: {_reason(error)}"
         ) from error
-    count = other_constraints if name == "extxyz" else (lambda atoms: len(atoms.constraints))
-    lost = 0 if name in KEEP_CONSTRAINTS else sum(count(atoms) > 0 for atoms in structures)
+    lost = 0 if name in KEEP_CONSTRAINTS else sum(lost_constraints(atoms, name) > 0 for atoms in structures)
     if lost:
         _log.warning("%s: the format %s does not hold all constraints of %d structure(s)", path, name, lost)
 
