@@ -92,10 +92,10 @@ def fit(
     if output.suffix != SUFFIX:
         check_suffix(output, "mtp")
     symbols = parse_species(species)
+    if start and zbl:
+        raise InputError("--zbl cannot be combined with --start, whose potential fixes the core")
     template = read_template(start) if start else None
     initial = read_mtp(start, symbols) if start and template is None else None
-    if initial and zbl:
-        raise InputError("--zbl cannot be combined with --start, whose potential fixes the core")
     symbols = list(initial.species) if initial else symbols
     structures = read_structures(train, labelled=True, species=symbols, keys=parse_keys(keys))
     symbols = symbols or sorted({symbol for atoms in structures for symbol in atoms.symbols})
