@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from alflow.report.figure import DataTable, ReportFigure
 from alflow.report.filters import number
-from alflow.report.style import BLUE, GREY, VERMILION, new_figure
+from alflow.report.style import BLUE, CYCLE, GREY, VERMILION, new_figure
 from alflow.results import ParitySet, VersionRecord
 from alflow.results.versions import all_unseen
 
@@ -22,6 +22,8 @@ MARGIN = 0.05  # of the range of QM, on either side of it
 ROUNDING = 1e-9  # forces that symmetry makes zero have errors below it
 SPREAD = 20  # values that differ by more than this factor are drawn on a logarithmic axis
 MARKS = {"training set": ("o", BLUE), "new labels, unseen": ("s", VERMILION)}
+OTHER_MARKS = tuple(zip("osD^vP", CYCLE, strict=True))
+LEGEND_COLUMNS = 4
 
 
 @dataclass(frozen=True)
@@ -127,6 +129,17 @@ def parity(versions: Sequence[VersionRecord], trained: ParitySet) -> ReportFigur
     )
 
 
+def parity_of_groups(sets: Mapping[str, ParitySet]) -> ReportFigure:
+    """Predictions against QM for groups of structures; the caption tells what the figure cannot show."""
+    shown = [quantity for quantity in QUANTITIES if any(len(quantity.values(s)[0]) for s in sets.values())]
+    return ReportFigure(
+        "parity",
+        "".join(line for quantity in shown if (line := _not_shown(quantity, sets))).strip(),
+        DataTable.of_sets("set", {name: _columns(parity, shown) for name, parity in sets.items()}),
+        lambda: _draw_parity(sets, shown),
+    )
+
+
 def errors_in_words(parity: ParitySet) -> str:
     """Root-mean-square errors of energy, forces and, where there are any, stress."""
     words = [
@@ -189,8 +202,8 @@ def _draw_parity(sets: Mapping[str, ParitySet], shown: Sequence[Quantity]) -> Fi
     figure = new_figure(4.4 if len(shown) < 3 else 3.3)
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for axes, quantity in zip(panels, shown, strict=True):
-        for name, parity in sets.items():
-            marker, colour = MARKS[name]
+        for index, (name, parity) in enumerate(sets.items()):
+            marker, colour = MARKS.get(name, OTHER_MARKS[index % len(OTHER_MARKS)])
             axes.plot(
                 *quantity.values(parity), marker, color=colour, ms=quantity.size, mew=0, alpha=0.55,
                 label=name, rasterized=True,
@@ -201,7 +214,8 @@ def _draw_parity(sets: Mapping[str, ParitySet], shown: Sequence[Quantity]) -> Fi
         axes.set_title(f"{quantity.name.capitalize()} ({quantity.unit})")
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_locator(MaxNLocator(4))
+    columns = min(len(sets), LEGEND_COLUMNS)
     figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=len(sets), markerscale=1.4
+        *panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=columns, markerscale=1.4
     )
     return figure
