@@ -7,7 +7,15 @@ from typing import Annotated
 
 import typer
 
-from alflow.cli.output import JsonOption, KeysOption, parse_keys, parse_species, print_errors, print_json
+from alflow.cli.output import (
+    FormatOption,
+    JsonOption,
+    KeysOption,
+    parse_keys,
+    parse_species,
+    print_errors,
+    print_json,
+)
 
 
 def evaluate(
@@ -18,6 +26,7 @@ def evaluate(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
     keys: KeysOption = None,
+    file_format: FormatOption = None,
     json: JsonOption = False,
 ) -> None:
     """Errors of a potential on labelled structures: MAE, RMSE and largest.
@@ -31,7 +40,9 @@ def evaluate(
     from alflow.structures.files import read_structures
 
     model = read_potential(potential, parse_species(species))
-    structures = read_structures(data, labelled=True, species=model.species, keys=parse_keys(keys))
+    structures = read_structures(
+        data, labelled=True, species=model.species, keys=parse_keys(keys), file_format=file_format
+    )
     errors = evaluate_errors(model, structures, threads=threads)
     if json:
         print_json({"potential": potential, "data": data, "errors": errors})
