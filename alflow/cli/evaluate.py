@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from alflow.cli.output import (
+    FormatOption,
     JsonOption,
     KeysOption,
     check_writable,
@@ -50,6 +51,7 @@ def evaluate(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads.")] = 1,
     keys: KeysOption = None,
+    file_format: FormatOption = None,
     json: JsonOption = False,
 ) -> None:
     """Errors of a potential on labelled structures, all and by group: MAE, RMSE and largest.
@@ -72,7 +74,9 @@ def evaluate(
     if plot and plot.suffix != ".png":
         raise InputError(f"--plot is '{plot}', but its name must end in .png")
     model = read_potential(potential, parse_species(species))
-    structures = read_structures(data, labelled=True, species=model.species, keys=parse_keys(keys))
+    structures = read_structures(
+        data, labelled=True, species=model.species, keys=parse_keys(keys), file_format=file_format
+    )
     key = _group_key(data, structures, by)
     found = predict(model, structures, threads=threads)
     names = [_group(atoms, key) for atoms in structures]

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from alflow.cli.output import (
+    FormatOption,
     JsonOption,
     KeysOption,
     check_writable,
@@ -49,6 +50,7 @@ def fit(
         str | None, typer.Option(help="Order of the types, e.g. Cu,Pd. Default: alphabetical.")
     ] = None,
     keys: KeysOption = None,
+    file_format: FormatOption = None,
     energy_weight: Annotated[float | None, typer.Option(min=0, help="Weight of energies, 1/eV².")] = None,
     force_weight: Annotated[float | None, typer.Option(min=0, help="Weight of forces, Å²/eV².")] = None,
     stress_weight: Annotated[float | None, typer.Option(min=0, help="Weight of virials, 1/eV².")] = None,
@@ -97,9 +99,10 @@ def fit(
     template = read_template(start) if start else None
     initial = read_mtp(start, symbols) if start and template is None else None
     symbols = list(initial.species) if initial else symbols
-    structures = read_structures(train, labelled=True, species=symbols, keys=parse_keys(keys))
+    options: dict[str, Any] = {"labelled": True, "keys": parse_keys(keys), "file_format": file_format}
+    structures = read_structures(train, species=symbols, **options)
     symbols = symbols or sorted({symbol for atoms in structures for symbol in atoms.symbols})
-    tests = read_structures(test, labelled=True, species=symbols, keys=parse_keys(keys)) if test else []
+    tests = read_structures(test, species=symbols, **options) if test else []
     given: dict[str, Any] = {
         "energy_weight": energy_weight,
         "force_weight": force_weight,

@@ -25,6 +25,12 @@ KeysOption = Annotated[
     str | None,
     typer.Option(help="Names of labels, e.g. energy=REF_energy,forces=REF_forces. Default: found."),
 ]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format", help="Format of the structures where the name misleads: mlip-cfg, or ASE's name."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 EV_A3_IN_GPA = 160.21766208

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +30,17 @@ class Reading:
         Reason → number of frames that were left out.
     notes : tuple of str
         One sentence per fact that a user should know; they begin with the path.
+    numbers : tuple of int
+        Number of each structure among the frames of the file, from 1; only of `read_batch`.
+    faults : dict of int to str
+        Index → why the labels of a structure cannot be settled, if such structures are skipped.
     """
 
     structures: list[Atoms]
     set_aside: dict[str, int]
     notes: tuple[str, ...]
+    numbers: tuple[int, ...] = ()
+    faults: dict[int, str] = field(default_factory=dict)
 
 
 def reading(
@@ -45,6 +51,7 @@ def reading(
     keys: LabelKeys | None,
     strict: bool,
     find: bool,
+    skip_faulty: bool = False,
 ) -> Reading:
     """Settle the labels of the frames that were read from a file.
 
@@ -58,6 +65,8 @@ def reading(
         Whether the labels matter. If they do not, labels that cannot be settled stay as they are.
     find
         Whether other names than ASE's are recognised.
+    skip_faulty
+        Whether structures whose labels cannot be settled are named in `faults` instead of refused.
 
     Raises
     ------
@@ -70,17 +79,19 @@ def reading(
     notes = [f"{path}: {n} of {count} frames were set aside: {why}" for why, n in set_aside.items()]
     if not structures:
         raise InputError(notes[0] if notes else f"{path}: holds no structure; it must hold at least one")
-    found = []
+    found, faults = [], {}
     for number, atoms in enumerate(structures, start=1):
         try:
             found.append(settle_labels(atoms, keys or LabelKeys(), find=find))
         except InputError as error:
-            if strict:
+            if skip_faulty and strict:
+                faults[number - 1] = str(error)
+            elif strict:
                 raise InputError(f"{path}: frame {number} of {len(structures)} {error}") from None
-    if strict:
+    if strict and found:
         _check_keys(path, structures, found, keys)
         notes += _label_notes(path, structures, found)
-    return Reading(structures, set_aside, tuple(notes))
+    return Reading(structures, set_aside, tuple(notes), faults=faults)
 
 
 def complete_single_atoms(path: Path, structures: Sequence[Atoms]) -> list[str]:
