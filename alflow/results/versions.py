@@ -17,7 +17,7 @@ from alflow.potentials.estimates import EstimatedErrors, estimate_errors
 from alflow.potentials.predictions import Prediction, predict
 from alflow.potentials.protocol import Potential
 from alflow.results.stored_potentials import read_potential
-from alflow.results.validation import ValidationSet, read_validation_set
+from alflow.results.validation import FEWEST_FRAMES, ValidationSet, read_validation_set
 from alflow.states import LabelState
 from alflow.store import Store
 
@@ -112,6 +112,12 @@ class VersionRecord:
     stage: int = 0
     unseen: ParitySet = field(default_factory=ParitySet.empty)
     validation: EstimatedErrors | None = None
+
+    @property
+    def judged_validation(self) -> EstimatedErrors | None:
+        """The validation error; None also if there are too few frames to say anything."""
+        found = self.validation
+        return found if found is not None and found.frames >= FEWEST_FRAMES else None
 
 
 def all_unseen(versions: Sequence[VersionRecord]) -> ParitySet:

@@ -181,7 +181,19 @@ def test_molecular_dynamics_keeps_fixed_atoms() -> None:
     slab = fcc111("Al", (2, 2, 3), a=4.05, vacuum=6.0)
     slab.set_constraint(FixCartesian(range(4), (True, True, True)))
     write_structures("slab.extxyz", [slab])
-    run("md", "pot.mtp", "slab.extxyz", "--temperature", "50", "--steps", "20", "--interval", "20", "-o", "md.extxyz")
+    run(
+        "md",
+        "pot.mtp",
+        "slab.extxyz",
+        "--temperature",
+        "50",
+        "--steps",
+        "20",
+        "--interval",
+        "20",
+        "-o",
+        "md.extxyz",
+    )
     last = read("md.extxyz", index=-1)
     moved = np.linalg.norm(last.positions - read("slab.extxyz").positions, axis=1)
     assert moved[:4].max() < 1e-7
