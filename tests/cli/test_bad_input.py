@@ -207,7 +207,7 @@ def test_a_wrong_campaign_is_refused_and_leaves_the_database_as_it_was(
     [
         ("potential.level", 10, ("`potential`", "begun", "new name")),
         ("species", ["Cu", "Au"], ("`species`", "begun", "new name")),
-        ("explorers.0.temperature_K", 400, ("`explorers`", "begun", "new name")),
+        ("explorers.0.temperature_K", 400, ("temperature_K = 300", "400", "begun")),
         ("qm", {"interface": "mock"}, ("level of theory", "new name")),
     ],
 )
