@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from alflow.results.advice import Advice, Facts, advise, as_dicts
 from alflow.results.costs import costs_table
-from alflow.results.labels import read_labels
+from alflow.results.labels import import_notes, read_labels
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, read_rounds, rounds_table
 from alflow.results.table import Table
 from alflow.results.validation import ValidationRecord, read_validations
@@ -82,6 +82,8 @@ class Overview:
         The newest validation error; None without any.
     advice
         The most urgent first.
+    import_notes
+        What was set aside, or should be known, when labels of a file were imported.
     """
 
     campaign: str
@@ -96,6 +98,7 @@ class Overview:
     part: Part = field(default_factory=NothingMore)
     validation: ValidationRecord | None = None
     advice: Sequence[Advice] = ()
+    import_notes: Sequence[str] = ()
 
     @property
     def errors(self) -> str:
@@ -123,9 +126,10 @@ class Overview:
 
     @property
     def label_counts(self) -> str:
-        """Labels by state, in words."""
+        """Labels by state, in words, and in a second line what their import noted."""
         counts = [f"{count} {state}" for state, count in self.labels.items() if count]
-        return "labels: " + (", ".join(counts) or "none yet")
+        imported = f"\nimported: {'; '.join(self.import_notes)}" if self.import_notes else ""
+        return "labels: " + (", ".join(counts) or "none yet") + imported
 
     @property
     def advice_lines(self) -> list[str]:
@@ -149,6 +153,7 @@ class Overview:
             "waits_for": self.waits_for,
             "round": self.round,
             "labels": {str(state): count for state, count in self.labels.items()},
+            "import_notes": list(self.import_notes),
             "validation": None if self.validation is None else self.validation.as_dict(),
             "cpu_hours": self.processor_hours,
             "cost": {str(role): asdict(cost) for role, cost in self.cost.items()},
@@ -211,6 +216,7 @@ def read_overview(
         part=part or NothingMore(),
         validation=next(reversed(read_validations(store, name)), None),
         advice=advise(facts),
+        import_notes=import_notes(store, name),
     )
 
 

@@ -74,7 +74,7 @@ def test_files_of_a_folder_that_cannot_be_used_are_set_aside(
     folder.mkdir()
     (folder / "a.cif").write_text(disordered)
     (folder / "notes.txt").write_text("from the database, 3 June\n")
-    with pytest.raises(InputError, match="none of its 2 files can be used; .*0.4 Cu and 0.6 Pd"):
+    with pytest.raises(InputError, match=r"none of its 2 files can be used; .*0\.4 Cu and 0\.6 Pd"):
         EXPLORER.check(settings(structures=[], files=[str(folder)]))
     write(folder / "b.cif", COPPER)
     caplog.clear()
@@ -82,7 +82,7 @@ def test_files_of_a_folder_that_cannot_be_used_are_set_aside(
     assert run.settings.names == ["b.cif"]
     assert "a.cif: frame 1 of 1 has a site that holds 0.4 Cu and 0.6 Pd" in caplog.text
     assert "notes.txt: cannot be read as structures" in caplog.text
-    with pytest.raises(InputError, match="0.4 Cu and 0.6 Pd"):  # which the user named
+    with pytest.raises(InputError, match=r"0\.4 Cu and 0\.6 Pd"):  # which the user named
         EXPLORER.check(settings(structures=[], files=[str(folder), str(folder / "a.cif")]))
 
 
