@@ -39,9 +39,10 @@ def kill_all(leader: int, folder: Path) -> int:
     family = {leader: psutil.Process(leader)} | {
         child.pid: child for child in psutil.Process(leader).children(recursive=True)
     }
+    own = {os.getpid(), *(parent.pid for parent in psutil.Process().parents())}
     for process in psutil.process_iter(["cmdline", "cwd"]):
         about = [process.info["cwd"] or "", *(process.info["cmdline"] or [])]
-        if process.pid != os.getpid() and any(str(folder) in text for text in about):
+        if process.pid not in own and any(str(folder) in text for text in about):
             family[process.pid] = process
     for process in family.values():
         with suppress(psutil.NoSuchProcess):

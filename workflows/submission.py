@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from fireworks import LaunchPad
 
 from alflow.campaign.file import parse_campaign
@@ -15,8 +13,6 @@ from qm_interfaces import level_differences
 from workflows.campaign_kind import kind_of
 from workflows.labelling import level_of_theory
 from workflows.rounds import ensure_round
-
-_log = logging.getLogger(__name__)
 
 
 def check(campaign: CampaignSettings) -> None:
@@ -33,8 +29,13 @@ def check(campaign: CampaignSettings) -> None:
     kind_of(campaign).procedure.check(campaign)
 
 
-def submit(store: Store, launchpad: LaunchPad, campaign: CampaignSettings) -> None:
+def submit(store: Store, launchpad: LaunchPad, campaign: CampaignSettings) -> list[str]:
     """Put a campaign on the LaunchPad, or update the one of this name; a refused change stores nothing.
+
+    Returns
+    -------
+    list of str
+        What an edited campaign changed, in words.
 
     Raises
     ------
@@ -44,12 +45,14 @@ def submit(store: Store, launchpad: LaunchPad, campaign: CampaignSettings) -> No
     The errors of `check` are raised as well.
     """
     check(campaign)
+    applied = []
     if campaign.name in store.campaigns.names():
-        _apply_changes(store, campaign)
+        applied = _apply_changes(store, campaign)
         try_again(store, campaign.name)
     store.campaigns.create(campaign)
     kind_of(campaign).procedure.begin(store, campaign)
     ensure_round(store, launchpad, campaign.name)
+    return applied
 
 
 def try_again(store: Store, name: str) -> bool:
@@ -60,8 +63,10 @@ def try_again(store: Store, name: str) -> bool:
     return True
 
 
-def _apply_changes(store: Store, campaign: CampaignSettings) -> None:
+def _apply_changes(store: Store, campaign: CampaignSettings) -> list[str]:
     """Apply an edited campaign file; keys that are fixed once a campaign has begun must not change.
+
+    Returns in words what is applied.
 
     The stored configuration is read with today's schema first, so a key that an earlier release did not have
     has its default.
@@ -87,11 +92,9 @@ def _apply_changes(store: Store, campaign: CampaignSettings) -> None:
             f"`qm` of campaign {campaign.name!r} would change the level of theory of its labels "
             f"({'; '.join(differences)}); give the campaign a new name"
         )
-    if changed and store.campaigns.replace_config(campaign, document["config_hash"]):
-        key = f"config-{document['config_hash'][:12]}-{document['round']}"
-        for sentence in applied:
-            _log.info("campaign %s: %s", campaign.name, sentence)
-        store.events.add(
-            campaign.name, key, "config changed", document["round"], keys=changed, applied=applied
-        )
-        store.campaigns.reopen(campaign.name, CampaignState.STOPPED, CampaignState.FINISHED)
+    if not (changed and store.campaigns.replace_config(campaign, document["config_hash"])):
+        return []
+    key = f"config-{document['config_hash'][:12]}-{document['round']}"
+    store.events.add(campaign.name, key, "config changed", document["round"], keys=changed, applied=applied)
+    store.campaigns.reopen(campaign.name, CampaignState.STOPPED, CampaignState.FINISHED)
+    return applied

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from alflow.cli.output import (
+    FormatOption,
     JsonOption,
     KeysOption,
     check_writable,
@@ -49,6 +50,7 @@ def fit(
         str | None, typer.Option(help="Order of the types, e.g. Cu,Pd. Default: alphabetical.")
     ] = None,
     keys: KeysOption = None,
+    file_format: FormatOption = None,
     energy_weight: Annotated[float | None, typer.Option(min=0, help="Weight of energies, 1/eV².")] = None,
     force_weight: Annotated[float | None, typer.Option(min=0, help="Weight of forces, Å²/eV².")] = None,
     stress_weight: Annotated[float | None, typer.Option(min=0, help="Weight of virials, 1/eV².")] = None,
@@ -92,14 +94,15 @@ def fit(
     if output.suffix != SUFFIX:
         check_suffix(output, "mtp")
     symbols = parse_species(species)
+    if start and zbl:
+        raise InputError("--zbl cannot be combined with --start, whose potential fixes the core")
     template = read_template(start) if start else None
     initial = read_mtp(start, symbols) if start and template is None else None
-    if initial and zbl:
-        raise InputError("--zbl cannot be combined with --start, whose potential fixes the core")
     symbols = list(initial.species) if initial else symbols
-    structures = read_structures(train, labelled=True, species=symbols, keys=parse_keys(keys))
+    options: dict[str, Any] = {"labelled": True, "keys": parse_keys(keys), "file_format": file_format}
+    structures = read_structures(train, species=symbols, **options)
     symbols = symbols or sorted({symbol for atoms in structures for symbol in atoms.symbols})
-    tests = read_structures(test, labelled=True, species=symbols, keys=parse_keys(keys)) if test else []
+    tests = read_structures(test, species=symbols, **options) if test else []
     given: dict[str, Any] = {
         "energy_weight": energy_weight,
         "force_weight": force_weight,
@@ -145,9 +148,10 @@ def fit(
         return
     print_errors(f"{output}: level {level}, {', '.join(symbols)}" if not start else str(output), errors)
     if fitted_core := result.potential.core:
+        inner_A, outer_A = fitted_core.inner_A, fitted_core.outer_A
         print_note(
-            f"ZBL core: alone below {fitted_core.inner_A.min():.3g} to {fitted_core.inner_A.max():.3g} Å, none beyond "
-            f"{fitted_core.outer_A.min():.3g} to {fitted_core.outer_A.max():.3g} Å; only alflow reads the file"
+            f"ZBL core: alone below {inner_A.min():.3g} to {inner_A.max():.3g} Å, none beyond "
+            f"{outer_A.min():.3g} to {outer_A.max():.3g} Å; only alflow reads the file"
         )
     print_note(f"loss {result.loss:.6g} after {result.iterations} iterations and {result.seconds:.1f} s")
 

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -25,10 +25,18 @@ KeysOption = Annotated[
     str | None,
     typer.Option(help="Names of labels, e.g. energy=REF_energy,forces=REF_forces. Default: found."),
 ]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format", help="Format of the structures where the name misleads: mlip-cfg, or ASE's name."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 EV_A3_IN_GPA = 160.21766208
-SHORT = 16  # characters of a cell that is not wrapped
+SHORT = 16  # characters of a cell that is not wrapped, if there is room
+LEAST = 6  # characters of a column of text
+BORDERS = 3  # characters beside a column
 
 
 def print_json(data: Any) -> None:
@@ -56,16 +64,21 @@ def terminal_table(
 ) -> Table:
     """A table for a terminal; `styles` maps the text of a cell to its style."""
     from rich import box
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD)
+    numeric, least = [], []
     for index, column in enumerate(columns):
         values = [row[index] for row in rows]
-        numeric = bool(values) and all(isinstance(value, int | float | None) for value in values)
+        numeric.append(bool(values) and all(v == "" or isinstance(v, int | float | None) for v in values))
         words = [*column.split(), *(text for text in map(_text, values) if len(text) <= SHORT)]
-        widest = max(map(len, words), default=0)
-        table.add_column(column, justify="right" if numeric else "left", min_width=widest)
+        least.append(max(map(len, words), default=0))
+    room = Console().width - BORDERS * len(columns) - 1
+    for column, number, width in zip(columns, numeric, _fitted(least, numeric, room), strict=True):
+        justify: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(column, justify=justify, min_width=width, overflow="fold")
     for row in rows:
         texts = [_text(value) for value in row]
         # A reason may hold [brackets]: no markup.
@@ -73,18 +86,32 @@ def terminal_table(
     return table
 
 
+def _fitted(least: Sequence[int], numeric: Sequence[bool], room: int) -> list[int]:
+    """Least widths of columns that fit in the room together; only text is wrapped, the widest first."""
+    widths = list(least)
+    texts = [index for index, number in enumerate(numeric) if not number]
+    while sum(widths) > room and any(widths[index] > LEAST for index in texts):
+        widths[max(texts, key=widths.__getitem__)] -= 1
+    return widths
+
+
 def print_errors(title: str, errors: Mapping[str, Errors]) -> None:
-    """Print the errors of a potential on named sets of structures, in meV per atom, eV/Å and GPa."""
+    """Print the errors of a potential on named sets of structures, in meV per atom, eV/Å and GPa.
+
+    The errors of forces and stress are those of components.
+    """
     rows = []
     for name, found in errors.items():
+        head: list[Any] = [name, found.structures]
         for quantity, unit, factor in (
             ("energy_{}_eV_per_atom", "energy, meV/atom", 1e3),
-            ("force_{}_eV_A", "force component, eV/Å", 1.0),
-            ("stress_{}_eV_A3", "stress component, GPa", EV_A3_IN_GPA),
+            ("force_{}_eV_A", "force, eV/Å", 1.0),
+            ("stress_{}_eV_A3", "stress, GPa", EV_A3_IN_GPA),
         ):
             values = [factor * getattr(found, quantity.format(kind)) for kind in ("mae", "rmse", "max")]
-            rows.append([name, found.structures, unit, *(None if math.isnan(v) else v for v in values)])
-    print_table(title, ["set", "structures", "quantity", "MAE", "RMSE", "max"], rows)
+            rows.append([*head, unit, *(None if math.isnan(v) else v for v in values)])
+            head = ["", ""]  # told once per set
+    print_table(title, ["set", "count", "quantity", "MAE", "RMSE", "max"], rows)
 
 
 def print_note(text: str) -> None:
@@ -109,8 +136,9 @@ class _NoteHandler(logging.Handler):
 def show_notes_of_readers() -> None:
     """Show what readers of files log, such as frames that were set aside, as notes on stderr."""
     logger = logging.getLogger("alflow.structures")
-    if not logger.handlers:
-        logger.addHandler(_NoteHandler())
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _NoteHandler)]:
+        logger.removeHandler(handler)  # of an earlier command in this process
+    logger.addHandler(_NoteHandler())
 
 
 def parse_keys(text: str | None) -> LabelKeys:

@@ -55,7 +55,8 @@ def run(
     folder = campaign_folder(campaign)
     with connected(str(campaign), uri, launchpad, create=True) as connection:
         store, name = connection.store, connection.campaign
-        submit(store, connection.launchpad, config)
+        for sentence in submit(store, connection.launchpad, config):
+            print_note(sentence)
         store.campaigns.set_folder(name, folder)
         progress = _Progress(connection, live=not json)
         try:

@@ -45,7 +45,8 @@ def submit(
             "no database is named: give --uri, --launchpad or ALFLOW_MONGO_URI, or use `alflow run`"
         )
     store = Store(pad.db)
-    submission.submit(store, pad, config)
+    for sentence in submission.submit(store, pad, config):
+        print_note(sentence)
     recover(store, pad, config.name)
     folder = campaign_folder(campaign)
     folder.mkdir(parents=True, exist_ok=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alflow.potentials.estimates import EstimatedErrors
 from alflow.report.figure import ReportFigure
 from alflow.report.page import render_template
 from alflow.results import CampaignRecord, Coverage, PairDistances, ParitySet, VersionRecord
@@ -44,13 +45,22 @@ class CampaignPage:
     @property
     def headline(self) -> str:
         """The outcome in one line."""
-        return f"{self.campaign.headline}, {self.campaign.qm_calls} QM calls"
+        found = f"{self.campaign.headline}, {self.campaign.qm_calls} QM calls"
+        if self.validation is None:
+            return found
+        return f"{found}, validation {self.validation.force_rmse_eV_A.in_words()} eV/Å"
+
+    @property
+    def validation(self) -> EstimatedErrors | None:
+        """Validation error of the newest version; None without, or with too few frames."""
+        return self.versions[-1].judged_validation if self.versions else None
 
     def summary(self) -> dict[str, Any]:
         """The results in plain values."""
         unseen = newest_unseen(self.versions)
         return self.campaign.summary() | {
             "advice": as_dicts(self.advice),
+            "validation": None if self.validation is None else self.validation.as_dict(),
             "train_force_rmse_eV_A": self.trained.force_rmse_eV_A,
             "train_energy_rmse_eV_per_atom": self.trained.energy_rmse_eV_per_atom,
             "unseen_force_rmse_eV_A": unseen.force_rmse_eV_A,
@@ -91,6 +101,7 @@ class CampaignPage:
             advice=self.advice,
             versions=self.versions,
             trained=self.trained,
+            validation=self.validation,
             newest_unseen=newest_unseen(self.versions),
             **values,
         )

@@ -83,6 +83,25 @@ def problems(labels: Sequence[LabelRecord]) -> list[tuple[LabelState, str, int]]
     return [(state, reason, count) for (state, reason), count in found.most_common()]
 
 
+@dataclass(frozen=True)
+class KindCost:
+    """Number of labels of one kind, and the processor time (s) of all their attempts."""
+
+    labels: int
+    processor_s: float
+
+
+def costs_by_kind(store: Store, campaign: str) -> dict[LabelKind, KindCost]:
+    """Labels and their cost by purpose, without purposes that no label has."""
+    documents = store.labels.find(campaign)
+    costs = {}
+    for kind in LabelKind:
+        spent = [document.get("processor_s") or 0.0 for document in documents if document["kind"] == kind]
+        if spent:
+            costs[kind] = KindCost(len(spent), sum(spent))
+    return costs
+
+
 def read_labels(store: Store, campaign: str) -> tuple[list[LabelRecord], list[dict[str, Any]]]:
     """The labels of a campaign in the order of the requests, and their levels of theory."""
     documents = store.labels.find(campaign)

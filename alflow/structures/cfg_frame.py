@@ -127,6 +127,8 @@ class FrameReader:
         while self.lines and _NUMBER.fullmatch(self.lines[-1].split()[0]):
             rows.append(self._numbers("Supercell", 3, ()))
         self.vectors = np.concatenate([np.zeros(0), *rows]).reshape(-1, 3)
+        if not np.isfinite(self.vectors).all():
+            raise self._error("has a Supercell that is not finite; its vectors are numbers in Å")
         if len(self.vectors) > 3:
             raise self._error(f"has {len(self.vectors)} Supercell vectors; it takes at most three")
 

@@ -51,7 +51,7 @@ def read_lammps_data(path: Path, species: Sequence[str] | None) -> Iterator[Atom
         )
     numbers = {kind: atomic_numbers[symbol] for kind, symbol in elements.items()}
     try:
-        atoms = ase.io.read(path, format=DATA, Z_of_type=numbers)
+        (atoms,) = ase.io.iread(path, index=":", format=DATA, Z_of_type=numbers)
     except KeyError as error:
         raise InputError(
             f"{path}: has atoms of type {error}, but only the types "

@@ -191,3 +191,18 @@ def test_without_a_database_the_way_to_one_is_named(
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 2
     assert "no database is named: give" in result.stderr
+
+
+def test_submit_says_what_an_edited_file_changes(command: Callable[..., Result], tmp_path: Path) -> None:
+    hot = "{name: hot, structure: fcc, temperature_K: 900, steps: 5}"
+    longer = CAMPAIGN.replace("steps: 10}]", f"steps: 20}}, {hot}]")
+    (tmp_path / "cu.yaml").write_text(longer)
+    done = command("submit", "cu.yaml", "--json")
+    assert json.loads(done.stdout)["state"] == "running"
+    notes = done.stderr.splitlines()
+    assert [note for note in notes if note.startswith("explorer")] == [
+        "explorer md: steps 10 → 20",
+        "explorer md: length 0.01 → 0.02 ps",
+        "explorer hot: new (hot)",
+    ]
+    assert "explorer" not in command("submit", "cu.yaml", "--json").stderr

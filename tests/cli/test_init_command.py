@@ -47,6 +47,7 @@ def test_a_file_for_emt_runs_to_its_end(folder: Path) -> None:
         .replace("level: 12", "level: 4")
         .replace("repeat: [3, 3, 2]", "repeat: [2, 1, 1]")
         .replace("count: 6", "count: 3")
+        .replace("labels: 10\n", "labels: 2\n")
     )
     outcome = invoke("run", str(path), "--workers", "1", "--json")
     assert outcome.exit_code == 0, outcome.stderr

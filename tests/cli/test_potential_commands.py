@@ -81,7 +81,7 @@ def test_fit_starts_from_a_potential(folder: Path) -> None:
 
 def test_tables_for_people(folder: Path) -> None:
     text = run("evaluate", folder / "random.mtp", folder / "test.extxyz").stdout
-    for word in ("energy, meV/atom", "force component, eV/Å", "stress component, GPa", "RMSE"):
+    for word in ("energy, meV/atom", "force, eV/Å", "stress, GPa", "RMSE"):
         assert word in text
 
 
@@ -133,6 +133,33 @@ def test_convert_goes_there_and_back(folder: Path) -> None:
     ):
         np.testing.assert_allclose(after.positions, before.positions, atol=1e-7)
         np.testing.assert_allclose(after.get_stress(), before.get_stress(), atol=1e-7)
+
+
+def test_a_graded_potential_is_fitted_used_and_converted(folder: Path) -> None:
+    train, far, graded = folder / "train.extxyz", folder / "far.extxyz", folder / "graded.almtp"
+    common = ("--level", 6, "--cutoff", 4.5, "--max-iterations", 3)
+    run("fit", train, *common, "-o", graded, "--active-set", folder / "active.npz")
+    own = run_json("grade", graded, far)["extrapolation_grades"]
+    for source in (("--train", train), ("--active-set", folder / "active.npz")):
+        np.testing.assert_allclose(
+            run_json("grade", graded, far, *source)["extrapolation_grades"], own, rtol=1e-6
+        )
+    run("convert", graded, folder / "plain.mtp")
+    run("convert", folder / "plain.mtp", folder / "again.almtp", "--train", train)
+    assert (folder / "again.almtp").read_bytes() == graded.read_bytes()
+    picked = run_json("select", graded, far, "-n", 2, "-o", folder / "picked.extxyz")
+    assert len(picked["chosen"]) == 2
+    refused = CliRunner().invoke(app, ["convert", str(folder / "plain.mtp"), str(folder / "no.almtp")])
+    assert refused.exit_code != 0 and not (folder / "no.almtp").exists()
+    ungraded = CliRunner().invoke(app, ["grade", str(folder / "plain.mtp"), str(far)])
+    assert ungraded.exit_code != 0
+
+
+def test_fit_starts_from_an_untrained_file(folder: Path) -> None:
+    template = Path(__file__).parents[1] / "data" / "cases" / "10-untrained-mtp-start" / "untrained.mtp"
+    run("fit", folder / "train.extxyz", "--start", template, "--max-iterations", 3, "-o", folder / "t.mtp")
+    fitted = read_mtp(folder / "t.mtp")
+    assert (fitted.species, fitted.cutoff_A, len(fitted.moment_coefficients)) == (("Cu",), 5.0, 2)
 
 
 @pytest.mark.parametrize("command", ["fit", "evaluate", "grade", "select", "convert"])

@@ -155,7 +155,7 @@ def test_a_file_is_read_back_exactly_and_other_codes_refuse_it() -> None:
     assert again.core is not None and (again.identity == potential.identity).all()
     assert mtp_to_text(again) == text
     assert mtp_to_text(replace(potential, core=None)).startswith("MTP\n")
-    with pytest.raises(InputError, match="core_outer"):
+    with pytest.raises(InputError, match="core_other"):
         mtp_from_text(text.replace("core_outer", "core_other"))
 
 

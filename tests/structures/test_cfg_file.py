@@ -162,6 +162,7 @@ END_CFG
             "cartes_x cartes_y fx",
             "cartes_x of AtomData without",
         ),
+        ("  0 0 4\n", "  0 0 1e999\n", "Supercell that is not finite"),
         (" AtomData", " Size\n 2\n AtomData", "has Size twice"),
         ("END_CFG", " Energy\n 1\n Energy\n 2\nEND_CFG", "has Energy twice"),
         ("  2 0 2 2 2", "  2 0 2 2 1_0", "for AtomData"),

@@ -79,6 +79,10 @@ initial:
   displacement_A: 0.08
   strain: 0.03
 
+# Frames at random times of the runs, labelled but never trained on: they measure the error; 0 for none.
+validation:
+  labels: 10
+
 # Limits at which the campaign ends unfinished.
 stop:
   max_labels: 200
@@ -99,6 +103,7 @@ def _explorer(simulate: str, structure: Atoms) -> str:
     temperature_K: 300
     timestep_fs: {timestep_fs}  # for the lightest element
     duration_ps: 10
+    trajectory_every_ps: 0.1  # `alflow trajectory` writes it to a file
 """
 
 

@@ -96,7 +96,7 @@ def _compare(plan: Plan, explorer: str, kind: str, runs: Sequence[Run], stored: 
             plan.changed.append((document, run, goes_on))
             changes += facts
     if lost := [pair for pairs in waiting.values() for pair in pairs]:
-        raise InputError(_why_not(door, explorer, lost[0], runs))
+        raise InputError(_why_not(door, explorer, lost[0], added or runs))
     plan.added += [(explorer, kind, run) for run in added]
     if added:
         names = ", ".join(run.name for run in added[:SHOWN]) + (", …" if len(added) > SHOWN else "")
