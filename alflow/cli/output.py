@@ -136,8 +136,9 @@ class _NoteHandler(logging.Handler):
 def show_notes_of_readers() -> None:
     """Show what readers of files log, such as frames that were set aside, as notes on stderr."""
     logger = logging.getLogger("alflow.structures")
-    if not logger.handlers:
-        logger.addHandler(_NoteHandler())
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _NoteHandler)]:
+        logger.removeHandler(handler)  # of an earlier command in this process
+    logger.addHandler(_NoteHandler())
 
 
 def parse_keys(text: str | None) -> LabelKeys:

@@ -84,10 +84,13 @@ def read_batch(
     found = reading(
         path, structures, [], keys=keys, strict=keys is not None, find=name != MLIP_CFG, skip_faulty=True
     )
-    wrong = energies_out_of_line(structures) | found.faults
+    wrong = dict(found.faults)
     for index, atoms in enumerate(structures):
-        if index not in found.faults and (why := complaint(atoms, species, False)):
+        if index not in wrong and (why := complaint(atoms, species, False)):
             wrong[index] = why
+    right = [index for index in range(len(structures)) if index not in wrong]
+    strange = energies_out_of_line([structures[index] for index in right])
+    wrong |= {right[place]: why for place, why in strange.items()}
     for index in sorted(wrong):
         aside.add(f"frame {numbers[index]} {wrong[index]}")
     notes = [*aside.notes(path, count), *broken]

@@ -70,8 +70,8 @@ def energies_out_of_line(structures: Sequence[Atoms]) -> dict[int, str]:
         for index, energy in members:
             if abs(energy - median) > MAX_ENERGY_SPREAD_EV_PER_ATOM:
                 found[index] = (
-                    f"has an energy of {energy:.4g} eV per atom where like frames have {median:.4g}; "
-                    "energies are totals in eV with one reference"
+                    f"has an energy of {energy:.4g} eV per atom where the median of like frames is "
+                    f"{median:.4g}; energies are totals in eV with one reference"
                 )
     return found
 

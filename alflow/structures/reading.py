@@ -146,9 +146,11 @@ def _label_notes(path: Path, structures: Sequence[Atoms], found: Sequence[FoundL
         notes.append(f"{path}: {', '.join(origins)}")
     corrections = [labels.energy_correction_eV_per_atom for labels in found]
     if max(corrections, default=0.0) > NOTABLE_EV_PER_ATOM:
+        number = sum(labels.names.get("energy") == "free_energy" for labels in found)
+        part = "" if number in (0, len(found)) else f" in {number} of {len(found)} frames"
         notes.append(
-            f"{path}: energies are the free energies, whose gradient the forces are; `energy` differs by up "
-            f"to {max(corrections) * 1e3:.3g} meV per atom"
+            f"{path}: energies are the free energies{part}, whose gradient the forces are; `energy` differs "
+            f"by up to {max(corrections) * 1e3:.3g} meV per atom"
         )
     if unread := sorted({name for labels in found for name in labels.unread}):
         notes.append(f"{path}: {', '.join(unread)} may be labels and are not read; --keys names what is read")

@@ -90,7 +90,7 @@ def broken(**changes: object) -> Atoms:
         ({"scale": 100.0}, r"are these in pm\?"),
         ({"forces": np.full((4, 3), 1e4)}, r"has forces up to 1e\+04"),
         ({"stress": np.full(6, 160.0)}, r"has stress up to 160; in eV/Å³"),
-        ({"energy": -1e4}, r"energy of -2500 eV per atom where like frames have -0.875"),
+        ({"energy": -1e4}, r"energy of -2500 eV per atom where the median of like frames is -0.875"),
         ({"energy": float("nan")}, "has energy that is not finite"),
         ({"forces": np.full((4, 3), np.inf)}, "has forces that is not finite"),
         ({"positions": np.full((4, 3), np.nan)}, "has the position .* for atom 0"),
