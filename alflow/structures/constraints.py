@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from ase import Atoms
-from ase.constraints import FixAtoms, FixCartesian, FixConstraint, FixScaled
+from ase.constraints import FixAtoms, FixCartesian, FixConstraint, FixedLine, FixedPlane, FixScaled
 from numpy.typing import NDArray
+
+PARALLEL = 1e-10  # a component of a lattice vector below this fraction of the largest is zero
 
 
 def fixed_components(atoms: Atoms) -> NDArray[np.bool_]:
@@ -39,6 +41,32 @@ def with_cartesian_constraints(atoms: Atoms) -> Atoms:
     return copy
 
 
+def with_lattice_constraints(atoms: Atoms) -> Atoms:
+    """A copy, with results, whose constraints along lattice vectors are `FixScaled`, as in POSCAR files.
+
+    Constraints of another kind stay as they are.
+    """
+    copy: Atoms = atoms.copy()
+    copy.calc = atoms.calc
+    kept = [constraint for constraint in atoms.constraints if _mask(constraint, atoms) is None]
+    components = np.abs(atoms.cell.array) > PARALLEL * np.abs(atoms.cell.array).max()
+    for constraint in constraints_of(fixed_components(atoms)):
+        if isinstance(constraint, FixCartesian):
+            fixed = np.asarray(constraint.mask, dtype=bool)
+            vectors = components[:, fixed].any(axis=1)
+            if vectors.sum() == fixed.sum():
+                constraint = FixScaled(constraint.get_indices(), vectors)
+        kept.append(constraint)
+    copy.set_constraint(kept)
+    return copy
+
+
+def not_along_lattice(atoms: Atoms) -> int:
+    """Number of constraints that a POSCAR file cannot hold."""
+    known = (FixAtoms, FixScaled, FixedPlane, FixedLine)
+    return sum(not isinstance(c, known) for c in with_lattice_constraints(atoms).constraints)
+
+
 def _mask(constraint: FixConstraint, atoms: Atoms) -> NDArray[np.bool_] | None:
     if isinstance(constraint, FixAtoms):
         return np.ones(3, dtype=bool)
@@ -47,6 +75,6 @@ def _mask(constraint: FixConstraint, atoms: Atoms) -> NDArray[np.bool_] | None:
     if isinstance(constraint, FixScaled):
         # Fixed fractions are fixed components if the vectors that an atom may follow span axes.
         free = atoms.cell.array[~np.asarray(constraint.mask, dtype=bool)]
-        axes = (np.abs(free) > 1e-10 * np.abs(atoms.cell.array).max()).any(axis=0)
+        axes = (np.abs(free) > PARALLEL * np.abs(atoms.cell.array).max()).any(axis=0)
         return ~axes if axes.sum() == len(free) else None
     return None

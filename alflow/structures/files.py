@@ -16,7 +16,14 @@ from alflow.errors import InputError
 from alflow.files import written_completely
 from alflow.structures.cfg_file import cfg_frames, read_cfg, write_cfg
 from alflow.structures.checks import check_ids, complaint, energies_out_of_line
-from alflow.structures.constraints import other_constraints, with_cartesian_constraints
+from alflow.structures.constraints import (
+    constraints_of,
+    fixed_components,
+    not_along_lattice,
+    other_constraints,
+    with_cartesian_constraints,
+    with_lattice_constraints,
+)
 from alflow.structures.counts import check_counts
 from alflow.structures.formats import MLIP_CFG, check_format, format_by_name, known_format, reason_of
 from alflow.structures.label_names import LabelKeys, without_ase_conversion
@@ -25,7 +32,7 @@ from alflow.structures.occupancies import check_cell, check_res, read_cif
 from alflow.structures.qm_outputs import Labelled, is_qm_output, read_qm_output
 from alflow.structures.reading import Reading, complete_single_atoms, reading
 
-KEEP_CONSTRAINTS = {"vasp", "traj", "db", "json"}
+KEEP_CONSTRAINTS = {"traj", "db", "json"}
 
 _log = logging.getLogger(__name__)
 
@@ -148,6 +155,8 @@ def write_structures(
                 with beside.open("w", encoding="utf-8") as file:
                     for atoms in structures:  # each with arrays of its own
                         write_extxyz(file, [with_cartesian_constraints(atoms)])
+            elif name == "vasp":
+                ase.io.write(beside, [with_lattice_constraints(atoms) for atoms in structures], format=name)
             else:
                 ase.io.write(beside, list(structures), format=name)
     except InputError:
@@ -156,7 +165,7 @@ def write_structures(
         raise InputError(
             f"{path}: {len(structures)} structure(s) cannot be written: {reason_of(error)}"
         ) from error
-    count = other_constraints if name == "extxyz" else (lambda atoms: len(atoms.constraints))
+    count = {"extxyz": other_constraints, "vasp": not_along_lattice}.get(name, lambda a: len(a.constraints))
     lost = 0 if name in KEEP_CONSTRAINTS else sum(count(atoms) > 0 for atoms in structures)
     if lost:
         _log.warning("%s: the format %s does not hold all constraints of %d structure(s)", path, name, lost)
@@ -246,4 +255,6 @@ def _frames(path: Path, species: Sequence[str] | None, name: str, faulty_too: bo
                 check_res(path, atoms)
             elif name == "castep-cell":
                 check_cell(path, atoms)
+            elif name == "extxyz" and atoms.constraints:  # one per atom, even of free ones
+                atoms.set_constraint(constraints_of(fixed_components(atoms)))
             yield atoms, None
