@@ -260,7 +260,10 @@ WRONG_COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "binary potential": (("evaluate", "binary.mtp", "good.extxyz"), ("binary.mtp", "not a text file")),
     "potential of silver": (("evaluate", "silver.mtp", "good.extxyz"), ("Cu", "the species are Ag")),
     "too many species": (("evaluate", "good.mtp", "good.extxyz", "--species", "Cu,Pd"), ("good.mtp", "Pd")),
-    "grade of gold": (("grade", "good.mtp", "gold.extxyz", "--train", "good.extxyz"), ("Au", "Cu")),
+    "select from gold": (
+        ("select", "good.mtp", "gold.extxyz", "--train", "good.extxyz", "-o", "{out}"),
+        ("Au", "Cu"),
+    ),
     "select from nothing": (
         ("select", "good.mtp", "empty.extxyz", "--train", "good.extxyz", "-o", "{out}"),
         ("empty.extxyz", "is empty"),
