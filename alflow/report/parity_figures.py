@@ -11,7 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from alflow.report.figure import DataTable, ReportFigure
+from alflow.report.figure import Column, DataTable, ReportFigure
 from alflow.report.filters import number
 from alflow.report.style import BLUE, GREEN, GREY, VERMILION, new_figure
 from alflow.results import ParitySet, VersionRecord
@@ -52,6 +52,12 @@ def learning_curve(versions: Sequence[VersionRecord]) -> ReportFigure:
     later = [version.unseen for version in versions]
     errors = [version.judged_validation for version in versions]
     frames = next((found.frames for found in errors if found), 0)
+    validated: dict[str, Column] = {
+        f"validation_{name}{ending}": [getattr(getattr(each, name), end) if each else None for each in errors]
+        for name in ("energy_rmse_eV_per_atom", "force_rmse_eV_A")
+        for end, ending in (("value", ""), ("low", "_low"), ("high", "_high"))
+        if frames
+    }
     return ReportFigure(
         "error",
         "Root-mean-square errors after each round. Circles: errors on the training set; they may "
@@ -74,14 +80,7 @@ def learning_curve(versions: Sequence[VersionRecord]) -> ReportFigure:
                 "next_labels_energy_rmse_eV_per_atom": [unseen.energy_rmse_eV_per_atom for unseen in later],
                 "next_labels_force_rmse_eV_A": [unseen.force_rmse_eV_A for unseen in later],
             }
-            | {
-                f"validation_{name}{ending}": [
-                    getattr(getattr(each, name), end) if each else None for each in errors
-                ]
-                for name in ("energy_rmse_eV_per_atom", "force_rmse_eV_A")
-                for end, ending in (("value", ""), ("low", "_low"), ("high", "_high"))
-                if frames
-            }
+            | validated
         ),
         lambda: _draw_learning_curve(versions),
     )

@@ -22,7 +22,7 @@ from alflow.states import LabelKind, Role, RunState
 from alflow.store import Store
 from alflow.structures.starting import starting_structures
 from workflows.active_learning.overview import Explorers, overview
-from workflows.active_learning.page import page
+from workflows.active_learning.page import page, thinned_frames
 from workflows.active_learning.schema import ActiveLearning
 
 LEVEL = {"code": "mock", "calculator": "emt"}
@@ -197,6 +197,11 @@ def test_where_the_campaign_stands(store: Store) -> None:
 def test_a_round_waits_for_the_runs_that_are_behind(store: Store) -> None:
     store.campaigns.advance("cu", 1)
     assert overview(store, store.campaigns.get("cu")).waits_for == "explorers md"
+
+
+def test_a_long_trajectory_is_read_at_equal_intervals() -> None:
+    frames = (Atoms("H", info={"step": step}) for step in range(1000))
+    assert [frame.info["step"] for frame in thinned_frames(frames, most_atoms=4)] == list(range(0, 1000, 128))
 
 
 def test_an_unknown_campaign_is_refused(store: Store) -> None:

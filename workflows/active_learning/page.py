@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,6 +14,7 @@ from alflow.potentials.dimer import DimerCurve, dimer_curves
 from alflow.report import CampaignPage
 from alflow.report.figure import ReportFigure
 from alflow.results import (
+    Coverage,
     RoundGrades,
     RunRecord,
     read_campaign,
@@ -195,11 +196,11 @@ def page(store: Store, name: str) -> ActiveLearningPage:
         read_trained(store, name),
         covered,
         rdfs={
-            run: found
+            run: pairs
             for run, frames in walked.items()
-            if (found := pair_distances(sampled(frames[len(frames) // 2 :]), config.species, longest_A))
+            if (pairs := pair_distances(sampled(frames[len(frames) // 2 :]), config.species, longest_A))
         },
-        advice=overview(store, store.campaigns.get(name)).advice,
+        advice=overview(store, store.campaigns.get(name), _shortest_A(covered)).advice,
         dimers=_dimers(store, name),
         gamma_break=config.selection.gamma_break,
     )
@@ -213,12 +214,31 @@ def page(store: Store, name: str) -> ActiveLearningPage:
     )
 
 
+def _shortest_A(covered: Coverage | None) -> float | None:
+    """The shortest distance between atoms in the training set and in visited structures."""
+    if covered is None:
+        return None
+    return min(pair.shortest_A for pair in [*covered.training, *covered.visited])
+
+
 def _trajectory(store: Store, name: str, index: int) -> list[Atoms]:
-    """The kept frames of the present pass of a run, or of its last pass of which frames were kept."""
+    """Frames of the last pass of a run of which frames were kept, as many as a report counts."""
     passes = store.explorers.trajectory_passes(name, index)
     if not passes:
         return []
-    return list(store.explorers.trajectory(name, index, pass_number=passes[-1]))
+    return thinned_frames(store.explorers.trajectory(name, index, pass_number=passes[-1]))
+
+
+def thinned_frames(trajectory: Iterable[Atoms], most_atoms: int = MOST_ATOMS) -> list[Atoms]:
+    """Frames at equal intervals, with at most twice `most_atoms` atoms together, however long it is."""
+    frames: list[Atoms] = []
+    stride = 1
+    for number, frame in enumerate(trajectory):
+        if number % stride == 0:
+            frames.append(frame)
+            if len(frames) > 1 and len(frames) * len(frame) > 2 * most_atoms:
+                frames, stride = frames[::2], 2 * stride
+    return frames
 
 
 def _dimers(store: Store, name: str) -> list[DimerCurve]:
