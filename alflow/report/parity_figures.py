@@ -81,8 +81,8 @@ def learning_curve(versions: Sequence[VersionRecord]) -> ReportFigure:
                 "train_force_rmse_eV_A": [version.force_rmse_eV_A for version in versions],
                 "next_labels_energy_rmse_eV_per_atom": [unseen.energy_rmse_eV_per_atom for unseen in later],
                 "next_labels_force_rmse_eV_A": [unseen.force_rmse_eV_A for unseen in later],
+                **validated,
             }
-            | validated
         ),
         lambda: _draw_learning_curve(versions),
     )
