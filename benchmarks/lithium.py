@@ -38,13 +38,13 @@ from alflow.potentials.errors import Errors, evaluate_errors
 from alflow.potentials.mtp import KIND
 from alflow.potentials.protocol import Potential
 from alflow.results import CampaignRecord, read_campaign
+from alflow.results.stored_potentials import read_potential
 from alflow.simulation import MDSettings, run_md
 from alflow.simulation.trajectory import cut_trajectory
 from alflow.structures.starting import starting_structures
 from qm_interfaces import get_interface
 from workflows.active_learning.schema import ActiveLearning
 from workflows.tasks.explore import calculator
-from workflows.training import read_potential
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "li_300K.yaml"
 NVT = MDSettings(temperature_K=300.0, steps=40_000)
@@ -95,7 +95,7 @@ def campaign(
         store, config = connection.store, load_campaign(file)
         data = read_campaign(store, config.name, "active learning")
         potentials = {
-            version["label_count"]: read_potential(store, config.name, config.species, version["version"])
+            version["label_count"]: read_potential(store, config.name, version["version"])
             for version in store.potentials.history(config.name)
         }
         return Finished(config, data, calculator(store, config), potentials)

@@ -9,9 +9,10 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from alflow.potentials import FitSettings, Potential
+from alflow.potentials import FitSettings
 from alflow.potentials.registry import POTENTIALS
 from alflow.potentials.settings import PotentialSettings
+from alflow.results.stored_potentials import read_potential
 from alflow.selection import ActiveSet, Mode
 from alflow.store import Store
 
@@ -40,7 +41,7 @@ def refit(
         species=species,
         form=form,
         settings=settings,
-        start=None if last is None else read_potential(store, name, species, last["version"]),
+        start=None if last is None else read_potential(store, name, last["version"]),
         threads=len(os.sched_getaffinity(0)),
     )
     content = result.potential.to_bytes()
@@ -60,18 +61,6 @@ def refit(
         seconds=time.monotonic() - began,
     )
     return True
-
-
-def read_potential(store: Store, name: str, species: Sequence[str], version: int) -> Potential:
-    """A version of a campaign's potential."""
-    kind = store.potentials.kind(name, version)
-    content = store.potentials.content(name, version)
-    return POTENTIALS.get(kind).from_bytes(content, species, f"version {version} of {name}")
-
-
-def read_active_set(store: Store, name: str, version: int) -> ActiveSet:
-    """The active set of a version of a campaign's potential."""
-    return ActiveSet.from_bytes(store.potentials.active_set(name, version))
 
 
 def _plain(errors: dict[str, Any]) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from alflow.cli.output import (
+    FormatOption,
     JsonOption,
     KeysOption,
     check_writable,
@@ -35,10 +36,7 @@ def convert(
         typer.Option(help="With --train: grade each atom, or each structure as a whole."),
     ] = "neighborhood",
     keys: KeysOption = None,
-    input_format: Annotated[
-        str | None,
-        typer.Option("--format", help="Format of IN where its name misleads: mlip-cfg, or ASE's name."),
-    ] = None,
+    file_format: FormatOption = None,
     output_format: Annotated[
         str | None, typer.Option(help="Format of OUT where its name misleads: mlip-cfg, or ASE's name.")
     ] = None,
@@ -47,7 +45,7 @@ def convert(
     """Convert structures, or a potential, from one file format to another.
 
     Energies (eV), forces (eV/Å) and stresses (eV/Å³) are kept if the format can hold them; MLIP's PlusStress
-    is converted. The command refuses invalid structures.
+    is converted. Frames that cannot be used are set aside and counted on stderr.
 
     A potential with its active set is a .almtp file, which MLIP-3 and LAMMPS read too.
 
@@ -56,7 +54,8 @@ def convert(
     Example: alflow convert pot.mtp pot.almtp --train train.extxyz
     """
     from alflow.potentials.files import is_potential_file
-    from alflow.structures.files import read_structures, write_structures
+    from alflow.structures.batch import read_batch
+    from alflow.structures.files import log_notes, write_structures
 
     check_writable(target)
     symbols = parse_species(species)
@@ -67,10 +66,12 @@ def convert(
         else:
             print_note(f"{target}: written")
         return
-    structures = read_structures(source, species=symbols, keys=parse_keys(keys), file_format=input_format)
+    found = read_batch(source, species=symbols, keys=parse_keys(keys), file_format=file_format)
+    log_notes(found)
+    structures = found.structures
     write_structures(target, structures, species=symbols, file_format=output_format)
     if json:
-        print_json({"structures": len(structures), "written": target})
+        print_json({"structures": len(structures), "set_aside": found.set_aside, "written": target})
     else:
         print_note(f"{target}: {len(structures)} structure(s)")
 

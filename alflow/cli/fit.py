@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 import typer
 
 from alflow.cli.output import (
+    FormatOption,
     JsonOption,
     KeysOption,
     check_writable,
@@ -19,6 +20,7 @@ from alflow.cli.output import (
     print_json,
     print_note,
 )
+from alflow.cli.progress_lines import ProgressLines, on_terminal
 from alflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -49,6 +51,7 @@ def fit(
         str | None, typer.Option(help="Order of the types, e.g. Cu,Pd. Default: alphabetical.")
     ] = None,
     keys: KeysOption = None,
+    file_format: FormatOption = None,
     energy_weight: Annotated[float | None, typer.Option(min=0, help="Weight of energies, 1/eV².")] = None,
     force_weight: Annotated[float | None, typer.Option(min=0, help="Weight of forces, Å²/eV².")] = None,
     stress_weight: Annotated[float | None, typer.Option(min=0, help="Weight of virials, 1/eV².")] = None,
@@ -92,14 +95,15 @@ def fit(
     if output.suffix != SUFFIX:
         check_suffix(output, "mtp")
     symbols = parse_species(species)
+    if start and zbl:
+        raise InputError("--zbl cannot be combined with --start, whose potential fixes the core")
     template = read_template(start) if start else None
     initial = read_mtp(start, symbols) if start and template is None else None
-    if initial and zbl:
-        raise InputError("--zbl cannot be combined with --start, whose potential fixes the core")
     symbols = list(initial.species) if initial else symbols
-    structures = read_structures(train, labelled=True, species=symbols, keys=parse_keys(keys))
+    options: dict[str, Any] = {"labelled": True, "keys": parse_keys(keys), "file_format": file_format}
+    structures = read_structures(train, species=symbols, **options)
     symbols = symbols or sorted({symbol for atoms in structures for symbol in atoms.symbols})
-    tests = read_structures(test, labelled=True, species=symbols, keys=parse_keys(keys)) if test else []
+    tests = read_structures(test, species=symbols, **options) if test else []
     given: dict[str, Any] = {
         "energy_weight": energy_weight,
         "force_weight": force_weight,
@@ -193,7 +197,14 @@ def _form(template: Template, core: CoreSettings | None) -> MTPSettings:
 
 @contextmanager
 def _live_losses(starts: int, max_iterations: int) -> Iterator[Callable[[FitProgress], None]]:
-    """Show the loss of each start while it falls, on stderr."""
+    """Show the loss of each start while it falls, on stderr: bars on a terminal, lines in a log."""
+    if not on_terminal():
+        lines = ProgressLines()
+        yield lambda now: lines(
+            f"start {now.start} of {starts}: iteration {now.iteration}, loss {now.loss:.6g}", event=now.start
+        )
+        lines.finish()
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from alflow.cli.output import JsonOption, check_writable, print_json, print_note, print_table
+from alflow.cli.output import FormatOption, JsonOption, check_writable, print_json, print_note, print_table
 from alflow.cli.simulation import NO_GRADES, ActiveSetOption, TrainOption, read_with_grades
 from alflow.errors import InputError
 
@@ -30,27 +30,50 @@ def grade(
         str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
     ] = None,
     gamma_save: Annotated[float, typer.Option(min=1, help="Count structures above this grade.")] = 2.1,
+    file_format: FormatOption = None,
     json: JsonOption = False,
 ) -> None:
     """Grade structures by how far they lie outside the training set.
 
     γ is the D-optimality extrapolation grade. It is dimensionless; up to γ = 1 the potential interpolates.
     The output holds extrapolation_grade per structure; in mode neighborhood also extrapolation_grades per
-    atom.
+    atom. The grade of a structure is the largest of its atoms, without ghost atoms. Frames that cannot be
+    used are set aside and counted on stderr.
 
     Example: alflow grade pot.almtp md.extxyz -o graded.extxyz
     """
     import numpy as np
 
-    from alflow.structures.files import read_structures, write_structures
+    from alflow.structures.batch import SetAside, read_batch
+    from alflow.structures.files import log_notes, write_structures
 
     if output:
         check_writable(output)
     model, active = read_with_grades(potential, species, train, active_set, mode)
     if active is None:
         raise InputError(NO_GRADES)
-    structures = read_structures(data, species=model.species)
-    graded = active.grade_structures(model, structures)
+    found = read_batch(data, species=model.species, file_format=file_format)
+    log_notes(found)
+    aside = SetAside()
+    numbers, structures, graded = list(found.numbers), found.structures, []
+    try:
+        graded = active.grade_structures(model, structures)
+    except InputError:
+        active.check_belongs_to(model)
+        numbers, structures = [], []
+        for number, atoms in zip(found.numbers, found.structures, strict=True):
+            try:
+                graded += active.grade_structures(model, [atoms])
+            except InputError as error:
+                aside.add(f"frame {number}: {error}")
+            else:
+                numbers.append(number)
+                structures.append(atoms)
+    notes = aside.notes(data, len(found.structures))
+    if not structures:
+        raise InputError("; ".join(notes))
+    for text in notes:
+        print_note(text)
     for atoms, (gamma, by_atom) in zip(structures, graded, strict=True):
         atoms.info["extrapolation_grade"] = gamma
         if by_atom is not None:
@@ -60,12 +83,19 @@ def grade(
 
     gammas = np.array([gamma for gamma, _ in graded])
     if json:
-        print_json({"extrapolation_grades": gammas, "above_gamma_save": int((gammas > gamma_save).sum())})
+        print_json(
+            {
+                "frames": numbers,
+                "extrapolation_grades": gammas,
+                "above_gamma_save": int((gammas > gamma_save).sum()),
+                "set_aside": found.set_aside | aside.counts(),
+            }
+        )
         return
     highest = np.argsort(-gammas)[:SHOWN]
     print_table(
         f"Highest grades of {len(structures)} structures",
         ["frame", "formula", "γ"],
-        [[int(i) + 1, structures[i].get_chemical_formula(), float(gammas[i])] for i in highest],
+        [[numbers[i], structures[i].get_chemical_formula(), float(gammas[i])] for i in highest],
     )
     print_note(f"{(gammas > gamma_save).sum()} of {len(gammas)} structures above γ = {gamma_save:g}")

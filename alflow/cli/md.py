@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
-from alflow.cli.output import JsonOption, check_writable, print_json, print_note, print_table
+from alflow.cli.output import FormatOption, JsonOption, check_writable, print_json, print_note, print_table
 from alflow.cli.simulation import (
     ActiveSetOption,
     GammaBreakOption,
@@ -92,6 +92,7 @@ def md(
     ] = None,
     threads: Annotated[int, typer.Option(min=1, help="Threads of the potential.")] = 1,
     species: SpeciesOption = None,
+    file_format: FormatOption = None,
     json: JsonOption = False,
 ) -> None:
     """Run molecular dynamics; with --train or --active-set, pause where the potential extrapolates too far.
@@ -131,7 +132,7 @@ def md(
     )
     calculator.threads = threads
     control = make_control(calculator, gamma_save, gamma_break)
-    begin = _begin(start, checkpoint, calculator.potential.species)
+    begin = _begin(start, checkpoint, calculator.potential.species, file_format)
     first_step = getattr(begin, "step", 0)
     if first_step:
         print_note(f"resuming from step {first_step} of {checkpoint}")
@@ -160,12 +161,18 @@ def md(
         raise typer.Exit(1)
 
 
-def _begin(start: Path, checkpoint: Path | None, species: tuple[str, ...]) -> Atoms | Checkpoint:
+def _begin(
+    start: Path, checkpoint: Path | None, species: tuple[str, ...], file_format: str | None
+) -> Atoms | Checkpoint:
     from alflow.simulation import Checkpoint
+    from alflow.structures.constraints import constraints_of, fixed_components, lost_constraints
     from alflow.structures.files import read_structures
 
     if checkpoint is None or not checkpoint.exists():
-        return read_structures(start, species=species)[-1]
+        atoms = read_structures(start, species=species, file_format=file_format)[-1]
+        if not lost_constraints(atoms, "extxyz"):  # three fixed components are a fixed atom
+            atoms.set_constraint(constraints_of(fixed_components(atoms)))
+        return atoms
     try:
         data = json_format.loads(checkpoint.read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:

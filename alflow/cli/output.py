@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -25,10 +25,18 @@ KeysOption = Annotated[
     str | None,
     typer.Option(help="Names of labels, e.g. energy=REF_energy,forces=REF_forces. Default: found."),
 ]
+FormatOption = Annotated[
+    str | None,
+    typer.Option(
+        "--format", help="Format of the structures where the name misleads: mlip-cfg, or ASE's name."
+    ),
+]
 JsonOption = Annotated[bool, typer.Option("--json", help="Print one JSON document instead of tables.")]
 
 EV_A3_IN_GPA = 160.21766208
-SHORT = 16  # characters of a cell that is not wrapped
+SHORT = 16  # characters of a cell that is not wrapped, if there is room
+LEAST = 6  # characters of a column of text
+BORDERS = 3  # characters beside a column
 
 
 def print_json(data: Any) -> None:
@@ -56,16 +64,23 @@ def terminal_table(
 ) -> Table:
     """A table for a terminal; `styles` maps the text of a cell to its style."""
     from rich import box
+    from rich.console import Console
     from rich.table import Table
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD)
+    numeric, least, natural = [], [], []
     for index, column in enumerate(columns):
         values = [row[index] for row in rows]
-        numeric = bool(values) and all(isinstance(value, int | float | None) for value in values)
-        words = [*column.split(), *(text for text in map(_text, values) if len(text) <= SHORT)]
-        widest = max(map(len, words), default=0)
-        table.add_column(column, justify="right" if numeric else "left", min_width=widest)
+        texts = [_text(value) for value in values]
+        numeric.append(bool(values) and all(v == "" or isinstance(v, int | float | None) for v in values))
+        words = [*column.split(), *(text for text in texts if len(text) <= SHORT)]
+        least.append(max(map(len, words), default=0))
+        natural.append(max(map(len, (column, *texts))))
+    room = Console().width - BORDERS * len(columns) - 1
+    for column, number, width in zip(columns, numeric, _widths(least, natural, numeric, room), strict=True):
+        justify: Literal["left", "right"] = "right" if number else "left"
+        table.add_column(column, justify=justify, width=width, overflow="fold")
     for row in rows:
         texts = [_text(value) for value in row]
         # A reason may hold [brackets]: no markup.
@@ -73,18 +88,41 @@ def terminal_table(
     return table
 
 
+def _widths(
+    least: Sequence[int], natural: Sequence[int], numeric: Sequence[bool], room: int
+) -> Sequence[int]:
+    """Widths of columns that fit in the room together; only text is wrapped, the longest most.
+
+    Rich would cut columns off instead.
+    """
+    if sum(natural) <= room:
+        return natural
+    widths = list(least)
+    texts = [index for index, number in enumerate(numeric) if not number]
+    while sum(widths) > room and any(widths[index] > LEAST for index in texts):
+        widths[max(texts, key=widths.__getitem__)] -= 1
+    for _ in range(room - sum(widths)):
+        widths[max(range(len(widths)), key=lambda index: natural[index] / max(widths[index], 1))] += 1
+    return widths
+
+
 def print_errors(title: str, errors: Mapping[str, Errors]) -> None:
-    """Print the errors of a potential on named sets of structures, in meV per atom, eV/Å and GPa."""
+    """Print the errors of a potential on named sets of structures, in meV per atom, eV/Å and GPa.
+
+    The errors of forces and stress are those of components.
+    """
     rows = []
     for name, found in errors.items():
+        head: list[Any] = [name, found.structures]
         for quantity, unit, factor in (
             ("energy_{}_eV_per_atom", "energy, meV/atom", 1e3),
-            ("force_{}_eV_A", "force component, eV/Å", 1.0),
-            ("stress_{}_eV_A3", "stress component, GPa", EV_A3_IN_GPA),
+            ("force_{}_eV_A", "force, eV/Å", 1.0),
+            ("stress_{}_eV_A3", "stress, GPa", EV_A3_IN_GPA),
         ):
             values = [factor * getattr(found, quantity.format(kind)) for kind in ("mae", "rmse", "max")]
-            rows.append([name, found.structures, unit, *(None if math.isnan(v) else v for v in values)])
-    print_table(title, ["set", "structures", "quantity", "MAE", "RMSE", "max"], rows)
+            rows.append([*head, unit, *(None if math.isnan(v) else v for v in values)])
+            head = ["", ""]  # told once per set
+    print_table(title, ["set", "count", "quantity", "MAE", "RMSE", "max"], rows)
 
 
 def print_note(text: str) -> None:
@@ -93,15 +131,25 @@ def print_note(text: str) -> None:
 
 
 class _NoteHandler(logging.Handler):
+    """Prints each message once, however often a file is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: set[str] = set()
+
     def emit(self, record: logging.LogRecord) -> None:
-        print_note(record.getMessage())
+        message = record.getMessage()
+        if message not in self._shown:
+            self._shown.add(message)
+            print_note(message)
 
 
 def show_notes_of_readers() -> None:
     """Show what readers of files log, such as frames that were set aside, as notes on stderr."""
-    logger = logging.getLogger("alflow.structures.files")
-    if not logger.handlers:
-        logger.addHandler(_NoteHandler())
+    logger = logging.getLogger("alflow.structures")
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _NoteHandler)]:
+        logger.removeHandler(handler)  # of an earlier command in this process
+    logger.addHandler(_NoteHandler())
 
 
 def parse_keys(text: str | None) -> LabelKeys:

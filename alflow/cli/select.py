@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from alflow.cli.output import JsonOption, check_writable, print_json, print_note, print_table
+from alflow.cli.output import FormatOption, JsonOption, check_writable, print_json, print_note, print_table
 from alflow.cli.simulation import NO_GRADES, ActiveSetOption, TrainOption, read_with_grades
 from alflow.errors import InputError
 
@@ -37,6 +37,7 @@ def select(
     species: Annotated[
         str | None, typer.Option(help="Elements of the types, e.g. Cu,Pd; for files that do not name them.")
     ] = None,
+    file_format: FormatOption = None,
     json: JsonOption = False,
 ) -> None:
     """Choose the structures that are most worth a label.
@@ -62,7 +63,7 @@ def select(
     known = read_structures(train, species=model.species) if train else []
     if source.suffix == ".almtp":
         known = active_configurations(source, model.species)
-    structures = read_structures(candidates, species=model.species)
+    structures = read_structures(candidates, species=model.species, file_format=file_format)
     selection = select_structures(
         model,
         active,

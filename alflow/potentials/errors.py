@@ -10,8 +10,7 @@ import numpy as np
 from ase import Atoms
 from numpy.typing import NDArray
 
-from alflow.potentials.evaluation import evaluate
-from alflow.potentials.labels import labels_of
+from alflow.potentials.predictions import Prediction, predict
 
 if TYPE_CHECKING:
     from alflow.potentials.protocol import Potential
@@ -45,27 +44,22 @@ def evaluate_errors(potential: Potential, structures: Sequence[Atoms], *, thread
     InputError
         If a structure has no label or the potential lacks a species.
     """
-    labels = [labels_of(atoms) for atoms in structures]
-    evaluation = evaluate(potential, structures, threads=threads)
-    assert evaluation.forces is not None
-    sizes = np.diff(evaluation.offsets)
+    return errors_of(predict(potential, structures, threads=threads))
+
+
+def errors_of(predictions: Sequence[Prediction]) -> Errors:
+    """Errors of predictions."""
     energies = [
-        (energy - label.energy) / size
-        for energy, label, size in zip(evaluation.energy, labels, sizes, strict=True)
-        if label.energy is not None
+        (p.energy - p.labels.energy) / p.labels.atoms for p in predictions if p.labels.energy is not None
     ]
-    forces = [
-        (evaluation.forces[atoms] - label.forces).ravel()
-        for atoms, label in zip(evaluation.slices(), labels, strict=True)
-        if label.forces is not None
-    ]
+    forces = [(p.forces - p.labels.forces).ravel() for p in predictions if p.labels.forces is not None]
     stresses = [
-        (virial - label.virial) / atoms.get_volume()
-        for virial, label, atoms in zip(evaluation.voigt_virials, labels, structures, strict=True)
-        if label.virial is not None
+        (p.virial - p.labels.virial) / p.atoms.get_volume()
+        for p in predictions
+        if p.labels.virial is not None
     ]
     return Errors(
-        len(structures),
+        len(predictions),
         *_summary(np.array(energies)),
         *_summary(np.concatenate([np.zeros(0), *forces])),
         *_summary(np.array(stresses)),

@@ -7,10 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alflow.potentials.dimer import DimerCurve
+from alflow.potentials.estimates import EstimatedErrors
 from alflow.report.figure import ReportFigure
 from alflow.report.page import render_template
 from alflow.results import CampaignRecord, Coverage, PairDistances, ParitySet, VersionRecord
 from alflow.results.advice import Advice, as_dicts
+from alflow.results.methods import Methods
 from alflow.results.versions import newest_unseen
 
 TEMPLATE = "campaign.html.j2"
@@ -32,6 +35,12 @@ class CampaignPage:
     rdfs
         Distances over the trajectory of each run, by the name of the run.
     advice
+    methods
+        The methods paragraph; None for kinds without.
+    dimers
+        Energies of dimers of each pair of species, of the newest version.
+    gamma_break
+        Threshold of the extrapolation grade at which runs pause; None for kinds without.
     """
 
     campaign: CampaignRecord
@@ -40,17 +49,29 @@ class CampaignPage:
     coverage: Coverage | None = None
     rdfs: Mapping[str, Sequence[PairDistances]] = field(default_factory=dict)
     advice: Sequence[Advice] = ()
+    methods: Methods | None = None
+    dimers: Sequence[DimerCurve] = ()
+    gamma_break: float | None = None
 
     @property
     def headline(self) -> str:
         """The outcome in one line."""
-        return f"{self.campaign.headline}, {self.campaign.qm_calls} QM calls"
+        found = f"{self.campaign.headline}, {self.campaign.qm_calls} QM calls"
+        if self.validation is None:
+            return found
+        return f"{found}, validation {self.validation.force_rmse_eV_A.in_words()} eV/Å"
+
+    @property
+    def validation(self) -> EstimatedErrors | None:
+        """Validation error of the newest version; None without, or with too few frames."""
+        return self.versions[-1].judged_validation if self.versions else None
 
     def summary(self) -> dict[str, Any]:
         """The results in plain values."""
         unseen = newest_unseen(self.versions)
         return self.campaign.summary() | {
             "advice": as_dicts(self.advice),
+            "validation": None if self.validation is None else self.validation.as_dict(),
             "train_force_rmse_eV_A": self.trained.force_rmse_eV_A,
             "train_energy_rmse_eV_per_atom": self.trained.energy_rmse_eV_per_atom,
             "unseen_force_rmse_eV_A": unseen.force_rmse_eV_A,
@@ -89,8 +110,10 @@ class CampaignPage:
             [*figures, *self.figures()],
             figures_at,
             advice=self.advice,
+            methods=self.methods,
             versions=self.versions,
             trained=self.trained,
+            validation=self.validation,
             newest_unseen=newest_unseen(self.versions),
             **values,
         )

@@ -11,9 +11,9 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from alflow.report.figure import DataTable, ReportFigure
+from alflow.report.figure import Column, DataTable, ReportFigure
 from alflow.report.filters import number
-from alflow.report.style import BLUE, GREY, VERMILION, new_figure
+from alflow.report.style import BLUE, CYCLE, GREEN, GREY, VERMILION, new_figure
 from alflow.results import ParitySet, VersionRecord
 from alflow.results.versions import all_unseen
 
@@ -21,7 +21,9 @@ EV_A3_IN_GPA = 160.21766208
 MARGIN = 0.05  # of the range of QM, on either side of it
 ROUNDING = 1e-9  # forces that symmetry makes zero have errors below it
 SPREAD = 20  # values that differ by more than this factor are drawn on a logarithmic axis
-MARKS = {"training set": ("o", BLUE), "new labels, unseen": ("s", VERMILION)}
+MARKS = {"training set": ("o", BLUE), "new labels, unseen": ("s", VERMILION), "validation": ("D", GREEN)}
+OTHER_MARKS = tuple(zip("osD^vP", CYCLE, strict=True))
+LEGEND_COLUMNS = 4
 
 
 @dataclass(frozen=True)
@@ -48,14 +50,28 @@ QUANTITIES = (
 
 
 def learning_curve(versions: Sequence[VersionRecord]) -> ReportFigure:
-    """RMSE of each version on its training set and on labels that it was not trained on."""
+    """RMSE of each version on its training set, on labels that it was not trained on, and on validation."""
     later = [version.unseen for version in versions]
+    errors = [version.judged_validation for version in versions]
+    frames = next((found.frames for found in errors if found), 0)
+    validated: dict[str, Column] = {
+        f"validation_{name}{ending}": [getattr(getattr(each, name), end) if each else None for each in errors]
+        for name in ("energy_rmse_eV_per_atom", "force_rmse_eV_A")
+        for end, ending in (("value", ""), ("low", "_low"), ("high", "_high"))
+        if frames
+    }
     return ReportFigure(
         "error",
         "Root-mean-square errors after each round. Circles: errors on the training set; they may "
         "rise, because each round adds the structures that are hardest to predict. Squares: errors on the "
         "labels of a round before training on them. That test is independent and hard, because the potential "
-        "extrapolated most on these structures.",
+        "extrapolated most on these structures."
+        + (
+            f" Diamonds: errors of each version on the same {frames} validation frames, which were drawn at "
+            "random steps of the runs and never trained on; bars are 95 % confidence intervals."
+            if frames
+            else ""
+        ),
         DataTable(
             {
                 "round": [version.round for version in versions],
@@ -65,6 +81,7 @@ def learning_curve(versions: Sequence[VersionRecord]) -> ReportFigure:
                 "train_force_rmse_eV_A": [version.force_rmse_eV_A for version in versions],
                 "next_labels_energy_rmse_eV_per_atom": [unseen.energy_rmse_eV_per_atom for unseen in later],
                 "next_labels_force_rmse_eV_A": [unseen.force_rmse_eV_A for unseen in later],
+                **validated,
             }
         ),
         lambda: _draw_learning_curve(versions),
@@ -86,11 +103,24 @@ def _draw_learning_curve(versions: Sequence[VersionRecord]) -> Figure:
         for name, x, y in (("training set", rounds, trained), ("new labels, unseen", later, unseen)):
             marker, colour = MARKS[name]
             axes.plot(x, y, f"{marker}-", color=colour, ms=4, label=name)
+        measured = [
+            (version.round, getattr(errors, attribute))
+            for version in versions
+            if (errors := version.judged_validation)
+        ]
+        validated = [factor * estimate.value for _, estimate in measured]
+        if measured:
+            marker, colour = MARKS["validation"]
+            bars = factor * np.array([[e.value - e.low, e.high - e.value] for _, e in measured]).T
+            axes.errorbar(
+                [round_ for round_, _ in measured], validated, np.where(np.isfinite(bars), bars, np.nan),
+                fmt=f"{marker}-", color=colour, ms=4.5, capsize=2.5, elinewidth=1, label="validation",
+            )  # fmt: skip
         axes.set_title(title)
         axes.set_xlabel("round")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        scale_of_errors(axes, [*trained, *unseen])
-    panels[0].legend()
+        scale_of_errors(axes, [*trained, *unseen, *validated])
+    figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=3)
     return figure
 
 
@@ -123,6 +153,17 @@ def parity(versions: Sequence[VersionRecord], trained: ParitySet) -> ReportFigur
             "set",
             {name: _columns(parity, shown) for name, parity in sets.items()},
         ),
+        lambda: _draw_parity(sets, shown),
+    )
+
+
+def parity_of_groups(sets: Mapping[str, ParitySet]) -> ReportFigure:
+    """Predictions against QM for groups of structures; the caption tells what the figure cannot show."""
+    shown = [quantity for quantity in QUANTITIES if any(len(quantity.values(s)[0]) for s in sets.values())]
+    return ReportFigure(
+        "parity",
+        "".join(line for quantity in shown if (line := _not_shown(quantity, sets))).strip(),
+        DataTable.of_sets("set", {name: _columns(parity, shown) for name, parity in sets.items()}),
         lambda: _draw_parity(sets, shown),
     )
 
@@ -189,8 +230,8 @@ def _draw_parity(sets: Mapping[str, ParitySet], shown: Sequence[Quantity]) -> Fi
     figure = new_figure(4.4 if len(shown) < 3 else 3.3)
     panels = figure.subplots(1, len(shown), squeeze=False)[0]
     for axes, quantity in zip(panels, shown, strict=True):
-        for name, parity in sets.items():
-            marker, colour = MARKS[name]
+        for index, (name, parity) in enumerate(sets.items()):
+            marker, colour = MARKS.get(name, OTHER_MARKS[index % len(OTHER_MARKS)])
             axes.plot(
                 *quantity.values(parity), marker, color=colour, ms=quantity.size, mew=0, alpha=0.55,
                 label=name, rasterized=True,
@@ -201,7 +242,8 @@ def _draw_parity(sets: Mapping[str, ParitySet], shown: Sequence[Quantity]) -> Fi
         axes.set_title(f"{quantity.name.capitalize()} ({quantity.unit})")
         axes.xaxis.set_major_locator(MaxNLocator(4))
         axes.yaxis.set_major_locator(MaxNLocator(4))
+    columns = min(len(sets), LEGEND_COLUMNS)
     figure.legend(
-        *panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=len(sets), markerscale=1.4
+        *panels[0].get_legend_handles_labels(), loc="outside upper left", ncols=columns, markerscale=1.4
     )
     return figure

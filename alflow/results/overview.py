@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from alflow.results.advice import Advice, Facts, advise, as_dicts
+from alflow.results.advice import Advice, Facts, FitFacts, advise, as_dicts
 from alflow.results.costs import costs_table
-from alflow.results.labels import KindCost, costs_by_kind, read_labels
+from alflow.results.labels import KindCost, costs_by_kind, import_notes, read_labels
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, read_rounds, rounds_table
+from alflow.results.stored_potentials import read_potential
 from alflow.results.table import Table
 from alflow.results.validation import ValidationRecord, read_validations
 from alflow.states import CampaignState, LabelKind, LabelState, Role
@@ -84,6 +85,8 @@ class Overview:
         The most urgent first.
     kinds
         Number and cost of the labels by purpose.
+    import_notes
+        What was set aside, or should be known, when labels of a file were imported.
     """
 
     campaign: str
@@ -99,6 +102,7 @@ class Overview:
     validation: ValidationRecord | None = None
     advice: Sequence[Advice] = ()
     kinds: Mapping[LabelKind, KindCost] = field(default_factory=dict)
+    import_notes: Sequence[str] = ()
 
     @property
     def errors(self) -> str:
@@ -126,11 +130,12 @@ class Overview:
 
     @property
     def label_counts(self) -> str:
-        """Labels by state, in words."""
+        """Labels by state, in words, and in a second line what their import noted."""
         counts = [f"{count} {state}" for state, count in self.labels.items() if count]
         kinds = [f"{cost.labels} {kind} {cost.processor_s:.3g} s" for kind, cost in self.kinds.items()]
         spent = f" ({', '.join(kinds)})" if LabelKind.VALIDATION in self.kinds else ""
-        return "labels: " + (", ".join(counts) or "none yet") + spent
+        imported = f"\nimported: {'; '.join(self.import_notes)}" if self.import_notes else ""
+        return "labels: " + (", ".join(counts) or "none yet") + spent + imported
 
     @property
     def advice_lines(self) -> list[str]:
@@ -154,6 +159,7 @@ class Overview:
             "waits_for": self.waits_for,
             "round": self.round,
             "labels": {str(state): count for state, count in self.labels.items()},
+            "import_notes": list(self.import_notes),
             "labels_by_kind": {str(kind): asdict(cost) for kind, cost in self.kinds.items()},
             "validation": None if self.validation is None else self.validation.as_dict(),
             "cpu_hours": self.processor_hours,
@@ -173,6 +179,8 @@ def read_overview(
     work: Mapping[int, Mapping[str, int]] | None = None,
     gamma_save: float | None = None,
     explored_steps: int = 0,
+    validation_labels: int | None = None,
+    shortest_A: float | None = None,
 ) -> Overview:
     """The overview that all kinds of campaigns share, joined with the part of one kind.
 
@@ -188,12 +196,13 @@ def read_overview(
         choice can begin.
     work
         Results of the tasks, by round; see `RoundRecord`.
-    gamma_save, explored_steps
+    gamma_save, explored_steps, validation_labels, shortest_A
         As in `alflow.results.advice.Facts`.
     """
     name = document["name"]
     config = store.campaigns.config(name)
     state, rounds, cost = CampaignState(document["state"]), read_rounds(store, name, work), costs_of(document)
+    validation = next(reversed(read_validations(store, name)), None)
     facts = Facts(
         state=state,
         labels=read_labels(store, name)[0],
@@ -202,6 +211,10 @@ def read_overview(
         qm=config.qm.model_dump(mode="json"),
         gamma_save=gamma_save,
         explored_steps=explored_steps,
+        validation=validation,
+        validation_labels=validation_labels,
+        fit=_fit_facts(store, name),
+        shortest_A=shortest_A,
     )
     labels = {LabelState(state): count for state, count in store.labels.counts(name).items()}
     return Overview(
@@ -215,9 +228,22 @@ def read_overview(
         cost=cost,
         rounds=rounds,
         part=part or NothingMore(),
-        validation=next(reversed(read_validations(store, name)), None),
+        validation=validation,
         advice=advise(facts),
+        import_notes=import_notes(store, name),
         kinds=costs_by_kind(store, name),
+    )
+
+
+def _fit_facts(store: Store, campaign: str) -> FitFacts | None:
+    newest = store.potentials.latest(campaign)
+    if newest is None:
+        return None
+    potential = read_potential(store, campaign, newest["version"])
+    return FitFacts(
+        potential.parameters.size,
+        getattr(potential, "min_distance_A", None),
+        getattr(potential, "core", None) is not None,
     )
 
 

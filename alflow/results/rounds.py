@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from alflow.results.table import Cell, Table
+from alflow.results.validation import FEWEST_FRAMES, read_validations
 from alflow.states import LabelState
 from alflow.store import Store
 
@@ -20,6 +21,7 @@ ROUND_COLUMNS: Mapping[str, str] = {
     "potential": "potential",
     "energy_rmse_eV_per_atom": "energy RMSE, meV/atom",
     "force_rmse_eV_A": "force RMSE, eV/Å",
+    "validation_force_rmse_eV_A": "validation, eV/Å",
 }
 """Columns of a table of rounds: key of `RoundRecord.as_dict` → heading."""
 
@@ -47,6 +49,8 @@ class RoundRecord:
         Phase and stage of the round, if the kind of campaign has phases; stages count from 0.
     work
         Results of the round's tasks, in numbers, such as candidates relaxed.
+    validation_force_rmse_eV_A
+        Validation error at the end of the round; None without, or with too few frames.
     """
 
     round: int
@@ -60,6 +64,7 @@ class RoundRecord:
     phase: str | None = None
     stage: int | None = None
     work: Mapping[str, int] = field(default_factory=dict)
+    validation_force_rmse_eV_A: float | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values; the entries of `work` are on the same level as the others."""
@@ -72,6 +77,8 @@ def rounds_table(
 ) -> Table:
     """Rounds as a table; with `newest`, only that number of newest rounds."""
     shown = rounds[-newest:] if newest else rounds
+    if all(row.validation_force_rmse_eV_A is None for row in rounds):
+        columns = {key: title for key, title in columns.items() if key != "validation_force_rmse_eV_A"}
     return Table("Rounds", tuple(columns.values()), [_row(row.as_dict(), columns) for row in shown])
 
 
@@ -95,6 +102,11 @@ def read_rounds(
         Results of the tasks, by round; see `RoundRecord`.
     """
     potentials = {potential["round"]: potential for potential in store.potentials.history(campaign)}
+    validated = {
+        found.round: found.errors.force_rmse_eV_A.value
+        for found in read_validations(store, campaign)
+        if found.errors.frames >= FEWEST_FRAMES
+    }
     asked, done = Counter[int](), Counter[int]()
     for label in store.labels.find(campaign):
         asked[label["round"]] += 1
@@ -114,6 +126,7 @@ def read_rounds(
                 potential=potential.get("version"),
                 energy_rmse_eV_per_atom=errors.get("energy_rmse_eV_per_atom"),
                 force_rmse_eV_A=errors.get("force_rmse_eV_A"),
+                validation_force_rmse_eV_A=validated.get(round_),
                 phase=event.get("phase"),
                 stage=event.get("stage"),
                 work=(work or {}).get(round_, {}),

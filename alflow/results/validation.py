@@ -13,6 +13,9 @@ from alflow.potentials.estimates import EstimatedErrors
 from alflow.states import LabelState
 from alflow.store import Store
 
+FEWEST_FRAMES = 5
+"""Errors on fewer frames are not shown: the interval of so small a sample says nothing."""
+
 
 @dataclass(frozen=True)
 class ValidationRecord:
@@ -34,10 +37,11 @@ class ValidationRecord:
     @property
     def in_words(self) -> str:
         """Such as ``validation 0.041 (0.036–0.047) eV/Å, 0.50 (0.41–0.61) meV/atom, 24 frames``."""
-        frames = "1 frame" if self.errors.frames == 1 else f"{self.errors.frames} frames"
+        if self.errors.frames < FEWEST_FRAMES:
+            return f"validation: too few frames yet ({self.errors.frames})"
         return (
             f"validation {self.errors.force_rmse_eV_A.in_words()} eV/Å, "
-            f"{self.errors.energy_rmse_eV_per_atom.in_words(1000)} meV/atom, {frames}"
+            f"{self.errors.energy_rmse_eV_per_atom.in_words(1000)} meV/atom, {self.errors.frames} frames"
         )
 
     def as_dict(self) -> dict[str, Any]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import itertools
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from typing import Any
 
@@ -13,12 +13,11 @@ from ase import Atoms
 from bson import ObjectId
 from numpy.typing import NDArray
 
-from alflow.potentials import evaluate
 from alflow.potentials.estimates import EstimatedErrors, estimate_errors
-from alflow.potentials.labels import labels_of
+from alflow.potentials.predictions import Prediction, predict
 from alflow.potentials.protocol import Potential
-from alflow.potentials.registry import POTENTIALS
-from alflow.results.validation import ValidationSet, read_validation_set
+from alflow.results.stored_potentials import read_potential
+from alflow.results.validation import FEWEST_FRAMES, ValidationSet, read_validation_set
 from alflow.states import LabelState
 from alflow.store import Store
 
@@ -114,6 +113,12 @@ class VersionRecord:
     unseen: ParitySet = field(default_factory=ParitySet.empty)
     validation: EstimatedErrors | None = None
 
+    @property
+    def judged_validation(self) -> EstimatedErrors | None:
+        """The validation error; None also if there are too few frames to say anything."""
+        found = self.validation
+        return found if found is not None and found.frames >= FEWEST_FRAMES else None
+
 
 def all_unseen(versions: Sequence[VersionRecord]) -> ParitySet:
     """All labels; each is predicted by the newest version that was not trained on it."""
@@ -169,7 +174,7 @@ def _predict(store: Store, campaign: str, version: Mapping[str, Any], labels: li
     """Predictions of a version for labelled structures."""
     if not labels:
         return ParitySet.empty()
-    return parity(_potential(store, campaign, version), store.labels.structures(labels))
+    return parity(read_potential(store, campaign, version["version"]), store.labels.structures(labels))
 
 
 def _validate(
@@ -178,39 +183,33 @@ def _validate(
     """Error of a version on the validation frames; None without any."""
     if not held_out.labels:
         return None
-    return estimate_errors(_potential(store, campaign, version), held_out.structures, held_out.weights)
-
-
-def _potential(store: Store, campaign: str, version: Mapping[str, Any]) -> Potential:
-    number = version["version"]
-    return POTENTIALS.get(version["kind"]).from_bytes(
-        store.potentials.content(campaign, number),
-        store.campaigns.config(campaign).species,
-        f"version {number} of {campaign}",
+    return estimate_errors(
+        read_potential(store, campaign, version["version"]), held_out.structures, held_out.weights
     )
 
 
 def parity(potential: Potential, structures: Sequence[Atoms]) -> ParitySet:
     """Predicted and labelled energies per atom, force and stress components, of those that are known."""
-    evaluation = evaluate(potential, structures)
-    assert evaluation.forces is not None
-    sizes = np.array([len(atoms) for atoms in structures])
-    labels = [labels_of(atoms) for atoms in structures]
-    has_energy = np.array([label.energy is not None for label in labels], dtype=bool)
-    has_forces = np.repeat([label.forces is not None for label in labels], sizes).astype(bool)
-    energies = np.array([label.energy for label in labels if label.energy is not None])
-    forces = [label.forces.ravel() for label in labels if label.forces is not None]
-    stressed = [index for index, label in enumerate(labels) if label.virial is not None]
-    volumes_A3 = np.array([structures[index].get_volume() for index in stressed])[:, None]
-    virials = np.array([labels[index].virial for index in stressed]).reshape(-1, 6)
+    return parity_of(predict(potential, structures))
+
+
+def parity_of(predictions: Sequence[Prediction]) -> ParitySet:
+    """Predicted and labelled energies per atom, force and stress components, of those that are known."""
+    energies = [(p.labels.energy / p.labels.atoms, p) for p in predictions if p.labels.energy is not None]
+    forces = [(p.labels.forces, p) for p in predictions if p.labels.forces is not None]
+    stresses = [(stress, p) for p in predictions if (stress := p.labelled_stress) is not None]
     return ParitySet(
-        energies=energies / sizes[has_energy],
-        predicted_energies=evaluation.energy[has_energy] / sizes[has_energy],
-        forces=np.concatenate([np.zeros(0), *forces]),
-        predicted_forces=evaluation.forces[has_forces].ravel(),
-        stresses=(virials / volumes_A3).ravel(),
-        predicted_stresses=(evaluation.voigt_virials[stressed] / volumes_A3).ravel(),
+        energies=np.array([energy for energy, _ in energies]),
+        predicted_energies=np.array([p.energy / p.labels.atoms for _, p in energies]),
+        forces=_joined(labelled for labelled, _ in forces),
+        predicted_forces=_joined(p.forces for _, p in forces),
+        stresses=_joined(labelled for labelled, _ in stresses),
+        predicted_stresses=_joined(p.virial / p.atoms.get_volume() for _, p in stresses),
     )
+
+
+def _joined(arrays: Iterable[NDArray[np.float64]]) -> NDArray[np.float64]:
+    return np.concatenate([np.zeros(0), *(array.ravel() for array in arrays)])
 
 
 def _rms(values: NDArray[np.float64]) -> float:

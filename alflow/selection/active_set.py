@@ -158,20 +158,30 @@ class ActiveSet:
     ) -> list[tuple[float, NDArray[np.float64] | None]]:
         """Grade of each structure and, in mode "neighborhood", the grades of its atoms (N,).
 
-        In this mode the grade of a structure is the largest grade of its atoms.
+        In this mode the grade of a structure is the largest grade of its atoms. Ghost atoms
+        (`arrays["ghost"]`) do not count, because they have no neighborhood of their own.
 
         Raises
         ------
         InputError
-            If the active set belongs to another potential or a structure cannot be evaluated.
+            If the active set belongs to another potential or a structure cannot be evaluated; in mode
+            "configuration", if a structure has ghost atoms.
         """
         self.check_belongs_to(potential)
         if self.mode == "configuration":
+            if any(_ghosts(atoms).any() for atoms in structures):
+                raise InputError(
+                    "a structure has ghost atoms, which belong to no configuration; grade it with an active "
+                    "set of mode neighborhood"
+                )
             return [(float(grade), None) for grade in self.grades(rows(potential, structures, self.mode))]
         gamma = evaluate(potential, structures, forces=False, grade_matrix=self.grade_matrix).grades
         assert gamma is not None
         ends = np.cumsum([len(atoms) for atoms in structures])[:-1]
-        return [(float(part.max(initial=0.0)), part) for part in np.split(gamma, ends)]
+        return [
+            (float(part[~_ghosts(atoms)].max(initial=0.0)), part)
+            for atoms, part in zip(structures, np.split(gamma, ends), strict=True)
+        ]
 
     def check_belongs_to(self, potential: Potential) -> None:
         """Check that the potential has the species and parameters that the active set was made with.
@@ -259,3 +269,8 @@ def _parts(structures: Sequence[Atoms]) -> list[list[Atoms]]:
     """Split structures into parts of about `ATOMS_AT_ONCE` atoms."""
     part = np.cumsum([len(atoms) for atoms in structures]) // ATOMS_AT_ONCE
     return [[structures[i] for i in np.flatnonzero(part == k).tolist()] for k in np.unique(part)]
+
+
+def _ghosts(atoms: Atoms) -> NDArray[np.bool_]:
+    found: NDArray[np.bool_] = np.asarray(atoms.arrays.get("ghost", np.zeros(len(atoms))), dtype=bool)
+    return found

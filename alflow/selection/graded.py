@@ -40,6 +40,7 @@ from alflow.selection.rows import Mode, rows
 
 SUFFIX = ".almtp"
 _ROW_TOLERANCE = 1e-6
+_REFINEMENTS = 2
 
 
 def read_graded(path: str | Path, species: Sequence[str] | None = None) -> tuple[Potential, ActiveSet | None]:
@@ -206,8 +207,8 @@ def _coordinates(
 
     If all pseudo-rows fill null directions, the other rows can be written in coordinates of the range, which
     are those of alflow's own active sets. Otherwise, or if the active rows then have grades farther from one,
-    all coefficients are the coordinates, and A is MLIP-3's. alflow's pseudo-rows within the range are so small
-    that only coordinates of the range resolve them.
+    all coefficients are the coordinates, and A is MLIP-3's. alflow's pseudo-rows within the range are so
+    small that only coordinates of the range resolve them.
     """
     everything = np.eye(len(matrix)), np.ones(len(matrix), dtype=bool)
     filled = np.count_nonzero(matrix - np.diag(matrix.diagonal()), axis=1) > 0
@@ -298,9 +299,11 @@ def _lifted(potential: MomentTensorPotential, active_set: ActiveSet) -> NDArray[
     if active_set.basis.shape[0] == active_set.basis.shape[1]:
         return np.asarray(active_set.matrix @ np.linalg.inv(active_set.basis))
     sample = _sample(potential)
-    coordinates = np.linalg.pinv(sample @ active_set.basis)
-    lifted = active_set.matrix @ coordinates @ sample
-    lifted += (active_set.matrix - lifted @ active_set.basis) @ coordinates @ sample
+    sample /= np.linalg.norm(sample @ active_set.basis, axis=1, keepdims=True)
+    lift = np.linalg.pinv(sample @ active_set.basis) @ sample
+    lifted = active_set.matrix @ lift
+    for _ in range(_REFINEMENTS):
+        lifted += (active_set.matrix - lifted @ active_set.basis) @ lift
     return np.asarray(lifted)
 
 
@@ -313,8 +316,9 @@ def _square(
         return np.arange(size), active
     sample = _sample(potential)
     scales = np.abs(sample).max(axis=0)
-    scales[scales == 0] = 1.0
-    null = np.linalg.svd(sample / scales)[2][count:].T
+    scaled = sample / np.where(scales > 0, scales, 1.0)
+    scaled /= np.linalg.norm(scaled, axis=1, keepdims=True)
+    null = np.linalg.svd(scaled)[2][count:].T
     places = np.setdiff1d(np.arange(size), maxvol(null).indices)
     matrix = PSEUDO_ROW_SIZE * np.eye(size)
     matrix[places] = active
@@ -322,8 +326,8 @@ def _square(
 
 
 def _sample(potential: MomentTensorPotential) -> NDArray[np.float64]:
-    """Rows of random neighborhoods, which span the range, each of length one."""
+    """Rows of random neighborhoods, which span the range."""
     clusters = random_neighborhoods(potential, 2 * potential.parameter_count)
     gradients = evaluate(potential, clusters, forces=False, gradients=True).gradients
     assert gradients is not None
-    return np.asarray(gradients / np.linalg.norm(gradients, axis=1, keepdims=True))
+    return gradients

@@ -7,7 +7,7 @@ The format is the one MLIP-2 and MLIP-3 share (Novikov et al. 2021, doi 10.1088/
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ase import Atoms
@@ -38,11 +38,39 @@ def read_cfg(path: str | Path, species: Sequence[str]) -> list[Atoms]:
     InputError
         If the file is not an MLIP file, is cut off or contradicts itself, or has a type beyond the species.
     """
+    return cfg_from_text(_text(path), species, str(path))
+
+
+def cfg_frames(path: str | Path, species: Sequence[str]) -> Iterator[tuple[Atoms | None, str | None]]:
+    """Each configuration of a file, or why it cannot be read; text outside of blocks is an error at the end.
+
+    Raises
+    ------
+    InputError
+        If the file cannot be read or is cut off, after the blocks before that place.
+    """
+    blocks: list[list[str]] = []
+    fault = None
     try:
-        data = Path(path).read_bytes()
+        for block in _blocks(_text(path), str(path)):
+            blocks.append(block)
+    except InputError as error:
+        fault = error
+    for number, lines in enumerate(blocks, start=1):
+        where = f"frame {number}"
+        try:
+            yield FrameReader(lines, where, species).read(), None
+        except InputError as error:
+            yield None, str(error)
+    if fault:
+        raise fault
+
+
+def _text(path: str | Path) -> str:
+    try:
+        return Path(path).read_bytes().decode("utf-8-sig", errors="replace")
     except OSError as error:
         raise InputError(f"{path}: cannot be read ({error.strerror})") from None
-    return cfg_from_text(data.decode("utf-8-sig", errors="replace"), species, str(path))
 
 
 def cfg_from_text(text: str, species: Sequence[str], name: str) -> list[Atoms]:
@@ -63,7 +91,7 @@ def cfg_from_text(text: str, species: Sequence[str], name: str) -> list[Atoms]:
     InputError
         If this is not an MLIP file, is cut off or contradicts itself, or has a type beyond the species.
     """
-    blocks = _blocks(text, name)
+    blocks = list(_blocks(text, name))
     return [
         FrameReader(lines, f"{name}: frame {number} of {len(blocks)}", species).read()
         for number, lines in enumerate(blocks, start=1)
@@ -95,24 +123,24 @@ def cfg_to_text(structures: Sequence[Atoms], species: Sequence[str], *, lossless
     return "\n".join(cfg_text(atoms, species, lossless=lossless) for atoms in structures)
 
 
-def _blocks(text: str, name: str) -> list[list[str]]:
-    """Split a file into the lines between each BEGIN_CFG and its END_CFG."""
-    blocks: list[list[str]] = []
-    inside = False
+def _blocks(text: str, name: str) -> Iterator[list[str]]:
+    """The lines between each BEGIN_CFG and its END_CFG."""
+    block: list[str] | None = None
+    count = 0
     for number, line in enumerate(re.split(r"\r\n|\r|\n", text), start=1):
         word = line.strip()
-        if word == "BEGIN_CFG" and not inside:
-            blocks.append([])
-            inside = True
-        elif word == "END_CFG" and inside:
-            inside = False
-        elif inside and word != "BEGIN_CFG":
-            blocks[-1].append(line)
+        if word == "BEGIN_CFG" and block is None:
+            block = []
+            count += 1
+        elif word == "END_CFG" and block is not None:
+            yield block
+            block = None
+        elif block is not None and word != "BEGIN_CFG":
+            block.append(line)
         elif word:
             raise InputError(
                 f"{name}: line {number} reads '{word[:60]}' where BEGIN_CFG or END_CFG belongs; "
                 "an MLIP .cfg file holds blocks BEGIN_CFG … END_CFG"
             )
-    if inside:
-        raise InputError(f"{name}: frame {len(blocks)} is cut off, its END_CFG is missing")
-    return blocks
+    if block is not None:
+        raise InputError(f"{name}: frame {count} is cut off, its END_CFG is missing")

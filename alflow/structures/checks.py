@@ -56,22 +56,24 @@ def check_ids(path: Path, structures: Sequence[Atoms]) -> None:
         seen[name] = number
 
 
-def check_energy_spread(path: Path, structures: Sequence[Atoms]) -> None:
-    """Raise `InputError` if an energy per atom is further from those of its composition than bonds reach."""
+def energies_out_of_line(structures: Sequence[Atoms]) -> dict[int, str]:
+    """Index → complaint of each energy per atom that is further from its composition's than bonds reach."""
     groups: dict[str, list[tuple[int, float]]] = {}
-    for number, atoms in enumerate(structures, start=1):
+    for index, atoms in enumerate(structures):
         energy_eV = label_energy(atoms.calc.results) if atoms.calc is not None else None
         if energy_eV is not None:
             formula = atoms.symbols.formula.reduce()[0].format("hill")
-            groups.setdefault(formula, []).append((number, energy_eV / len(atoms)))
+            groups.setdefault(formula, []).append((index, energy_eV / len(atoms)))
+    found = {}
     for members in groups.values():
         median = float(np.median([energy for _, energy in members]))
-        for number, energy in members:
+        for index, energy in members:
             if abs(energy - median) > MAX_ENERGY_SPREAD_EV_PER_ATOM:
-                raise InputError(
-                    f"{path}: frame {number} of {len(structures)} has an energy of {energy:.4g} eV per atom "
-                    f"where like frames have {median:.4g}; energies are totals in eV with one reference"
+                found[index] = (
+                    f"has an energy of {energy:.4g} eV per atom where the median of like frames is "
+                    f"{median:.4g}; energies are totals in eV with one reference"
                 )
+    return found
 
 
 def _wrong_elements(atoms: Atoms, species: Sequence[str] | None) -> str | None:
@@ -95,7 +97,7 @@ def _wrong_geometry(atoms: Atoms) -> str | None:
         return "has a cell that is not finite; its vectors are numbers in Å"
     if atoms.pbc.any():
         lengths = atoms.cell.lengths()[atoms.pbc]
-        if lengths.min() < FLAT_CELL_A or _least_height(atoms.cell.complete()) < FLAT_CELL_A:
+        if lengths.min() < FLAT_CELL_A or not _least_height(atoms.cell.complete()) >= FLAT_CELL_A:  # or nan
             cell = " ".join(f"{value:.4g}" for value in atoms.cell.cellpar())
             return f"is periodic with a flat cell (lengths and angles {cell}); its volume must not be zero"
     return None

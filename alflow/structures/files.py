@@ -11,23 +11,27 @@ from typing import Any
 import ase.io
 from ase import Atoms
 from ase.io.extxyz import write_extxyz
-from ase.io.formats import filetype, ioformats
 
 from alflow.errors import InputError
-from alflow.files import STDOUT, written_completely
-from alflow.structures.cfg_file import read_cfg, write_cfg
-from alflow.structures.checks import check_energy_spread, check_ids, complaint
-from alflow.structures.constraints import other_constraints, with_cartesian_constraints
+from alflow.files import written_completely
+from alflow.structures.cfg_file import cfg_frames, read_cfg, write_cfg
+from alflow.structures.checks import check_ids, complaint, energies_out_of_line
+from alflow.structures.constraints import (
+    constraints_of,
+    fixed_components,
+    lost_constraints,
+    with_cartesian_constraints,
+    with_fixed_fractions,
+)
 from alflow.structures.counts import check_counts
+from alflow.structures.formats import MLIP_CFG, check_format, format_by_name, known_format, reason_of
 from alflow.structures.label_names import LabelKeys, without_ase_conversion
-from alflow.structures.lammps_files import DATA, DUMP, lammps_format, read_lammps_data, read_lammps_dump
+from alflow.structures.lammps_files import DATA, DUMP, read_lammps_data, read_lammps_dump
 from alflow.structures.occupancies import check_cell, check_res, read_cif
 from alflow.structures.qm_outputs import Labelled, is_qm_output, read_qm_output
 from alflow.structures.reading import Reading, complete_single_atoms, reading
 
-MLIP_CFG = "mlip-cfg"
-KEEP_CONSTRAINTS = {"vasp", "traj", "db", "json"}
-HEAD_BYTES = 4096
+KEEP_CONSTRAINTS = {"traj", "db", "json"}
 
 _log = logging.getLogger(__name__)
 
@@ -95,9 +99,8 @@ def read_file(
         frame (the first is 1) and the field.
     """
     path = Path(path)
-    _check_there(path)
-    name = _known_format(path, file_format)
-    frames = list(_iterate_frames(path, species, name))
+    name = known_format(path, file_format)
+    frames = list(iterate_frames(path, species, name))
     found = reading(
         path,
         [atoms for atoms, why in frames if atoms is not None and why is None],
@@ -110,7 +113,8 @@ def read_file(
         if wrong := complaint(atoms, species, labelled):
             raise InputError(f"{path}: frame {number} of {len(found.structures)} {wrong}")
     check_ids(path, found.structures)
-    check_energy_spread(path, found.structures)
+    for index, wrong in energies_out_of_line(found.structures).items():
+        raise InputError(f"{path}: frame {index + 1} of {len(found.structures)} {wrong}")
     notes = complete_single_atoms(path, found.structures) if labelled else []
     return replace(found, notes=(*found.notes, *notes))
 
@@ -142,7 +146,7 @@ def write_structures(
     if not path.parent.is_dir():
         raise InputError(f"{path}: the folder {path.parent} does not exist; make it first")
     try:
-        name = check_format(file_format) if file_format else _format_by_name(path)
+        name = check_format(file_format) if file_format else format_by_name(path)
         with written_completely(path) as beside:
             if name == MLIP_CFG:
                 write_cfg(beside, structures, species or _one_element(path, structures))
@@ -151,49 +155,18 @@ def write_structures(
                     for atoms in structures:  # each with arrays of its own
                         write_extxyz(file, [with_cartesian_constraints(atoms)])
             else:
+                if name == "vasp":  # ASE writes no FixCartesian to it
+                    structures = [with_fixed_fractions(atoms) for atoms in structures]
                 ase.io.write(beside, list(structures), format=name)
     except InputError:
         raise
     except Exception as error:
         raise InputError(
-            f"{path}: {len(structures)} structure(s) cannot be written: {_reason(error)}"
+            f"{path}: {len(structures)} structure(s) cannot be written: {reason_of(error)}"
         ) from error
-    count = other_constraints if name == "extxyz" else (lambda atoms: len(atoms.constraints))
-    lost = 0 if name in KEEP_CONSTRAINTS else sum(count(atoms) > 0 for atoms in structures)
+    lost = 0 if name in KEEP_CONSTRAINTS else sum(lost_constraints(atoms, name) > 0 for atoms in structures)
     if lost:
         _log.warning("%s: the format %s does not hold all constraints of %d structure(s)", path, name, lost)
-
-
-def check_format(name: str) -> str:
-    """The name of a format, if it is one.
-
-    Raises
-    ------
-    InputError
-        If neither alflow nor ASE knows it.
-    """
-    if name != MLIP_CFG and name not in ioformats:
-        known = ", ".join(sorted(ioformats))
-        raise InputError(f"format is '{name}', but it must be {MLIP_CFG} or one of ASE's: {known}")
-    return name
-
-
-def _format_by_name(path: Path) -> str:
-    if path.suffix == ".cfg":
-        return MLIP_CFG
-    if path.suffix in {".xyz", ".extxyz"} or path == STDOUT:
-        return "extxyz"
-    return str(filetype(str(path), read=False))
-
-
-def _format_of_file(path: Path) -> str:
-    with path.open("rb") as file:
-        head = file.read(HEAD_BYTES).decode("utf-8-sig", errors="replace")
-    if path.suffix == ".cfg" or head.lstrip().startswith("BEGIN_CFG"):
-        return MLIP_CFG
-    if path.suffix == ".extxyz":
-        return "extxyz"
-    return lammps_format(head) or str(filetype(str(path)))
 
 
 def _one_element(path: Path, structures: Sequence[Atoms]) -> list[str]:
@@ -217,29 +190,26 @@ def iterate_structures(path: Path, species: Sequence[str] | None = None) -> Iter
     InputError
         If the file is missing, empty or of an unknown format; or, at that point, if it is cut off or broken.
     """
-    _check_there(path)
-    for atoms, _ in _iterate_frames(path, species, _known_format(path, None)):
+    for atoms, _ in iterate_frames(path, species, known_format(path, None)):
         if atoms is not None:
             yield atoms
 
 
-def _check_there(path: Path) -> None:
-    if not path.is_file():
-        raise InputError(f"{path}: there is no such file; give the path of a file with structures")
-    if path.stat().st_size == 0:
-        raise InputError(f"{path}: is empty; it must hold at least one structure")
+def iterate_frames(
+    path: Path, species: Sequence[str] | None, name: str, *, faulty_too: bool = False
+) -> Iterator[Labelled]:
+    """The frames of a file of a known format, each with the reason if it is left out.
 
+    Parameters
+    ----------
+    faulty_too
+        Whether a broken block of a `.cfg` file is a frame that is left out, instead of an error.
 
-def _known_format(path: Path, file_format: str | None) -> str:
-    if file_format:
-        return check_format(file_format)
-    try:
-        return _format_of_file(path)
-    except Exception as error:  # ASE recognises some formats by reading them
-        raise InputError(f"{path}: cannot be read as structures: {_reason(error)}") from error
-
-
-def _iterate_frames(path: Path, species: Sequence[str] | None, name: str) -> Iterator[Labelled]:
+    Raises
+    ------
+    InputError
+        If there is no frame; or, at that point, if the file is cut off or broken.
+    """
     if name == MLIP_CFG and not species:
         raise InputError(
             f"{path}: an MLIP .cfg file holds types without names; give the species in their order"
@@ -247,7 +217,7 @@ def _iterate_frames(path: Path, species: Sequence[str] | None, name: str) -> Ite
     # ASE's readers raise exceptions of any class, so no narrower class is enough.
     count = 0
     try:
-        for frame in _frames(path, species, name):
+        for frame in _frames(path, species, name, faulty_too):
             yield frame
             count += 1
     except InputError:
@@ -255,15 +225,18 @@ def _iterate_frames(path: Path, species: Sequence[str] | None, name: str) -> Ite
     except Exception as error:
         place = f" after frame {count}" if count else ""
         raise InputError(
-            f"{path}: cannot be read as structures ({name}){place}, it is cut off or broken: {_reason(error)}"
+            f"{path}: cannot be read as structures ({name}){place}, it is cut off or broken: "
+            f"{reason_of(error)}"
         ) from error
     if not count:
         raise InputError(f"{path}: holds no structure; it must hold at least one")
 
 
-def _frames(path: Path, species: Sequence[str] | None, name: str) -> Iterator[Labelled]:
+def _frames(path: Path, species: Sequence[str] | None, name: str, faulty_too: bool) -> Iterator[Labelled]:
     check_counts(path, name)
-    if name == MLIP_CFG:
+    if name == MLIP_CFG and faulty_too:
+        yield from cfg_frames(path, species or ())
+    elif name == MLIP_CFG:
         yield from ((atoms, None) for atoms in read_cfg(path, species or ()))
     elif name == DATA:
         yield from ((atoms, None) for atoms in read_lammps_data(path, species))
@@ -280,9 +253,6 @@ def _frames(path: Path, species: Sequence[str] | None, name: str) -> Iterator[La
                 check_res(path, atoms)
             elif name == "castep-cell":
                 check_cell(path, atoms)
+            elif name == "extxyz" and atoms.constraints:  # one per atom, even of free ones
+                atoms.set_constraint(constraints_of(fixed_components(atoms)))
             yield atoms, None
-
-
-def _reason(error: Exception) -> str:
-    lines = str(error).strip().splitlines()
-    return lines[0][:200] if lines else type(error).__name__

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
@@ -30,11 +30,17 @@ class Reading:
         Reason → number of frames that were left out.
     notes : tuple of str
         One sentence per fact that a user should know; they begin with the path.
+    numbers : tuple of int
+        Number of each structure among the frames of the file, from 1; only of `read_batch`.
+    faults : dict of int to str
+        Index → why the labels of a structure cannot be settled, if such structures are skipped.
     """
 
     structures: list[Atoms]
     set_aside: dict[str, int]
     notes: tuple[str, ...]
+    numbers: tuple[int, ...] = ()
+    faults: dict[int, str] = field(default_factory=dict)
 
 
 def reading(
@@ -45,6 +51,7 @@ def reading(
     keys: LabelKeys | None,
     strict: bool,
     find: bool,
+    skip_faulty: bool = False,
 ) -> Reading:
     """Settle the labels of the frames that were read from a file.
 
@@ -58,6 +65,8 @@ def reading(
         Whether the labels matter. If they do not, labels that cannot be settled stay as they are.
     find
         Whether other names than ASE's are recognised.
+    skip_faulty
+        Whether structures whose labels cannot be settled are named in `faults` instead of refused.
 
     Raises
     ------
@@ -70,17 +79,19 @@ def reading(
     notes = [f"{path}: {n} of {count} frames were set aside: {why}" for why, n in set_aside.items()]
     if not structures:
         raise InputError(notes[0] if notes else f"{path}: holds no structure; it must hold at least one")
-    found = []
+    found, faults = [], {}
     for number, atoms in enumerate(structures, start=1):
         try:
             found.append(settle_labels(atoms, keys or LabelKeys(), find=find))
         except InputError as error:
-            if strict:
+            if skip_faulty and strict:
+                faults[number - 1] = str(error)
+            elif strict:
                 raise InputError(f"{path}: frame {number} of {len(structures)} {error}") from None
-    if strict:
+    if strict and found:
         _check_keys(path, structures, found, keys)
         notes += _label_notes(path, structures, found)
-    return Reading(structures, set_aside, tuple(notes))
+    return Reading(structures, set_aside, tuple(notes), faults=faults)
 
 
 def complete_single_atoms(path: Path, structures: Sequence[Atoms]) -> list[str]:
@@ -135,9 +146,11 @@ def _label_notes(path: Path, structures: Sequence[Atoms], found: Sequence[FoundL
         notes.append(f"{path}: {', '.join(origins)}")
     corrections = [labels.energy_correction_eV_per_atom for labels in found]
     if max(corrections, default=0.0) > NOTABLE_EV_PER_ATOM:
+        number = sum(labels.names.get("energy") == "free_energy" for labels in found)
+        part = "" if number in (0, len(found)) else f" in {number} of {len(found)} frames"
         notes.append(
-            f"{path}: energies are the free energies, whose gradient the forces are; `energy` differs by up "
-            f"to {max(corrections) * 1e3:.3g} meV per atom"
+            f"{path}: energies are the free energies{part}, whose gradient the forces are; `energy` differs "
+            f"by up to {max(corrections) * 1e3:.3g} meV per atom"
         )
     if unread := sorted({name for labels in found for name in labels.unread}):
         notes.append(f"{path}: {', '.join(unread)} may be labels and are not read; --keys names what is read")

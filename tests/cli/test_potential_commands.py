@@ -81,7 +81,7 @@ def test_fit_starts_from_a_potential(folder: Path) -> None:
 
 def test_tables_for_people(folder: Path) -> None:
     text = run("evaluate", folder / "random.mtp", folder / "test.extxyz").stdout
-    for word in ("energy, meV/atom", "force component, eV/Å", "stress component, GPa", "RMSE"):
+    for word in ("energy, meV/atom", "force, eV/Å", "stress, GPa", "RMSE"):
         assert word in text
 
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import csv
 import io
+import math
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +13,11 @@ from ase.build import bulk
 from ase.geometry.rdf import get_rdf
 from synthetic import synthetic_report
 
-from alflow.report import build_report
+from alflow.potentials.estimates import Estimate, EstimatedErrors
+from alflow.report import CampaignPage, build_report
 from alflow.report.figure import DataTable
 from alflow.report.grade_figures import grade_histogram
-from alflow.report.parity_figures import QUANTITIES, outliers, parity, qm_limits
+from alflow.report.parity_figures import QUANTITIES, learning_curve, outliers, parity, qm_limits
 from alflow.results import ParitySet, RoundGrades
 from alflow.results.distances import coverage, pair_distances
 
@@ -55,6 +57,34 @@ def test_stress_is_drawn_in_gpa_if_there_is_any() -> None:
     assert {row["unit"] for row in found} == {"GPa"}
     assert float(found[0]["potential"]) == pytest.approx(3.2043533)
     assert with_stress.stress_rmse_eV_A3 == pytest.approx(0.01)
+
+
+def validated(frames: int) -> CampaignPage:
+    """The synthetic campaign; all versions have the same validation errors."""
+    force, energy = Estimate(0.041, 0.036, 0.047), Estimate(0.0005, 0.0004, math.inf)
+    errors = EstimatedErrors(frames, energy, energy, force, force, energy, energy)
+    page = synthetic_report().common
+    return replace(page, versions=[replace(version, validation=errors) for version in page.versions])
+
+
+def test_the_validation_error_leads_and_has_its_interval() -> None:
+    page = validated(24)
+    figure = learning_curve(page.versions)
+    assert "same 24 validation frames" in figure.caption
+    row = rows(figure.table)[-1]
+    assert [float(row[f"validation_force_rmse_eV_A{end}"]) for end in ("", "_low", "_high")] == [
+        0.041, 0.036, 0.047
+    ]  # fmt: skip
+    assert figure.svg.startswith("<?xml")
+    assert page.headline.endswith("validation 0.041 (0.036–0.047) eV/Å")
+    assert "<b>0.041 (0.036–0.047) eV/Å</b>" in page.render()
+
+
+def test_the_error_of_few_frames_is_not_shown() -> None:
+    page = validated(4)
+    assert not any("validation" in name for name in learning_curve(page.versions).table.columns)
+    assert page.validation is None
+    assert "alidation" not in page.headline + page.render()
 
 
 def test_every_grade_is_in_the_histogram_once() -> None:

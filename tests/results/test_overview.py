@@ -7,8 +7,10 @@ from typing import Any
 import pytest
 
 from alflow.campaign.file import parse_campaign
+from alflow.potentials.estimates import Estimate, EstimatedErrors
 from alflow.results import Overview, RoundRecord, read_overview
-from alflow.results.rounds import rounds_table
+from alflow.results.rounds import read_rounds, rounds_table
+from alflow.results.validation import FEWEST_FRAMES, ValidationRecord
 from alflow.states import CampaignState, LabelState
 from alflow.store import Store
 
@@ -60,3 +62,23 @@ def test_work_stands_among_the_columns_of_a_round() -> None:
     table = rounds_table([row, row], columns, newest=1)
     assert table.rows == [[3, 7, 1.0]]
     assert table.columns == ("round", "relaxed", "E")
+
+
+def test_the_validation_error_of_few_frames_is_not_told() -> None:
+    estimate = Estimate(0.04, 0.03, 0.05)
+    few, enough = (
+        ValidationRecord(2, 3, EstimatedErrors(frames, *[estimate] * 6)) for frames in (FEWEST_FRAMES - 1, 5)
+    )
+    assert few.in_words == "validation: too few frames yet (4)"
+    assert enough.in_words == "validation 0.040 (0.030–0.050) eV/Å, 40 (30–50) meV/atom, 5 frames"
+
+
+def test_rounds_have_the_validation_error_that_was_known_then(begun: Store) -> None:
+    assert "validation, eV/Å" not in rounds_table(read_rounds(begun, "cu")).columns
+    for round_, frames in enumerate((1, 6)):
+        begun.events.add("cu", f"selected-{round_}", "selected", round_, candidates=0, labels=[], grades=[])
+        errors = EstimatedErrors(frames, *[Estimate(0.04, 0.03, 0.05)] * 6).as_dict()
+        begun.events.add("cu", f"validated-{round_}", "validated", round_, version=1, errors=errors)
+    found = read_rounds(begun, "cu")
+    assert [row.validation_force_rmse_eV_A for row in found] == [None, 0.04]
+    assert "validation, eV/Å" in rounds_table(found, newest=1).columns

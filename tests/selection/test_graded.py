@@ -121,7 +121,7 @@ BROKEN = {
     "#MVS_v1.1 belongs": lambda d: d.replace(b"#MVS_v1.1", b"#MVS_v9.9"),
     "are incomplete": lambda d: d.replace(b"stress_weight", b"stress"),
     "cut off or damaged": lambda d: d[: d.index(b"#MVS") + 1500],
-    "not the identity": lambda d: d[: d.index(b"scaling 2\n#") + 11] + bytes(8) + d[d.index(b"scaling 2\n#") + 19 :],
+    "not the identity": lambda d: d[: (at := d.index(b"scaling 2\n#") + 11)] + b"x" * 64 + d[at + 64 :],
     "must link": lambda d: d.replace(b"\n#\n", b"\n#\n0 0\n", 1),
     "refers to configuration": lambda d: d[: d.index(b"BEGIN_CFG")],
 }  # fmt: skip

@@ -14,6 +14,7 @@ from ase.constraints import FixAtoms
 from alflow.cli.campaign_views import overview
 from alflow.errors import InputError
 from alflow.potentials import evaluate
+from alflow.results.stored_potentials import read_potential
 from alflow.store.labels import level_hash
 from alflow.structures.displaced import displaced
 from alflow.structures.starting import starting_structures
@@ -23,7 +24,6 @@ from workflows.launchpad import HOT_ROUNDS
 from workflows.recovery import recover
 from workflows.submission import submit
 from workflows.tasks import label
-from workflows.training import read_potential
 
 Make = Callable[..., ActiveLearning]
 
@@ -293,7 +293,7 @@ def test_isolated_atoms_are_labelled_once_and_fixed_in_every_fit(
     versions = stage.store.potentials.history("cu")
     assert versions
     for version in versions:
-        potential = read_potential(stage.store, "cu", ["Cu"], version["version"])
+        potential = read_potential(stage.store, "cu", version["version"])
         assert evaluate(potential, [Atoms("Cu")]).energy[0] == labels[0]["energy_eV"]
     assert labels[0]["_id"] not in stage.store.labels.to_train_on("cu")
 

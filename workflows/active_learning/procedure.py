@@ -15,6 +15,7 @@ from fireworks import Firework
 
 from alflow.errors import InputError
 from alflow.explorers import EXPLORERS
+from alflow.results.stored_potentials import read_active_set, read_potential
 from alflow.selection import Fingerprint, find_duplicate, fingerprint, select
 from alflow.states import CampaignState, LabelKind, LabelState, RunState
 from alflow.store import Store
@@ -34,7 +35,7 @@ from workflows.labelling import last_failure, level_of_theory, other_reference, 
 from workflows.stop_rules import ExplorerProgress, why_stop
 from workflows.tasks.base import firework
 from workflows.tasks.explore import ExploreTask
-from workflows.training import read_active_set, read_potential, refit
+from workflows.training import refit
 
 FIXED = ("species", "potential", "initial")
 REASONS_KEPT = 20  # there may be thousands of refused candidates, for the same few reasons
@@ -274,7 +275,7 @@ def _chosen(
     name = config.name
     version = store.potentials.latest(name)["version"]  # type: ignore[index]
     selection = select(
-        read_potential(store, name, config.species, version),
+        read_potential(store, name, version),
         read_active_set(store, name, version),
         candidates,
         budget,

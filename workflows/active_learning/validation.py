@@ -15,6 +15,7 @@ from ase import Atoms
 from bson import ObjectId
 
 from alflow.potentials.estimates import EstimatedErrors, estimate_errors
+from alflow.results.stored_potentials import read_potential
 from alflow.results.validation import read_validation_set
 from alflow.selection import Fingerprint, find_duplicate, fingerprint
 from alflow.selection.random_frames import RandomFrames
@@ -22,7 +23,6 @@ from alflow.states import LabelKind
 from alflow.store import Store
 from workflows.active_learning.schema import ActiveLearning
 from workflows.labelling import request_labels
-from workflows.training import read_potential
 
 
 @dataclass(frozen=True)
@@ -116,7 +116,7 @@ def measure(store: Store, config: ActiveLearning, round_: int) -> EstimatedError
     newest = store.potentials.latest(config.name)
     if newest is None or not found.labels:
         return None
-    potential = read_potential(store, config.name, config.species, newest["version"])
+    potential = read_potential(store, config.name, newest["version"])
     threads = len(os.sched_getaffinity(0))
     errors = estimate_errors(potential, found.structures, found.weights, threads=threads)
     store.events.add(

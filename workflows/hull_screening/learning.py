@@ -8,6 +8,7 @@ from typing import Any
 from bson import ObjectId
 from fireworks import Firework
 
+from alflow.results.stored_potentials import read_active_set, read_potential
 from alflow.selection import fingerprint, select
 from alflow.states import CampaignState, CandidateState, ChunkTask, Dropped, LabelKind, LabelState
 from alflow.store import Store
@@ -22,7 +23,6 @@ from workflows.hull_screening.phase import (
 )
 from workflows.hull_screening.schema import Screening
 from workflows.labelling import request_labels
-from workflows.training import read_active_set, read_potential
 
 COMPARED = 1000  # paused candidates that a selection compares: it chooses only a few of them
 REASONS_KEPT = 20  # in the event; dropped candidates hold their own reasons
@@ -70,7 +70,7 @@ def choose(store: Store, config: Screening, document: dict[str, Any]) -> dict[st
     frames = [candidate["atoms"] for candidate in paused]
     version = stage_version(store, document)
     selection = select(
-        read_potential(store, name, config.species, version),
+        read_potential(store, name, version),
         read_active_set(store, name, version),
         frames,
         stage.selection.labels_per_round,

@@ -13,6 +13,7 @@ from fireworks import Firework
 
 from alflow.hull import formation_energies, hull_distances, reason_to_drop, retained, sigma_of
 from alflow.potentials import evaluate
+from alflow.results.stored_potentials import read_potential
 from alflow.selection import find_duplicate, fingerprint
 from alflow.states import CampaignState, CandidateState, Dropped, LabelKind, LabelState
 from alflow.store import Store
@@ -25,7 +26,6 @@ from workflows.hull_screening.phase import (
 )
 from workflows.hull_screening.schema import Screening
 from workflows.labelling import request_labels
-from workflows.training import read_potential
 
 
 def explorations(store: Store, config: Screening, document: dict[str, Any]) -> list[Firework]:
@@ -122,7 +122,7 @@ def _errors(store: Store, config: Screening, document: dict[str, Any]) -> np.nda
     if 2 * len(done) < elements + len(labels):
         return f"only {len(done) - elements} of {len(labels) - elements} validation labels succeeded"
     structures = store.labels.structures(done)
-    potential = read_potential(store, config.name, config.species, stage_version(store, document))
+    potential = read_potential(store, config.name, stage_version(store, document))
     sizes = np.array([len(atoms) for atoms in structures])
     fractions = np.array(
         [[atoms.symbols.count(symbol) / len(atoms) for symbol in config.species] for atoms in structures]

@@ -10,13 +10,13 @@ from alflow.campaign.sections import Selection
 from alflow.explorers import Outcome
 from alflow.explorers.registry import EXPLORERS
 from alflow.potentials import PotentialCalculator
+from alflow.results.stored_potentials import read_active_set, read_potential
 from alflow.selection.random_frames import RandomFrames, Validation
 from alflow.states import Role, RunState
 from alflow.store import Store
 from alflow.store.leased_work import is_own
 from workflows.explorer_host import StoreHost
 from workflows.tasks.base import CampaignTask
-from workflows.training import read_active_set, read_potential
 
 
 class ExploringCampaign(Protocol):
@@ -83,7 +83,7 @@ def _explore(store: Store, run: dict[str, Any], round_: int, version: int) -> Ou
     )
     explorer = EXPLORERS.get(run["kind"])
     calculator = PotentialCalculator(
-        read_potential(store, config.name, config.species, version),
+        read_potential(store, config.name, version),
         active_set=read_active_set(store, config.name, version),
     )
     return explorer.run(

@@ -9,6 +9,7 @@ from typing import Any
 from bson import ObjectId
 from fireworks import explicit_serialize
 
+from alflow.results.stored_potentials import read_active_set, read_potential
 from alflow.simulation import (
     BatchResult,
     GradedPotential,
@@ -20,7 +21,6 @@ from alflow.store import Store
 from alflow.store.candidates import energies_without
 from workflows.hull_screening.schema import Screening
 from workflows.tasks.chunk import ChunkTask
-from workflows.training import read_active_set, read_potential
 
 WRITTEN_EVERY_S = 2.0  # a killed worker loses at most this much work
 OUTCOMES = (CandidateState.RELAXED, CandidateState.PAUSED, CandidateState.DROPPED)
@@ -58,9 +58,7 @@ def _relaxed(
     selection = config.stages[stage].selection
     results = relax_batch(
         (candidate["atoms"] for candidate in candidates),
-        GradedPotential(
-            read_potential(store, name, config.species, version), read_active_set(store, name, version)
-        ),
+        GradedPotential(read_potential(store, name, version), read_active_set(store, name, version)),
         settings=screen.relaxation,
         pressure_GPa=screen.pressure_GPa,
         control=selection,

@@ -329,7 +329,7 @@ class _Reader:
 
     def integers(self, key: str) -> NDArray[np.int32]:
         text = self._closed(key)
-        words = re.sub(r"[\s{}]", "", text).split(",") if text.strip("{} ") else []
+        words = re.sub(r"[{}]", "", text).replace(" ", "").split(",") if text.strip("{} ") else []
         if not all(re.fullmatch(r"-?\d{1,9}", word) for word in words):
             raise InputError(f"{self._name}: {key} holds something that is no whole number")
         return np.array(words, dtype=np.int64).astype(np.int32)
@@ -338,7 +338,7 @@ class _Reader:
         """Rows (n, 4) in braces of their own."""
         values = self.integers(key)
         text = re.sub(r"\s", "", self._closed(key))
-        if values.size and not re.fullmatch(r"\{(\{[-\d]+(,[-\d]+){3}\},?)+\}", text):
+        if values.size and not re.fullmatch(r"\{(\{-?\d+(,-?\d+){3}\},)*\{-?\d+(,-?\d+){3}\}\}", text):
             raise InputError(f"{self._name}: {key} must hold rows of four whole numbers")
         return values.reshape(-1, 4)
 
