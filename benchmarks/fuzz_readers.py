@@ -28,7 +28,9 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from alflow.campaign.file import load_campaign
 from alflow.errors import InputError
 from alflow.potentials import read_potential
+from alflow.potentials.mtp import MomentTensorPotential, write_mtp
 from alflow.selection import ActiveSet
+from alflow.selection.graded import read_graded, write_graded
 from alflow.structures.files import read_structures, write_structures
 
 ROOT = Path(__file__).parents[1]
@@ -133,6 +135,10 @@ def readers(folder: Path) -> dict[str, tuple[Reader, list[bytes]]]:
 
     write_structures(folder / "a.cfg", [atoms] * 2, species=["Cu", "Pd"])
     ase.io.write(folder / "b.extxyz", [atoms] * 2)
+    potential, copper = MomentTensorPotential.random(["Cu"], 4, 4.0, seed=1), [bulk("Cu", cubic=True)] * 2
+    write_mtp(folder / "a.mtp", potential)
+    active = ActiveSet.from_structures(potential, copper, "neighborhood")
+    write_graded(folder / "a.almtp", potential, active, copper)
     found: dict[str, tuple[Reader, list[bytes]]] = {
         "fuzz.cfg": (structures, [(folder / "a.cfg").read_bytes(), *_files(cases, "*.cfg")]),
         "fuzz.extxyz": (
@@ -146,8 +152,14 @@ def readers(folder: Path) -> dict[str, tuple[Reader, list[bytes]]]:
             [written("a.data", format="lammps-data", masses=True), *_files(cases, "*.data")],
         ),
         "fuzz.dump": (structures, [DUMP]),
-        "fuzz.mtp": (lambda path: read_potential(path, ["Cu", "Pd"]), _files(ROOT / "tests", "*.mtp")),
-        "fuzz.almtp": (lambda path: read_potential(path, ["Cu", "Pd"]), _files(ROOT / "tests", "*.almtp")),
+        "fuzz.mtp": (
+            lambda path: read_potential(path, ["Cu"]),
+            [(folder / "a.mtp").read_bytes(), *_files(cases, "*.mtp")],
+        ),
+        "fuzz.almtp": (
+            lambda path: read_graded(path, ["Cu"]),
+            [(folder / "a.almtp").read_bytes(), *_files(cases, "*.almtp")],
+        ),
         "campaign.yaml": (load_campaign, _files(ROOT / "examples", "*.yaml")),
     }
     active_sets = _files(ROOT / "tests", "*active*.npz")
