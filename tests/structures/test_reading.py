@@ -254,6 +254,15 @@ def test_text_where_numbers_belong(name: str, words: str) -> None:
         read_structures(CASES / "16-weight-or-free-energy-traceback" / f"{name}.extxyz", labelled=True)
 
 
+def test_plain_xyz_has_no_labels_and_columns_without_names_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.xyz"
+    path.write_text("2\nSCF energy -7.5 eV\nCu 0 0 0 0.1 0 0\nCu 1.8 0 0 -0.1 0 0\n")
+    found = read_file(path)
+    assert found.structures[0].positions[1].tolist() == [1.8, 0, 0]
+    assert found.structures[0].calc is None
+    assert "3 columns after the positions have no name and are not read" in found.notes[0]
+
+
 def test_commands_tell_on_stderr_what_they_read(tmp_path: Path) -> None:
     (tmp_path / "a.extxyz").write_text(frame("DFT_energy=-7.5 mlp_energy=-7.4", "DFT_forces"))
     write_mtp(tmp_path / "pot.mtp", MomentTensorPotential.random(["Cu"], 4, 4.5, seed=1))
