@@ -25,6 +25,8 @@ def write_completely(path: str | Path, content: bytes | str) -> None:
         If the file cannot be written.
     """
     with written_completely(path) as beside:
+        with suppress(FileNotFoundError):  # what only its owner may read stays so from the first byte
+            beside.touch(mode=stat.S_IMODE(Path(path).stat().st_mode))
         beside.write_bytes(content.encode() if isinstance(content, str) else content)
 
 

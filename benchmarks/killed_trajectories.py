@@ -73,8 +73,20 @@ def workers(process: subprocess.Popen[bytes]) -> list[psutil.Process]:
         return []
 
 
-def disturb(file: Path, chance: random.Random, within_s: float) -> tuple[Counter[str], float]:
-    """Run a campaign to its end and kill all the time for so long; the number of kills, and the wall time."""
+def explorations(folder: Path) -> int:
+    """How often a worker has begun or gone on with a run."""
+    logs = (folder / "runs" / "cu" / "workers").glob("worker-*.log")
+    return sum(
+        log.read_text(errors="replace").count("Task started: {{workflows.tasks.explore") for log in logs
+    )
+
+
+def disturb(file: Path, chance: random.Random, within_s: float, most_s: float) -> tuple[Counter[str], float]:
+    """Run a campaign to its end, and kill while runs go on, for so long; the kills, and the wall time.
+
+    A kill comes at most `most_s` after a worker has begun or gone on with a run.
+    """
+    seen = 0
     kills: Counter[str] = Counter()
     began = time.monotonic()
     process = start(file)
@@ -82,10 +94,11 @@ def disturb(file: Path, chance: random.Random, within_s: float) -> tuple[Counter
         if time.monotonic() - began > within_s:
             process.wait()
             break
-        if not (found := workers(process)):
-            time.sleep(0.05)
+        if (now := explorations(file.parent)) == seen:
+            time.sleep(0.1)
             continue
-        time.sleep(chance.uniform(1, 4))
+        seen = now
+        time.sleep(chance.uniform(0.5, most_s))
         if process.poll() is not None:
             break
         if chance.random() < 0.5:
@@ -170,20 +183,23 @@ def main() -> None:
     )
     parser.add_argument("--folder", type=Path, default=Path("runs/killed_trajectories"), help="is emptied")
     parser.add_argument("--within", type=float, default=480.0, help="kill for so many seconds")
+    parser.add_argument("--most", type=float, default=4.0, help="most seconds of a run before a kill")
     parser.add_argument("--steps", type=int, default=STEPS, help="length of each run")
+    parser.add_argument("--reuse", action="store_true", help="the undisturbed campaign is there already")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     folder, steps = arguments.folder.resolve(), arguments.steps
 
-    file = write_campaign(folder / "undisturbed", steps)
-    began = time.monotonic()
-    if code := start(file).wait():
-        sys.exit(f"the undisturbed campaign ended with exit code {code}")
-    print(f"undisturbed: {time.monotonic() - began:.0f} s", flush=True)
+    file = folder / "undisturbed" / "cu.yaml"
+    if not arguments.reuse:
+        began = time.monotonic()
+        if code := start(write_campaign(file.parent, steps)).wait():
+            sys.exit(f"the undisturbed campaign ended with exit code {code}")
+        print(f"undisturbed: {time.monotonic() - began:.0f} s", flush=True)
     expected = read(file)
 
     file = write_campaign(folder / "killed", steps)
-    kills, wall_s = disturb(file, random.Random(arguments.seed), arguments.within)
+    kills, wall_s = disturb(file, random.Random(arguments.seed), arguments.within, arguments.most)
     facts = read(file)
     print(f"killed: {wall_s:.0f} s; kills: " + ", ".join(f"{n} of {what}" for what, n in kills.items()))
     for name, found in (("undisturbed", expected), ("killed", facts)):

@@ -125,8 +125,9 @@ def large(atoms: int, frames: int) -> None:
         assert count == frames
         print(
             f"{len(start):,} atoms, {frames:,} frames: kept in {wrote_s:.1f} s ({wrote_cpu:.1f} s of CPU) "
-            f"with {kept_MB:.0f} MB more; {size / 1e6:.0f} MB in the database, {size / frames / len(start):.1f} "
-            f"bytes per atom and frame; read in {read_s:.1f} s with {peak_MB() - before_MB:.0f} MB more"
+            f"with {kept_MB:.0f} MB more; {size / 1e6:.0f} MB in the database, "
+            f"{size / frames / len(start):.1f} bytes per atom and frame; "
+            f"read in {read_s:.1f} s with {peak_MB() - before_MB:.0f} MB more"
         )
 
 

@@ -87,3 +87,10 @@ def test_a_place_where_nothing_can_be_written_is_one_sentence(tmp_path: Path) ->
     (tmp_path / "folder").mkdir()
     with pytest.raises(InputError, match="folder: cannot be written"):
         write_completely(tmp_path / "folder", "x")
+
+
+def test_only_the_owner_reads_a_file_that_was_so(tmp_path: Path) -> None:
+    path = tmp_path / "my_launchpad.yaml"
+    path.touch(mode=0o600)
+    write_completely(path, "password: x")
+    assert path.stat().st_mode & 0o777 == 0o600

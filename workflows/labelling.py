@@ -12,11 +12,10 @@ from bson import ObjectId
 
 from alflow.campaign.kinds import CampaignSettings
 from alflow.campaign.sections import QM
-from alflow.states import LabelKind, LabelState
+from alflow.states import LabelKind, LabelProblem, LabelState
 from alflow.store import Store
 from qm_interfaces import get_interface, relaxation_level
 
-OUTLIER = "energy of"  # in the reasons of `qm_interfaces.validate`
 CLEAR_OFFSETS = 5.0  # standard deviations of the imported energies
 LEAST_OFFSET_EV = 0.2  # per atom; thermal energies and defects stay below
 
@@ -92,7 +91,11 @@ def other_reference(store: Store, name: str, file: str) -> str:
     labels = store.labels.find(name)
     imported = [one["_id"] for one in labels if one["kind"] == LabelKind.IMPORTED]
     new = [one for one in labels if one["kind"] == LabelKind.EXTRAPOLATIVE]
-    rejected = [one["_id"] for one in new if one["state"] == LabelState.REJECTED and OUTLIER in one["reason"]]
+    rejected = [
+        one["_id"]
+        for one in new
+        if one["state"] == LabelState.REJECTED and one.get("problem") == LabelProblem.ENERGY_OUTLIER
+    ]
     if not imported or not rejected or any(one["state"] == LabelState.DONE for one in new):
         return ""
     known = store.labels.structures(imported)

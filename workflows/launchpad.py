@@ -12,6 +12,7 @@ from fireworks import LaunchPad, fw_config
 from pymongo.errors import PyMongoError
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 
 DATABASE_NAME = "alflow"
 URI_VARIABLE = "ALFLOW_MONGO_URI"
@@ -68,7 +69,7 @@ def write_launchpad_file(launchpad: LaunchPad, path: Path) -> None:
     keys = ("host", "port", "name", "username", "password", "authsource", "uri_mode")
     settings = {key: value for key, value in launchpad.to_dict().items() if key in keys and value is not None}
     path.touch(mode=0o600)
-    path.write_text(yaml.safe_dump(settings | {"strm_lvl": "INFO"}))
+    write_completely(path, yaml.safe_dump(settings | {"strm_lvl": "INFO"}))
 
 
 def archive(launchpad: LaunchPad, query: dict[str, Any]) -> None:

@@ -20,6 +20,7 @@ from alflow.cli.output import (
     print_json,
     print_note,
 )
+from alflow.cli.progress_lines import ProgressLines, on_terminal
 from alflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -196,7 +197,14 @@ def _form(template: Template, core: CoreSettings | None) -> MTPSettings:
 
 @contextmanager
 def _live_losses(starts: int, max_iterations: int) -> Iterator[Callable[[FitProgress], None]]:
-    """Show the loss of each start while it falls, on stderr."""
+    """Show the loss of each start while it falls, on stderr: bars on a terminal, lines in a log."""
+    if not on_terminal():
+        lines = ProgressLines()
+        yield lambda now: lines(
+            f"start {now.start} of {starts}: iteration {now.iteration}, loss {now.loss:.6g}", event=now.start
+        )
+        lines.finish()
+        return
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
 

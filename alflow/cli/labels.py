@@ -18,7 +18,10 @@ if TYPE_CHECKING:
 app = typer.Typer(no_args_is_help=True, help="List, show, retry, drop, import or export labels.")
 
 LabelArgument = Annotated[str, typer.Argument(help="Label as in the list: round.number, e.g. 3.2")]
-COLUMNS = ("label", "kind", "state", "attempts", "wall_time_s", "energy_eV", "reason")
+FACTS = (
+    "kind", "state", "formula", "grade", "explorer", "step", "attempts", "wall_time_s", "energy_eV", "reason",
+)  # fmt: skip
+COLUMNS = ("label", "kind", "formula", "γ", "explorer, step", "state")
 
 
 @app.command("list")
@@ -34,20 +37,32 @@ def list_labels(
     launchpad: LaunchpadOption = None,
     json: JsonOption = False,
 ) -> None:
-    """List all labels with their states, and the reasons of failed and rejected ones."""
+    """List all labels: kind, formula, where an explorer met the structure, its grade γ, state and reason.
+
+    With --json also attempts, wall time and energy.
+
+    Example: alflow labels list examples/cu_emt.yaml --state rejected
+    """
     from alflow.errors import InputError
     from alflow.results.labels import read_labels
+    from alflow.results.levels import level_differences
     from alflow.states import LabelState
 
     if state is not None and state not in list(LabelState):
         raise InputError(f"--state is {state!r}, but must be one of {', '.join(LabelState)}")
     with connected(campaign, uri, launchpad) as connection:
-        labels, _ = read_labels(connection.store, connection.campaign)
+        labels, levels = read_labels(connection.store, connection.campaign)
     found = [_row(label) for label in labels if state in (None, label.state)]
     if json:
         print_json(found)
     else:
-        print_table(f"{len(found)} labels", COLUMNS, [[row[column] for column in COLUMNS] for row in found])
+        columns = [*COLUMNS, *["level"] * (len(levels) > 1)]
+        cells = [_cells(row) for row in found]
+        print_table(f"{len(found)} labels", columns, [[row[column] for column in columns] for row in cells])
+        if reasons := [(row["label"], row["reason"]) for row in found if row["reason"]]:
+            print_table("Reasons", ("label", "reason"), reasons)
+        for difference in level_differences(levels):
+            print_note(difference)
 
 
 @app.command()
@@ -67,7 +82,6 @@ def show(
         record = next(one for one in labels if one.name == label)
         configuration = connection.store.configurations.get(found["configuration"])
         facts = _row(record) | {
-            "formula": configuration["formula"],
             "source": configuration["source"],
             "failures": found["failures"],
             "level_of_theory": found["level"],
@@ -252,7 +266,14 @@ def _number(label: dict[str, Any]) -> str:
 
 
 def _row(label: LabelRecord) -> dict[str, Any]:
-    return {"label": label.name} | {key: getattr(label, key) for key in COLUMNS[1:]}
+    facts = {key: getattr(label, key) for key in FACTS}
+    return {"label": label.name, **facts, "level": label.level + 1}
+
+
+def _cells(row: dict[str, Any]) -> dict[str, Any]:
+    met = ", ".join(str(row[key]) for key in ("explorer", "step") if row[key] is not None)
+    grade = None if row["grade"] is None else float(f"{row['grade']:.3g}")
+    return row | {"γ": grade, "explorer, step": met or None}
 
 
 def _find(store: Store, campaign: str, number: str) -> dict[str, Any]:

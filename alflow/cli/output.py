@@ -69,16 +69,18 @@ def terminal_table(
     from rich.text import Text
 
     table = Table(box=box.SIMPLE_HEAD)
-    numeric, least = [], []
+    numeric, least, natural = [], [], []
     for index, column in enumerate(columns):
         values = [row[index] for row in rows]
+        texts = [_text(value) for value in values]
         numeric.append(bool(values) and all(v == "" or isinstance(v, int | float | None) for v in values))
-        words = [*column.split(), *(text for text in map(_text, values) if len(text) <= SHORT)]
+        words = [*column.split(), *(text for text in texts if len(text) <= SHORT)]
         least.append(max(map(len, words), default=0))
+        natural.append(max(map(len, (column, *texts))))
     room = Console().width - BORDERS * len(columns) - 1
-    for column, number, width in zip(columns, numeric, _fitted(least, numeric, room), strict=True):
+    for column, number, width in zip(columns, numeric, _widths(least, natural, numeric, room), strict=True):
         justify: Literal["left", "right"] = "right" if number else "left"
-        table.add_column(column, justify=justify, min_width=width, overflow="fold")
+        table.add_column(column, justify=justify, width=width, overflow="fold")
     for row in rows:
         texts = [_text(value) for value in row]
         # A reason may hold [brackets]: no markup.
@@ -86,12 +88,21 @@ def terminal_table(
     return table
 
 
-def _fitted(least: Sequence[int], numeric: Sequence[bool], room: int) -> list[int]:
-    """Least widths of columns that fit in the room together; only text is wrapped, the widest first."""
+def _widths(
+    least: Sequence[int], natural: Sequence[int], numeric: Sequence[bool], room: int
+) -> Sequence[int]:
+    """Widths of columns that fit in the room together; only text is wrapped, the longest most.
+
+    Rich would cut columns off instead.
+    """
+    if sum(natural) <= room:
+        return natural
     widths = list(least)
     texts = [index for index, number in enumerate(numeric) if not number]
     while sum(widths) > room and any(widths[index] > LEAST for index in texts):
         widths[max(texts, key=widths.__getitem__)] -= 1
+    for _ in range(room - sum(widths)):
+        widths[max(range(len(widths)), key=lambda index: natural[index] / max(widths[index], 1))] += 1
     return widths
 
 

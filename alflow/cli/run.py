@@ -12,9 +12,11 @@ import typer
 
 from alflow.cli.database_options import LaunchpadOption, UriOption, campaign_folder, connected
 from alflow.cli.output import JsonOption, print_json, print_note
+from alflow.cli.progress_lines import ProgressLines, campaign_line
 
 if TYPE_CHECKING:
     from alflow.cli.database_options import Connection
+    from alflow.results import Overview
     from alflow.store import Store
 
 SHOWN_EVERY_S = 0.5
@@ -32,6 +34,8 @@ def run(
     json: JsonOption = False,
 ) -> None:
     """Run a campaign to its end: embedded database and local workers, live progress.
+
+    Without a terminal (`alflow run FILE > log 2>&1`), progress is lines: each round, else every 10 s at most.
 
     You can interrupt or kill it; the same command continues the campaign. Results are in the folder runs/
     beside the campaign file: after every round the potential (NAME.mtp; NAME.almtp with grades) and
@@ -58,7 +62,7 @@ def run(
         for sentence in submit(store, connection.launchpad, config):
             print_note(sentence)
         store.campaigns.set_folder(name, folder)
-        progress = _Progress(connection, live=not json)
+        progress = _Progress(connection, shown=not json)
         try:
             with progress:
                 run_to_the_end(
@@ -98,31 +102,43 @@ def _write_results(store: Store, name: str, folder: Path) -> list[Path]:
 
 
 class _Progress:
-    """The overview as a live table; nothing if a script reads the output."""
+    """The overview as a live table, or as lines for a log; nothing if a script reads the output."""
 
-    def __init__(self, connection: Connection, *, live: bool) -> None:
+    def __init__(self, connection: Connection, *, shown: bool) -> None:
         from rich.console import Console
         from rich.live import Live
 
         self.connection = connection
         self.due = 0.0
-        self.live = Live(console=Console(stderr=True), refresh_per_second=4) if live else None
+        self.shown = shown
+        self.console = Console(stderr=True)
+        self.lines = None if self.console.is_terminal else ProgressLines()
+        self.live = None if self.lines or not shown else Live(console=self.console, refresh_per_second=4)
+        self.newest: Overview | None = None
 
     def __enter__(self) -> None:
         if self.live is not None:
             self.live.start()
 
     def __exit__(self, *error: Any) -> None:
+        from alflow.cli.status_tables import render
+
         if self.live is not None:
             self.live.stop()
+        elif self.lines is not None and self.newest is not None:
+            self.lines.finish()
+            self.console.print(render(self.newest, ROUNDS_SHOWN))
 
     def show(self) -> None:
         from alflow.cli.campaign_views import overview
         from alflow.cli.status_tables import render
 
         began = time.monotonic()
-        if self.live is not None and began > self.due:
-            facts = overview(self.connection.store, self.connection.campaign)
-            self.live.update(render(facts, ROUNDS_SHOWN))
+        if self.shown and began > self.due:
+            self.newest = overview(self.connection.store, self.connection.campaign)
+            if self.live is not None:
+                self.live.update(render(self.newest, ROUNDS_SHOWN))
+            elif self.lines is not None:
+                self.lines(campaign_line(self.newest), event=(self.newest.state, self.newest.round))
             looked_s = time.monotonic() - began
             self.due = began + max(SHOWN_EVERY_S, looked_s / SHARE_OF_LOOKING)

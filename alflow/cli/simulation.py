@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from alflow.cli.output import parse_species, print_note
+from alflow.cli.progress_lines import LINE_EVERY_S, on_terminal, stamped
 from alflow.errors import InputError
 
 if TYPE_CHECKING:
@@ -145,13 +146,15 @@ def stop_on_interrupt() -> Iterator[StopRequest]:
 
 
 class Notes:
-    """Prints a line on stderr, at most every few seconds."""
+    """Prints a line on stderr, at most every few seconds; with a timestamp where there is no terminal."""
 
     def __init__(self) -> None:
+        self.log = not on_terminal()
+        self.every_s = LINE_EVERY_S if self.log else NOTE_INTERVAL_S
         self.last_s = time.monotonic()
 
     def __call__(self, text: str) -> None:
         now_s = time.monotonic()
-        if now_s - self.last_s >= NOTE_INTERVAL_S:
+        if now_s - self.last_s >= self.every_s:
             self.last_s = now_s
-            print_note(text)
+            print_note(stamped(text) if self.log else text)

@@ -9,6 +9,7 @@ import typer
 
 from alflow.cli.database_options import LaunchpadOption, OptionalCampaignArgument, UriOption, connected
 from alflow.cli.output import JsonOption, print_json
+from alflow.cli.progress_lines import ProgressLines, campaign_line
 
 
 def watch(
@@ -22,6 +23,7 @@ def watch(
 
     Example: alflow watch examples/cu_emt.yaml --every 10
     """
+    from rich.console import Console
     from rich.live import Live
 
     from alflow.cli.campaign_views import overview
@@ -36,8 +38,11 @@ def watch(
                 facts = overview(connection.store, connection.campaign)
             print_json(facts.as_dict())
             return
+        lines = None if Console().is_terminal else ProgressLines()
         with Live(render(facts)) as live:
             while facts.state == CampaignState.RUNNING:
                 time.sleep(every_s)
                 facts = overview(connection.store, connection.campaign)
                 live.update(render(facts))
+                if lines is not None:
+                    lines(campaign_line(facts), event=(facts.state, facts.round))

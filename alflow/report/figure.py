@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING, Any
 
 from numpy.typing import NDArray
 
+from alflow.files import write_completely
+
 if TYPE_CHECKING:  # Matplotlib loads slowly, and workers do not draw.
     from matplotlib.figure import Figure
 
@@ -95,7 +97,7 @@ class ReportFigure:
         """Write PNG, SVG and CSV to a folder; return the paths."""
         contents = {"png": self.png, "svg": self.svg.encode(), "csv": self.table.csv().encode()}
         for suffix, content in contents.items():
-            (folder / f"{self.name}.{suffix}").write_bytes(content)
+            write_completely(folder / f"{self.name}.{suffix}", content)
         return [folder / f"{self.name}.{suffix}" for suffix in contents]
 
     def _save(self, buffer: io.BytesIO, **options: Any) -> None:

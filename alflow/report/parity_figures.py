@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -11,6 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
+from alflow.potentials.estimates import EstimatedErrors
 from alflow.report.figure import DataTable, ReportFigure
 from alflow.report.filters import number
 from alflow.report.style import BLUE, CYCLE, GREEN, GREY, VERMILION, new_figure
@@ -75,18 +77,20 @@ def learning_curve(versions: Sequence[VersionRecord]) -> ReportFigure:
                 "train_force_rmse_eV_A": [version.force_rmse_eV_A for version in versions],
                 "next_labels_energy_rmse_eV_per_atom": [unseen.energy_rmse_eV_per_atom for unseen in later],
                 "next_labels_force_rmse_eV_A": [unseen.force_rmse_eV_A for unseen in later],
-            }
-            | {
-                f"validation_{name}{ending}": [
-                    getattr(getattr(each, name), end) if each else None for each in errors
-                ]
-                for name in ("energy_rmse_eV_per_atom", "force_rmse_eV_A")
-                for end, ending in (("value", ""), ("low", "_low"), ("high", "_high"))
-                if frames
+                **(_validation_columns(errors) if frames else {}),
             }
         ),
         lambda: _draw_learning_curve(versions),
     )
+
+
+def _validation_columns(errors: Sequence[EstimatedErrors | None]) -> dict[str, list[Any]]:
+    """Validation errors of the versions with the ends of their intervals."""
+    return {
+        f"validation_{name}{ending}": [getattr(getattr(each, name), end) if each else None for each in errors]
+        for name in ("energy_rmse_eV_per_atom", "force_rmse_eV_A")
+        for end, ending in (("value", ""), ("low", "_low"), ("high", "_high"))
+    }
 
 
 def _draw_learning_curve(versions: Sequence[VersionRecord]) -> Figure:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, TextIO
 
 import numpy as np
 from ase import Atoms
@@ -23,7 +23,7 @@ class TrajectoryWriter:
     Parameters
     ----------
     path
-        Extended XYZ file, overwritten by a run that starts at step 0.
+        Extended XYZ file; a run that starts at step 0 replaces it when it has its first frame.
     interval
         Steps between frames.
     first_step
@@ -42,9 +42,10 @@ class TrajectoryWriter:
         if not path.parent.is_dir():
             raise InputError(f"trajectory is {path}, but the folder {path.parent} does not exist")
         self.interval = interval
-        path.touch()
-        cut_trajectory(path, first_step)
-        self._file = path.open("a", encoding="utf-8")
+        self._path, self._first_step = path, first_step
+        self._file: TextIO | None = None
+        if first_step:
+            self._open()
 
     def write(self, atoms: Atoms, step: int, grade: float) -> None:
         """Append the frame if its step is due."""
@@ -56,8 +57,15 @@ class TrajectoryWriter:
             frame.info["extrapolation_grade"] = grade
         results = {name: atoms.calc.results[name] for name in ("energy", "forces")}
         frame.calc = SinglePointCalculator(frame, **results)
-        write_extxyz(self._file, [frame])
-        self._file.flush()
+        file = self._file or self._open()
+        write_extxyz(file, [frame])
+        file.flush()
+
+    def _open(self) -> TextIO:
+        self._path.touch()
+        cut_trajectory(self._path, self._first_step)
+        self._file = self._path.open("a", encoding="utf-8")
+        return self._file
 
     def __enter__(self) -> TrajectoryWriter:
         return self
@@ -65,7 +73,8 @@ class TrajectoryWriter:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        if self._file is not None:
+            self._file.close()
 
 
 def cut_trajectory(path: Path, step: int) -> None:

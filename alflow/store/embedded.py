@@ -26,6 +26,7 @@ from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
 from alflow.errors import InputError
+from alflow.files import write_completely
 
 HOST = "127.0.0.1"
 START_DEADLINE_S = 60.0
@@ -204,7 +205,7 @@ class EmbeddedDatabase:
         self._save_state(host=socket.gethostname(), port=port, pid=None, keep=False)
         settings = self.directory / "server.toml"
         data = json.dumps(str(self.directory / "data"))
-        settings.write_text(SETTINGS.format(port=port, data=data, auth=json.dumps(auth)))
+        write_completely(settings, SETTINGS.format(port=port, data=data, auth=json.dumps(auth)))
         with _locked(self.directory / "server.lock", fcntl.LOCK_EX) as lock, self.log.open("ab") as log:
             self._process = subprocess.Popen(
                 [server_command(), "--config", str(settings)],

@@ -7,6 +7,7 @@ from ase import Atoms
 from ase.constraints import FixAtoms, FixCartesian, FixConstraint, FixedLine, FixedPlane, FixScaled
 from numpy.typing import NDArray
 
+PARALLEL = 1e-10  # a component of a lattice vector below this fraction of the largest is zero
 IN_POSCAR = (FixAtoms, FixScaled, FixedPlane, FixedLine)
 
 
@@ -63,7 +64,9 @@ def _fractions(constraint: FixConstraint, atoms: Atoms) -> list[FixConstraint]:
     if mask.all() or not mask.any():
         return [FixAtoms(indices)] if mask.all() else []
     array = atoms.cell.array
-    inside = ~(np.abs(array[:, mask]) > 1e-10 * np.abs(array).max()).any(axis=1)  # vectors of free axes only
+    inside = ~(np.abs(array[:, mask]) > PARALLEL * np.abs(array).max()).any(
+        axis=1
+    )  # vectors of free axes only
     return [FixScaled(indices, ~inside)] if inside.sum() == (~mask).sum() else [constraint]
 
 
@@ -75,6 +78,6 @@ def _mask(constraint: FixConstraint, atoms: Atoms) -> NDArray[np.bool_] | None:
     if isinstance(constraint, FixScaled):
         # Fixed fractions are fixed components if the vectors that an atom may follow span axes.
         free = atoms.cell.array[~np.asarray(constraint.mask, dtype=bool)]
-        axes = (np.abs(free) > 1e-10 * np.abs(atoms.cell.array).max()).any(axis=0)
+        axes = (np.abs(free) > PARALLEL * np.abs(atoms.cell.array).max()).any(axis=0)
         return ~axes if axes.sum() == len(free) else None
     return None

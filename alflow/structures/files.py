@@ -16,7 +16,13 @@ from alflow.errors import InputError
 from alflow.files import written_completely
 from alflow.structures.cfg_file import cfg_frames, read_cfg, write_cfg
 from alflow.structures.checks import check_ids, complaint, energies_out_of_line
-from alflow.structures.constraints import lost_constraints, with_cartesian_constraints, with_fixed_fractions
+from alflow.structures.constraints import (
+    constraints_of,
+    fixed_components,
+    lost_constraints,
+    with_cartesian_constraints,
+    with_fixed_fractions,
+)
 from alflow.structures.counts import check_counts
 from alflow.structures.formats import MLIP_CFG, check_format, format_by_name, known_format, reason_of
 from alflow.structures.label_names import LabelKeys, without_ase_conversion
@@ -247,4 +253,6 @@ def _frames(path: Path, species: Sequence[str] | None, name: str, faulty_too: bo
                 check_res(path, atoms)
             elif name == "castep-cell":
                 check_cell(path, atoms)
+            elif name == "extxyz" and atoms.constraints:  # one per atom, even of free ones
+                atoms.set_constraint(constraints_of(fixed_components(atoms)))
             yield atoms, None

@@ -207,7 +207,7 @@ def test_a_wrong_campaign_is_refused_and_leaves_the_database_as_it_was(
     [
         ("potential.level", 10, ("`potential`", "begun", "new name")),
         ("species", ["Cu", "Au"], ("`species`", "begun", "new name")),
-        ("explorers.0.temperature_K", 400, ("`explorers`", "begun", "new name")),
+        ("explorers.0.temperature_K", 400, ("temperature_K = 300", "400", "begun")),
         ("qm", {"interface": "mock"}, ("level of theory", "new name")),
     ],
 )
@@ -260,7 +260,10 @@ WRONG_COMMANDS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "binary potential": (("evaluate", "binary.mtp", "good.extxyz"), ("binary.mtp", "not a text file")),
     "potential of silver": (("evaluate", "silver.mtp", "good.extxyz"), ("Cu", "the species are Ag")),
     "too many species": (("evaluate", "good.mtp", "good.extxyz", "--species", "Cu,Pd"), ("good.mtp", "Pd")),
-    "grade of gold": (("grade", "good.mtp", "gold.extxyz", "--train", "good.extxyz"), ("Au", "Cu")),
+    "select from gold": (
+        ("select", "good.mtp", "gold.extxyz", "--train", "good.extxyz", "-o", "{out}"),
+        ("Au", "Cu"),
+    ),
     "select from nothing": (
         ("select", "good.mtp", "empty.extxyz", "--train", "good.extxyz", "-o", "{out}"),
         ("empty.extxyz", "is empty"),

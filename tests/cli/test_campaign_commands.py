@@ -91,6 +91,36 @@ def test_labels_are_listed_with_their_reasons(command: Callable[..., Result]) ->
     assert "the node has gone" in command("labels", "list", "cu", "--state", "failed").stdout
 
 
+def test_the_list_tells_where_each_structure_was_met(
+    command: Callable[..., Result], database: Database[dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    store = Store(database)
+    name = "heating_of_a_crystal_with_a_name_that_is_very_long_indeed"
+    origin = {"campaign": "cu", "explorer": name, "step": 4321, "extrapolation_grade": 3.14159}
+    crystal = bulk("Cu", a=3.99).repeat((2, 2, 3))
+    asked = {"campaign": "cu", "round_": 1, "number": 1, "kind": LabelKind.EXTRAPOLATIVE}
+    label = store.labels.request(store.configurations.add(crystal, origin), {"code": "y"}, **asked)
+    claimed = store.labels.claim(label)
+    assert claimed is not None
+    store.labels.fail(label, claimed["lease"]["token"], "the job ran out of memory after 12 iterations")
+    (row,) = (r for r in json.loads(command("labels", "list", "cu", "--json").stdout) if r["label"] == "1.1")
+    found = (row["formula"], row["grade"], row["explorer"], row["step"])
+    assert found == ("Cu12", 3.14159, name, 4321)
+    outcome = command("labels", "list", "cu")
+    assert outcome.stderr == "level 2 differs from level 1: code is y instead of x\n"
+    lines = outcome.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    header = next(line for line in lines if "formula" in line)
+    begin, end = header.index("explorer,"), header.index("state")
+    column = "".join(line[begin:end].strip() for line in lines)
+    assert name in column
+    assert "4321" in column
+    for word in ("1.1", "extrapolative", "Cu12", "3.14", "failed"):
+        assert word in outcome.stdout
+    assert "1.1     the job ran out of memory after 12 iterations" in outcome.stdout
+
+
 def test_one_label_is_shown_whole(command: Callable[..., Result]) -> None:
     facts = json.loads(command("labels", "show", "cu", "0.1", "--json").stdout)
     assert (facts["label"], facts["kind"], facts["wall_time_s"]) == ("0.1", "initial", 2.5)

@@ -217,7 +217,7 @@ def test_files_of_the_wrong_name_or_content_are_refused(alloy: Potential, tmp_pa
         read_potential(tmp_path / "bad.pair")
     with pytest.raises(InputError, match=r"'pair' is written to a \.pair file"):
         write_potential(tmp_path / "cu.mtp", alloy)
-    with pytest.raises(InputError, match=r"potentials end in \.mtp, \.pair"):
+    with pytest.raises(InputError, match=r"potentials end in \.mtp, \.almtp, \.pair"):
         read_potential(tmp_path / "cu.txt")
 
 

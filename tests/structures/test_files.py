@@ -11,7 +11,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.constraints import FixBondLengths
+from ase.constraints import FixAtoms, FixBondLengths, FixCartesian
 
 from alflow.errors import InputError
 from alflow.structures.constraints import fixed_components
@@ -192,6 +192,26 @@ def test_lost_constraints_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixt
     assert "format mlip-cfg does not hold all constraints of 1 structure(s)" in caplog.text
     slab[0].set_constraint(FixBondLengths([[0, 1]]))
     write_structures(tmp_path / "POSCAR", slab)
+    assert "format vasp does not hold all constraints of 1 structure(s)" in caplog.text
+
+
+@pytest.mark.parametrize("name", ["a.extxyz", "POSCAR", "a.traj"])
+def test_fixed_components_survive(tmp_path: Path, name: str) -> None:
+    atoms = bulk("Cu", a=3.6, cubic=True)
+    atoms.set_cell([[0, 3.6, 0], [3.6, 0, 0], [0, 0, 3.6]])  # the first vector is along y
+    atoms.set_constraint([FixAtoms([3]), FixCartesian(1, (True, False, False))])
+    write_structures(tmp_path / name, [atoms])
+    (back,) = read_structures(tmp_path / name)
+    assert fixed_components(back).tolist() == [[False] * 3, [True, False, False], [False] * 3, [True] * 3]
+    assert len(back.constraints) == 2
+
+
+def test_components_that_a_poscar_cannot_hold_are_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    atoms = bulk("Cu", a=3.6)
+    atoms.set_constraint(FixCartesian(0, (True, False, False)))
+    write_structures(tmp_path / "POSCAR", [atoms])
     assert "format vasp does not hold all constraints of 1 structure(s)" in caplog.text
 
 

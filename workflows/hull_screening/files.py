@@ -6,12 +6,14 @@ import csv
 import json
 import re
 from collections import Counter
+from io import StringIO
 from pathlib import Path
 from typing import Any
 
 from ase import Atoms
 from ase.build import sort
 
+from alflow.files import write_completely, written_completely
 from alflow.structures.files import write_structures
 from workflows.hull_screening.compounds import Compound
 from workflows.hull_screening.figures import hull_figure
@@ -36,15 +38,17 @@ def write_hull(data: HullData, folder: str | Path) -> list[Path]:
     for earlier in (folder / "structures").glob("[0-9][0-9][0-9]-*"):
         earlier.unlink()
     rows = [compound.row(data.species) for compound in data.compounds]
-    with (folder / "hull.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(rows[0]) if rows else ["formula"])
-        writer.writeheader()
-        writer.writerows(rows)
+    table = StringIO(newline="")
+    writer = csv.DictWriter(table, list(rows[0]) if rows else ["formula"])
+    writer.writeheader()
+    writer.writerows(rows)
+    write_completely(folder / "hull.csv", table.getvalue())
     _write_json(folder / "hull.json", data.summary())
     _write_json(folder / "entries.json", [phase_entry(compound) for compound in data.compounds])
     written = [folder / name for name in ("hull.csv", "hull.json", "entries.json")]
     if (figure := hull_figure(data)) is not None:
-        figure.savefig(folder / "hull.png", dpi=PNG_DPI, metadata={"Software": None})
+        with written_completely(folder / "hull.png") as beside:
+            figure.savefig(beside, dpi=PNG_DPI, metadata={"Software": None})
         written.append(folder / "hull.png")
     if data.compounds:
         structures = [_described(compound, row) for compound, row in zip(data.compounds, rows, strict=True)]
@@ -92,4 +96,4 @@ def _file_names(data: HullData) -> list[str]:
 
 
 def _write_json(path: Path, data: Any) -> None:
-    path.write_text(json.dumps(data, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_completely(path, json.dumps(data, indent=1, ensure_ascii=False) + "\n")
