@@ -34,6 +34,9 @@ from alflow.selection.graded import read_graded, write_graded
 from alflow.structures.files import read_structures, write_structures
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "tests"))
+from vasp_outputs import NOT_REACHED, REACHED, outcar, vasprun  # noqa: E402
+
 TIME_LIMIT_S = 3
 MEMORY_LIMIT_GB = 8
 WORDS = [
@@ -162,10 +165,15 @@ def readers(folder: Path) -> dict[str, tuple[Reader, list[bytes]]]:
         ),
         "campaign.yaml": (load_campaign, _files(ROOT / "examples", "*.yaml")),
     }
-    active_sets = _files(ROOT / "tests", "*active*.npz")
-    found["fuzz.npz"] = (ActiveSet.load, active_sets)
-    found["OUTCAR"] = (structures, _files(ROOT / "tests", "OUTCAR*"))
-    found["vasprun.xml"] = (structures, _files(ROOT / "tests", "*vasprun*.xml"))
+    active.save(folder / "a.npz")
+    found["fuzz.npz"] = (ActiveSet.load, [(folder / "a.npz").read_bytes()])
+    steps = [
+        outcar((3, REACHED, -1.0), (2, NOT_REACHED, -2.0), (2, REACHED, -3.0)),
+        outcar((1, REACHED, -1.0)),
+    ]
+    found["OUTCAR"] = (structures, [text.encode() for text in steps])
+    found["vasprun.xml"] = (structures, [vasprun(2, 3, 1).encode()])
+    found["pw.out"] = (structures, _files(ROOT / "tests" / "data" / "qm_outputs", "espresso*.out"))
     return {name: (reader, seeds) for name, (reader, seeds) in found.items() if seeds}
 
 
