@@ -45,7 +45,7 @@ def list_labels(
     """
     from alflow.errors import InputError
     from alflow.results.labels import read_labels
-    from alflow.results.levels import level_differences
+    from alflow.results.level_differences import level_differences
     from alflow.states import LabelState
 
     if state is not None and state not in list(LabelState):

@@ -30,6 +30,14 @@ from alflow.simulation.settings import MDMethod
 PASS_SEED_STEP = 1_000_003  # passes over the same run differ in their seeds by this
 SAVED_EVERY_S = 5.0
 
+ENSEMBLES = {
+    "nve": "the microcanonical ensemble (velocity Verlet)",
+    "nvt": "the canonical ensemble (Langevin dynamics in the BAOAB splitting [Leimkuhler2013])",
+    "npt": "the isothermal–isobaric ensemble (Langevin dynamics in the BAOAB splitting [Leimkuhler2013], "
+    "Langevin piston)",
+}
+"""Ensembles for the methods section of a paper."""
+
 Target = TypeVar("Target")
 
 
@@ -90,12 +98,35 @@ class MDExplorerSettings(MDMethod, ExplorerSettings):
         every = max(1, round(1000 * self.trajectory_every_ps / self.timestep_fs))
         return Trajectory(every, self.trajectory_velocities)
 
+    def described(self) -> str:
+        """Ensemble, targets, time step and length, for the methods section of a paper."""
+        targets = f"{_several(self.temperature_K)} K"
+        details = [f"time step {self.timestep_fs:g} fs"]
+        if self.ensemble != "nve":
+            details.append(f"friction {self.friction_per_fs:g} 1/fs")
+        if self.ensemble == "npt":
+            targets += f" and {_several(self.pressure_GPa)} GPa"
+            details.append(f"barostat time {self.barostat_time_fs:g} fs")
+        details.append(f"{self.step_count * self.timestep_fs / 1000:g} ps per run")
+        return (
+            f"Configurations were explored by molecular dynamics in {ENSEMBLES[self.ensemble]} at {targets} "
+            f"({', '.join(details)})."
+        )
+
     @property
     def step_count(self) -> int:
         """Length in steps, at least one."""
         if self.duration_ps is None:
             return self.steps or 1
         return max(1, round(1000 * self.duration_ps / self.timestep_fs))
+
+
+def _several(targets: Any) -> str:
+    """One or more temperatures or pressures, which may be ramps, in words."""
+    return " and ".join(
+        f"{target.start:g} to {target.end:g}" if isinstance(target, Ramp) else f"{target:g}"
+        for target in (targets if isinstance(targets, list) else [targets])
+    )
 
 
 class MDRunSettings(MDSettings):

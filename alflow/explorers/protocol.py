@@ -41,6 +41,10 @@ class ExplorerSettings(Section):
         """Files and folders that the settings name."""
         return []
 
+    def described(self) -> str:
+        """A sentence for the methods section of a paper; works are cited by the keys of their references."""
+        return f"Configurations were explored by runs of kind {self.kind} ({self.name})."
+
 
 @dataclass(frozen=True)
 class Trajectory:

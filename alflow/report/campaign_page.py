@@ -7,11 +7,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from alflow.potentials.dimer import DimerCurve
 from alflow.potentials.estimates import EstimatedErrors
 from alflow.report.figure import ReportFigure
 from alflow.report.page import render_template
 from alflow.results import CampaignRecord, Coverage, PairDistances, ParitySet, VersionRecord
 from alflow.results.advice import Advice, as_dicts
+from alflow.results.methods import Methods
 from alflow.results.versions import newest_unseen
 
 TEMPLATE = "campaign.html.j2"
@@ -33,6 +35,12 @@ class CampaignPage:
     rdfs
         Distances over the trajectory of each run, by the name of the run.
     advice
+    methods
+        The methods paragraph; None for kinds without.
+    dimers
+        Energies of dimers of each pair of species, of the newest version.
+    gamma_break
+        Threshold of the extrapolation grade at which runs pause; None for kinds without.
     """
 
     campaign: CampaignRecord
@@ -41,6 +49,9 @@ class CampaignPage:
     coverage: Coverage | None = None
     rdfs: Mapping[str, Sequence[PairDistances]] = field(default_factory=dict)
     advice: Sequence[Advice] = ()
+    methods: Methods | None = None
+    dimers: Sequence[DimerCurve] = ()
+    gamma_break: float | None = None
 
     @property
     def headline(self) -> str:
@@ -99,6 +110,7 @@ class CampaignPage:
             [*figures, *self.figures()],
             figures_at,
             advice=self.advice,
+            methods=self.methods,
             versions=self.versions,
             trained=self.trained,
             validation=self.validation,

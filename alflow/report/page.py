@@ -15,6 +15,7 @@ from alflow.files import write_completely
 from alflow.report.figure import ReportFigure
 from alflow.report.filters import FILTERS
 from alflow.results.campaign import CampaignRecord
+from alflow.results.levels import level_rows
 
 TEMPLATES = Path(__file__).parent
 
@@ -113,10 +114,12 @@ def render_template(
         undefined=jinja2.StrictUndefined,
     )
     environment.filters |= FILTERS
+    options = campaign.config.get("qm", {}).get("options", {})
     return environment.get_template(template.name).render(
         campaign=campaign,
         figures={figure.name: figure for figure in figures},
         figures_at=figures_at,
+        levels=[level_rows(level, options) for level in campaign.levels],
         campaign_file=yaml.safe_dump(dict(campaign.config), sort_keys=False, allow_unicode=True),
         **values,
     )

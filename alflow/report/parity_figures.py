@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,8 +11,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, MaxNLocator
 from numpy.typing import NDArray
 
-from alflow.potentials.estimates import EstimatedErrors
-from alflow.report.figure import DataTable, ReportFigure
+from alflow.report.figure import Column, DataTable, ReportFigure
 from alflow.report.filters import number
 from alflow.report.style import BLUE, CYCLE, GREEN, GREY, VERMILION, new_figure
 from alflow.results import ParitySet, VersionRecord
@@ -56,6 +54,12 @@ def learning_curve(versions: Sequence[VersionRecord]) -> ReportFigure:
     later = [version.unseen for version in versions]
     errors = [version.judged_validation for version in versions]
     frames = next((found.frames for found in errors if found), 0)
+    validated: dict[str, Column] = {
+        f"validation_{name}{ending}": [getattr(getattr(each, name), end) if each else None for each in errors]
+        for name in ("energy_rmse_eV_per_atom", "force_rmse_eV_A")
+        for end, ending in (("value", ""), ("low", "_low"), ("high", "_high"))
+        if frames
+    }
     return ReportFigure(
         "error",
         "Root-mean-square errors after each round. Circles: errors on the training set; they may "
@@ -77,20 +81,11 @@ def learning_curve(versions: Sequence[VersionRecord]) -> ReportFigure:
                 "train_force_rmse_eV_A": [version.force_rmse_eV_A for version in versions],
                 "next_labels_energy_rmse_eV_per_atom": [unseen.energy_rmse_eV_per_atom for unseen in later],
                 "next_labels_force_rmse_eV_A": [unseen.force_rmse_eV_A for unseen in later],
-                **(_validation_columns(errors) if frames else {}),
+                **validated,
             }
         ),
         lambda: _draw_learning_curve(versions),
     )
-
-
-def _validation_columns(errors: Sequence[EstimatedErrors | None]) -> dict[str, list[Any]]:
-    """Validation errors of the versions with the ends of their intervals."""
-    return {
-        f"validation_{name}{ending}": [getattr(getattr(each, name), end) if each else None for each in errors]
-        for name in ("energy_rmse_eV_per_atom", "force_rmse_eV_A")
-        for end, ending in (("value", ""), ("low", "_low"), ("high", "_high"))
-    }
 
 
 def _draw_learning_curve(versions: Sequence[VersionRecord]) -> Figure:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from alflow.report.cost_figures import cost_figure
+from alflow.report.dimer_figures import dimer_figure
 from alflow.report.distance_figures import coverage_figure, rdf_figure
 from alflow.report.figure import ReportFigure
 from alflow.report.parity_figures import learning_curve, parity
@@ -22,4 +23,7 @@ def shared_figures(page: CampaignPage) -> list[ReportFigure]:
         figures.append(coverage_figure(page.coverage))
     if page.rdfs:
         figures.append(rdf_figure(page.rdfs))
+    if page.dimers:
+        covered = {pair.name: pair.shortest_A for pair in page.coverage.training} if page.coverage else {}
+        figures.append(dimer_figure(page.dimers, page.gamma_break, covered))
     return [figure for figure in figures if figure is not None]

@@ -6,10 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from alflow.results.advice import Advice, Facts, advise, as_dicts
+from alflow.results.advice import Advice, Facts, FitFacts, advise, as_dicts
 from alflow.results.costs import costs_table
 from alflow.results.labels import KindCost, costs_by_kind, import_notes, read_labels
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, read_rounds, rounds_table
+from alflow.results.stored_potentials import read_potential
 from alflow.results.table import Table
 from alflow.results.validation import ValidationRecord, read_validations
 from alflow.states import CampaignState, LabelKind, LabelState, Role
@@ -178,6 +179,8 @@ def read_overview(
     work: Mapping[int, Mapping[str, int]] | None = None,
     gamma_save: float | None = None,
     explored_steps: int = 0,
+    validation_labels: int | None = None,
+    shortest_A: float | None = None,
 ) -> Overview:
     """The overview that all kinds of campaigns share, joined with the part of one kind.
 
@@ -193,12 +196,13 @@ def read_overview(
         choice can begin.
     work
         Results of the tasks, by round; see `RoundRecord`.
-    gamma_save, explored_steps
+    gamma_save, explored_steps, validation_labels, shortest_A
         As in `alflow.results.advice.Facts`.
     """
     name = document["name"]
     config = store.campaigns.config(name)
     state, rounds, cost = CampaignState(document["state"]), read_rounds(store, name, work), costs_of(document)
+    validation = next(reversed(read_validations(store, name)), None)
     facts = Facts(
         state=state,
         labels=read_labels(store, name)[0],
@@ -207,6 +211,10 @@ def read_overview(
         qm=config.qm.model_dump(mode="json"),
         gamma_save=gamma_save,
         explored_steps=explored_steps,
+        validation=validation,
+        validation_labels=validation_labels,
+        fit=_fit_facts(store, name),
+        shortest_A=shortest_A,
     )
     labels = {LabelState(state): count for state, count in store.labels.counts(name).items()}
     return Overview(
@@ -220,10 +228,22 @@ def read_overview(
         cost=cost,
         rounds=rounds,
         part=part or NothingMore(),
-        validation=next(reversed(read_validations(store, name)), None),
+        validation=validation,
         advice=advise(facts),
         import_notes=import_notes(store, name),
         kinds=costs_by_kind(store, name),
+    )
+
+
+def _fit_facts(store: Store, campaign: str) -> FitFacts | None:
+    newest = store.potentials.latest(campaign)
+    if newest is None:
+        return None
+    potential = read_potential(store, campaign, newest["version"])
+    return FitFacts(
+        potential.parameters.size,
+        getattr(potential, "min_distance_A", None),
+        getattr(potential, "core", None) is not None,
     )
 
 

@@ -17,11 +17,12 @@ from alflow.potentials import evaluate
 from alflow.potentials.mtp import MomentTensorPotential
 from alflow.report import build_report
 from alflow.results import Cost
+from alflow.selection import ActiveSet
 from alflow.states import LabelKind, Role, RunState
 from alflow.store import Store
 from alflow.structures.starting import starting_structures
 from workflows.active_learning.overview import Explorers, overview
-from workflows.active_learning.page import page
+from workflows.active_learning.page import page, thinned_frames
 from workflows.active_learning.schema import ActiveLearning
 
 LEVEL = {"code": "mock", "calculator": "emt"}
@@ -64,9 +65,10 @@ def add_label(store: Store, seed: int, round_: int, *, fails: bool = False, **so
 
 def add_potential(store: Store, version: int, round_: int, labels: list[ObjectId]) -> None:
     errors = {"energy_rmse_eV_per_atom": 0.1 / version, "force_rmse_eV_A": 0.2 / version}
+    active_set = ActiveSet.from_structures(potential(version), [copper(1)]).to_bytes()
     store.potentials.add(
-        "cu", version, kind="mtp", content=potential(version).to_bytes(), active_set=b"", labels=labels,
-        errors=errors, round=round_, stage=0, loss=1.0, seconds=3.0,
+        "cu", version, kind="mtp", content=potential(version).to_bytes(), active_set=active_set,
+        labels=labels, errors=errors, round=round_, stage=0, loss=1.0, seconds=3.0,
     )  # fmt: skip
 
 
@@ -164,6 +166,14 @@ def test_the_page_can_be_made_of_it(store: Store, tmp_path: Path) -> None:
         assert words in text
     assert found.summary()["cost"]["label"] == {"processor_s": 9.0, "wall_s": 6.0, "waiting_s": 20.0}
     assert found.headline == "cu, running, round 1, 4 QM calls"
+    assert found.common.methods is not None
+    for words in (
+        "a moment tensor potential [1] (level 4, cutoff 4 Å",
+        "at 300 K (time step 1 fs, friction 0.01",
+    ):
+        assert words in found.common.methods.text and words in text
+    assert found.common.methods.text.endswith("eV/Å.")  # no validation
+    assert [curve.elements for curve in found.common.dimers] == [("Cu", "Cu")]
 
 
 def test_where_the_campaign_stands(store: Store) -> None:
@@ -187,6 +197,11 @@ def test_where_the_campaign_stands(store: Store) -> None:
 def test_a_round_waits_for_the_runs_that_are_behind(store: Store) -> None:
     store.campaigns.advance("cu", 1)
     assert overview(store, store.campaigns.get("cu")).waits_for == "explorers md"
+
+
+def test_a_long_trajectory_is_read_at_equal_intervals() -> None:
+    frames = (Atoms("H", info={"step": step}) for step in range(1000))
+    assert [frame.info["step"] for frame in thinned_frames(frames, most_atoms=4)] == list(range(0, 1000, 128))
 
 
 def test_an_unknown_campaign_is_refused(store: Store) -> None:

@@ -1,29 +1,37 @@
+"""Levels of theory have names, and only those that are known."""
+
 from __future__ import annotations
 
-from alflow.results.levels import level_differences
+import hashlib
+from pathlib import Path
 
-PW = {
-    "interface": "espresso",
-    "ecutwfc_Ry": 40,
-    "kpoints": {"mesh": [2, 2, 2]},
-    "pseudopotentials": {"Si": "0123456789abcdef"},
-}
+from alflow.results.levels import level_references, level_rows, named_level
+from qm_interfaces.orbital_free import OrbitalFreeInterface
 
 
-def test_differences_are_words_and_not_checksums() -> None:
-    other = PW | {"kpoints": {"mesh": [1, 1, 1]}, "pseudopotentials": {"Si": "f" * 16}, "nspin": 2}
-    assert level_differences([PW, other]) == [
-        "level 2 differs from level 1: kpoints.mesh is [1, 1, 1] instead of [2, 2, 2]; "
-        "pseudopotentials.Si is another file; nspin is 2 instead of not given"
-    ]
+def test_built_in_pseudopotentials_have_names_and_references() -> None:
+    level = OrbitalFreeInterface().level_of_theory()
+    level = level | {"pseudopotentials": {"Li": level["pseudopotentials"]["Li"]}}
+    rows = dict(level_rows(level, {}))
+    assert rows["pseudopotentials"] == "Li: evanescent-core"
+    assert (rows["code"], rows["kinetic"], rows["spacing"]) == ("DFTpy", "Wang–Teter", "0.36 Å")
+    assert level_references(level, {}) == ["Shao2021", "Wang1992", "Fiolhais1995"]
 
 
-def test_another_code_is_all_that_is_said() -> None:
-    (said,) = level_differences([PW, {"interface": "vasp", "ENCUT": 500}])
-    assert said == "level 2 differs from level 1: interface is vasp instead of espresso"
+def test_the_functional_comes_from_the_file_that_was_used(tmp_path: Path) -> None:
+    file = tmp_path / "Si.pz-vbc.UPF"
+    file.write_text('<UPF version="2.0.1"><PP_HEADER functional="PBE" /></UPF>')
+    checksum = hashlib.sha256(file.read_bytes()).hexdigest()[:16]
+    level = {"code": "quantum-espresso", "pseudopotentials": {"Si": checksum}}
+    options = {"pseudopotentials": {"Si": str(file)}}
+    named = named_level(level, options)
+    assert named["pseudopotentials"] == {"Si": "Si.pz-vbc.UPF"}
+    assert named["functional"] == "PBE"
+    assert "Perdew1996" in level_references(level, options)
+    file.write_text('<UPF version="2.0.1"><PP_HEADER functional="LDA" /></UPF>')
+    assert "functional" not in named_level(level, options)  # another file than the one that was used
 
 
-def test_one_level_has_no_differences_and_many_are_counted() -> None:
-    assert level_differences([PW]) == []
-    (said,) = level_differences([{str(i): i for i in range(7)}, {str(i): -i for i in range(7)}])
-    assert said.endswith("4 is -4 instead of 4; and 2 more")
+def test_an_unknown_pseudopotential_keeps_its_checksum() -> None:
+    level = {"code": "quantum-espresso", "pseudopotentials": {"Si": "0123456789abcdef"}}
+    assert dict(level_rows(level, {}))["pseudopotentials"] == "Si: sha256 0123456789abcdef"

@@ -37,8 +37,11 @@ class Explorers:
         return {"explorers": [run.as_dict() for run in self.runs]}
 
 
-def overview(store: Store, document: Mapping[str, Any]) -> Overview:
-    """The present state of a campaign, from the store and the campaign's document."""
+def overview(store: Store, document: Mapping[str, Any], shortest_A: float | None = None) -> Overview:
+    """The present state of a campaign, from the store and the campaign's document.
+
+    `shortest_A` is as in `alflow.results.advice.Facts`; to find it takes too long for a status.
+    """
     runs = read_runs(store, document["name"])
     config = store.campaigns.config(document["name"])
     assert isinstance(config, ActiveLearning)
@@ -49,6 +52,8 @@ def overview(store: Store, document: Mapping[str, Any]) -> Overview:
         exploring=_exploring(runs, document["round"]),
         gamma_save=config.selection.gamma_save,
         explored_steps=sum(run.all_steps for run in runs),
+        validation_labels=config.validation.labels,
+        shortest_A=shortest_A,
     )
 
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from ase import Atoms
 
+from alflow.potentials.dimer import DimerCurve, dimer_curves
 from alflow.report import CampaignPage
 from alflow.report.figure import ReportFigure
 from alflow.results import (
+    Coverage,
     RoundGrades,
     RunRecord,
     read_campaign,
@@ -21,11 +23,13 @@ from alflow.results import (
     read_trained,
     read_versions,
 )
-from alflow.results.distances import MOST_ATOMS, coverage
+from alflow.results.distances import MOST_ATOMS, coverage, pair_distances, sampled
+from alflow.results.stored_potentials import read_active_set, read_potential
 from alflow.results.wording import shared_and_own, spoken_all, spoken_pairs
 from alflow.store import Store
 from alflow.structures.files import write_structures
 from workflows.active_learning.figures import by_kind, columns_name, run_figures
+from workflows.active_learning.methods import methods
 from workflows.active_learning.overview import overview
 from workflows.active_learning.schema import ActiveLearning
 
@@ -177,27 +181,73 @@ def page(store: Store, name: str) -> ActiveLearningPage:
     runs = read_runs(store, name, history=True)
     structures = {run.name: store.explorers.structures(name, run.index) for run in runs}
     training = store.labels.structures(store.labels.to_train_on(name))
+    longest_A = getattr(config.potential, "cutoff_A", LONGEST_A)
+    walked = {run.name: found for run in runs if (found := _trajectory(store, name, run.index))}
     covered = coverage(
         training,
-        _candidates(store, name),
+        [frame for frames in walked.values() for frame in frames] or _candidates(store, name),
         config.species,
-        getattr(config.potential, "cutoff_A", LONGEST_A),
-        "frames above γ_save",
+        longest_A,
+        "frames of the trajectories" if walked else "frames above γ_save",
+    )
+    common = CampaignPage(
+        campaign,
+        read_versions(store, name),
+        read_trained(store, name),
+        covered,
+        rdfs={
+            run: pairs
+            for run, frames in walked.items()
+            if (pairs := pair_distances(sampled(frames[len(frames) // 2 :]), config.species, longest_A))
+        },
+        advice=overview(store, store.campaigns.get(name), _shortest_A(covered)).advice,
+        dimers=_dimers(store, name),
+        gamma_break=config.selection.gamma_break,
     )
     return ActiveLearningPage(
-        common=CampaignPage(
-            campaign,
-            read_versions(store, name),
-            read_trained(store, name),
-            covered,
-            advice=overview(store, store.campaigns.get(name)).advice,
-        ),
+        common=replace(common, methods=methods(config, common, runs)),
         gamma_save=config.selection.gamma_save,
         gamma_break=config.selection.gamma_break,
         runs=runs,
         structures={name: found for name, found in structures.items() if found},
         grades=read_grades(store, name, campaign.rounds),
     )
+
+
+def _shortest_A(covered: Coverage | None) -> float | None:
+    """The shortest distance between atoms in the training set and in visited structures."""
+    if covered is None:
+        return None
+    return min(pair.shortest_A for pair in [*covered.training, *covered.visited])
+
+
+def _trajectory(store: Store, name: str, index: int) -> list[Atoms]:
+    """Frames of the last pass of a run of which frames were kept, as many as a report counts."""
+    passes = store.explorers.trajectory_passes(name, index)
+    if not passes:
+        return []
+    return thinned_frames(store.explorers.trajectory(name, index, pass_number=passes[-1]))
+
+
+def thinned_frames(trajectory: Iterable[Atoms], most_atoms: int = MOST_ATOMS) -> list[Atoms]:
+    """Frames at equal intervals, with at most twice `most_atoms` atoms together, however long it is."""
+    frames: list[Atoms] = []
+    stride = 1
+    for number, frame in enumerate(trajectory):
+        if number % stride == 0:
+            frames.append(frame)
+            if len(frames) > 1 and len(frames) * len(frame) > 2 * most_atoms:
+                frames, stride = frames[::2], 2 * stride
+    return frames
+
+
+def _dimers(store: Store, name: str) -> list[DimerCurve]:
+    """Dimer curves of the newest version, with its grades; empty before the first fit."""
+    newest = store.potentials.latest(name)
+    if newest is None:
+        return []
+    version = newest["version"]
+    return dimer_curves(read_potential(store, name, version), read_active_set(store, name, version))
 
 
 def _candidates(store: Store, name: str) -> list[Atoms]:
