@@ -28,10 +28,15 @@ from ase.calculators.singlepoint import SinglePointCalculator
 from alflow.campaign.file import load_campaign
 from alflow.errors import InputError
 from alflow.potentials import read_potential
+from alflow.potentials.mtp import MomentTensorPotential, write_mtp
 from alflow.selection import ActiveSet
+from alflow.selection.graded import read_graded, write_graded
 from alflow.structures.files import read_structures, write_structures
 
 ROOT = Path(__file__).parents[1]
+sys.path.append(str(ROOT / "tests"))
+from vasp_outputs import NOT_REACHED, REACHED, outcar, vasprun  # noqa: E402
+
 TIME_LIMIT_S = 3
 MEMORY_LIMIT_GB = 8
 WORDS = [
@@ -133,6 +138,10 @@ def readers(folder: Path) -> dict[str, tuple[Reader, list[bytes]]]:
 
     write_structures(folder / "a.cfg", [atoms] * 2, species=["Cu", "Pd"])
     ase.io.write(folder / "b.extxyz", [atoms] * 2)
+    potential, copper = MomentTensorPotential.random(["Cu"], 4, 4.0, seed=1), [bulk("Cu", cubic=True)] * 2
+    write_mtp(folder / "a.mtp", potential)
+    active = ActiveSet.from_structures(potential, copper, "neighborhood")
+    write_graded(folder / "a.almtp", potential, active, copper)
     found: dict[str, tuple[Reader, list[bytes]]] = {
         "fuzz.cfg": (structures, [(folder / "a.cfg").read_bytes(), *_files(cases, "*.cfg")]),
         "fuzz.extxyz": (
@@ -146,14 +155,25 @@ def readers(folder: Path) -> dict[str, tuple[Reader, list[bytes]]]:
             [written("a.data", format="lammps-data", masses=True), *_files(cases, "*.data")],
         ),
         "fuzz.dump": (structures, [DUMP]),
-        "fuzz.mtp": (lambda path: read_potential(path, ["Cu", "Pd"]), _files(ROOT / "tests", "*.mtp")),
-        "fuzz.almtp": (lambda path: read_potential(path, ["Cu", "Pd"]), _files(ROOT / "tests", "*.almtp")),
+        "fuzz.mtp": (
+            lambda path: read_potential(path, ["Cu"]),
+            [(folder / "a.mtp").read_bytes(), *_files(cases, "*.mtp")],
+        ),
+        "fuzz.almtp": (
+            lambda path: read_graded(path, ["Cu"]),
+            [(folder / "a.almtp").read_bytes(), *_files(cases, "*.almtp")],
+        ),
         "campaign.yaml": (load_campaign, _files(ROOT / "examples", "*.yaml")),
     }
-    active_sets = _files(ROOT / "tests", "*active*.npz")
-    found["fuzz.npz"] = (ActiveSet.load, active_sets)
-    found["OUTCAR"] = (structures, _files(ROOT / "tests", "OUTCAR*"))
-    found["vasprun.xml"] = (structures, _files(ROOT / "tests", "*vasprun*.xml"))
+    active.save(folder / "a.npz")
+    found["fuzz.npz"] = (ActiveSet.load, [(folder / "a.npz").read_bytes()])
+    steps = [
+        outcar((3, REACHED, -1.0), (2, NOT_REACHED, -2.0), (2, REACHED, -3.0)),
+        outcar((1, REACHED, -1.0)),
+    ]
+    found["OUTCAR"] = (structures, [text.encode() for text in steps])
+    found["vasprun.xml"] = (structures, [vasprun(2, 3, 1).encode()])
+    found["pw.out"] = (structures, _files(ROOT / "tests" / "data" / "qm_outputs", "espresso*.out"))
     return {name: (reader, seeds) for name, (reader, seeds) in found.items() if seeds}
 
 

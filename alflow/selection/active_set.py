@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import io
 import zipfile
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -32,6 +33,7 @@ resolve, so that it decides nothing: directions in which training rows reach fur
 spanned, and pseudo-rows no longer affect the grade."""
 ATOMS_AT_ONCE = 65_536
 """Atoms whose rows are in memory at a time; these take some hundred megabytes."""
+BROKEN_ARCHIVE = (zipfile.BadZipFile, zlib.error, RuntimeError)  # RuntimeError: features that Python lacks
 FORMAT = "alflow active set 1"
 
 
@@ -242,7 +244,7 @@ class ActiveSet:
                     origins=arrays["origins"],
                     row_count=int(arrays["row_count"]),
                 )
-        except (KeyError, ValueError, EOFError, OSError, zipfile.BadZipFile) as error:
+        except (*BROKEN_ARCHIVE, KeyError, ValueError, TypeError, EOFError, OSError, MemoryError) as error:
             raise InputError(f"{name} is no file that an active set was saved to ({error})") from None
 
     def save(self, path: str | Path) -> None:

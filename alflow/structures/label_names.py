@@ -119,7 +119,11 @@ def without_ase_conversion(comment: str) -> dict[str, Any]:
         for name in ("stress", "virial"):
             if name + _AS_WRITTEN in info:
                 info[name if name == "virial" else name + _AS_WRITTEN] = info.pop(name + _AS_WRITTEN)
-    return info
+    # A word of free text, such as "SCF energy -7.5", is no label.
+    words = {
+        key for key, value in info.items() if value is True and f"{key}=" not in comment.replace(" ", "")
+    }
+    return {key: value for key, value in info.items() if key not in words or not _looks_like_a_label(key)}
 
 
 def settle_labels(atoms: Atoms, keys: LabelKeys, *, find: bool = True) -> FoundLabels:

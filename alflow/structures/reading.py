@@ -79,6 +79,7 @@ def reading(
     notes = [f"{path}: {n} of {count} frames were set aside: {why}" for why, n in set_aside.items()]
     if not structures:
         raise InputError(notes[0] if notes else f"{path}: holds no structure; it must hold at least one")
+    notes += _plain_columns(path)
     found, faults = [], {}
     for number, atoms in enumerate(structures, start=1):
         try:
@@ -115,6 +116,21 @@ def complete_single_atoms(path: Path, structures: Sequence[Atoms]) -> list[str]:
         if number
     ]
     return [f"{path}: {'; '.join(parts)}"] if parts else []
+
+
+def _plain_columns(path: Path) -> list[str]:
+    """A note if an .xyz file without names of columns has more than positions."""
+    if path.suffix != ".xyz":
+        return []
+    with path.open(encoding="utf-8", errors="replace") as file:
+        count, comment, atom = (file.readline() for _ in range(3))
+    more = len(atom.split()) - 4
+    if not count.strip().isdigit() or "properties" in comment.lower() or more < 1:
+        return []
+    return [
+        f"{path}: {more} columns after the positions have no name and are not read; "
+        "Properties=species:S:1:pos:R:3:forces:R:3 in the second line would name forces"
+    ]
 
 
 def _check_keys(

@@ -66,6 +66,7 @@ BROKEN = {
     ),
     "scalar moments": lambda t: t.replace("alpha_scalar_moments = ", "alpha_scalar_moments = 1"),
     "no key with a value": lambda t: t.replace("species_coeffs", "and so on\nspecies_coeffs"),
+    "each pair of the types": lambda t: re.sub(r"(radial_coeffs\n)(\t\t.*\n)+", r"\1", t),
     "elements": lambda t: re.sub("potential_tag.*", "potential_tag = ", t),
 }
 

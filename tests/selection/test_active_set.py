@@ -200,6 +200,13 @@ def test_missing_file_is_named(tmp_path: Path) -> None:
         ActiveSet.load(tmp_path / "nothing.npz")
 
 
+def test_an_archive_of_a_version_that_python_lacks() -> None:
+    data = ACTIVE.to_bytes()
+    place = data.index(b"PK\x01\x02") + 6  # version needed to extract
+    with pytest.raises(InputError, match="no file that an active set was saved to"):
+        ActiveSet.from_bytes(data[:place] + b"\x73\x00" + data[place + 2 :])
+
+
 @pytest.mark.parametrize(
     ("stranger", "message"),
     [

@@ -13,6 +13,7 @@ from ase.build import bulk
 from ase.calculators.singlepoint import SinglePointCalculator
 from ase.constraints import FixAtoms
 from typer.testing import CliRunner
+from vasp_outputs import NOT_REACHED, REACHED, outcar, vasprun
 
 from alflow.cli import app
 from alflow.errors import InputError
@@ -53,31 +54,6 @@ def test_every_format_has_the_free_energy_as_label(tmp_path: Path, name: str) ->
     np.testing.assert_allclose(again.get_stress(), smeared().get_stress(), atol=1e-9)
 
 
-def outcar(*steps: tuple[int, str, float], nelm: int = 3) -> str:
-    """A cut-down OUTCAR; a step has a number of electronic steps, the end of its loop, and an energy."""
-    text = f"   NELM   =    {nelm:3d};   NELMIN=  2; NELMDL= -5     # of ELM steps\n"
-    text += " POTCAR:    PAW_PBE Cu 22Jun2005\n POTCAR:    PAW_PBE Cu 22Jun2005\n"
-    text += "   ions per type =               1\n   ISPIN  =      1    spin polarized calculation?\n"
-    for number, (electronic, end, energy) in enumerate(steps, start=1):
-        for iteration in range(1, electronic + 1):
-            text += f"---------------- Iteration   {number:4d}({iteration:4d})  ----------------\n"
-        text += f"------------ {end} ------------\n"
-        text += "      direct lattice vectors                 reciprocal lattice vectors\n"
-        text += "     3.0 0.0 0.0 0.3 0.0 0.0\n     0.0 3.0 0.0 0.0 0.3 0.0\n     0.0 0.0 3.0 0.0 0.0 0.3\n\n"
-        text += " POSITION                                       TOTAL-FORCE (eV/Angst)\n ----\n"
-        text += "      0.0 0.0 0.0 0.0 0.0 0.0\n ----\n"
-        text += "  FREE ENERGIE OF THE ION-ELECTRON SYSTEM (eV)\n  -----\n"
-        text += f"  free  energy   TOTEN  =       {energy:.8f} eV\n\n"
-        text += f"  energy  without entropy=  {energy:.8f}  energy(sigma->0) =  {energy - 0.01:.8f}\n"
-    return text
-
-
-REACHED, NOT_REACHED = (
-    "aborting loop because EDIFF is reached",
-    "aborting loop EDIFF was not reached (unconverged)",
-)
-
-
 def test_unconverged_steps_of_vasp_are_set_aside(tmp_path: Path) -> None:
     path = tmp_path / "OUTCAR"
     path.write_text(outcar((3, REACHED, -1.0), (2, NOT_REACHED, -2.0), (2, REACHED, -3.0)))
@@ -87,24 +63,6 @@ def test_unconverged_steps_of_vasp_are_set_aside(tmp_path: Path) -> None:
     path.write_text(outcar((1, REACHED, -1.0), nelm=1))
     with pytest.raises(InputError, match="1 of 1 frames were set aside: electronic steps did not converge"):
         read_file(path)
-
-
-def vasprun(*electronic_steps: int, nelm: int = 3) -> str:
-    """A cut-down vasprun.xml; the energy of a step is minus its number."""
-    basis = '<crystal><varray name="basis"><v>3 0 0</v><v>0 3 0</v><v>0 0 3</v></varray></crystal>'
-    structure = basis + '<varray name="positions"><v>0 0 0</v></varray>'
-    text = f'<modeling><parameters><i type="int" name="NELM">{nelm}</i></parameters><kpoints>'
-    text += (
-        '<varray name="kpointlist"><v>0 0 0</v></varray><varray name="weights"><v>1</v></varray></kpoints>'
-    )
-    text += '<atominfo><array name="atoms"><set><rc><c>Cu</c><c>1</c></rc></set></array></atominfo>'
-    text += f'<structure name="initialpos">{structure}</structure>'
-    for number, count in enumerate(electronic_steps, start=1):
-        energies = f'<i name="e_fr_energy">{-number}</i><i name="e_0_energy">{-number - 0.01}</i>'
-        text += "<calculation>" + count * f"<scstep><energy>{energies}</energy></scstep>"
-        text += f'<structure>{structure}</structure><varray name="forces"><v>0 0 0</v></varray>'
-        text += f"<energy>{energies}</energy></calculation>"
-    return text + "</modeling>"
 
 
 def test_unconverged_steps_of_vasprun_are_set_aside(tmp_path: Path) -> None:
@@ -252,6 +210,15 @@ def test_partly_labelled_frames_are_used_for_what_they_have(tmp_path: Path) -> N
 def test_text_where_numbers_belong(name: str, words: str) -> None:
     with pytest.raises(InputError, match=words):
         read_structures(CASES / "16-weight-or-free-energy-traceback" / f"{name}.extxyz", labelled=True)
+
+
+def test_plain_xyz_has_no_labels_and_columns_without_names_are_told(tmp_path: Path) -> None:
+    path = tmp_path / "a.xyz"
+    path.write_text("2\nSCF energy -7.5 eV\nCu 0 0 0 0.1 0 0\nCu 1.8 0 0 -0.1 0 0\n")
+    found = read_file(path)
+    assert found.structures[0].positions[1].tolist() == [1.8, 0, 0]
+    assert found.structures[0].calc is None
+    assert "3 columns after the positions have no name and are not read" in found.notes[0]
 
 
 def test_commands_tell_on_stderr_what_they_read(tmp_path: Path) -> None:

@@ -368,7 +368,7 @@ class _Reader:
             raise InputError(f"{self._name} is truncated or broken: radial_coeffs holds {rest!r}")
         types = list(dict.fromkeys(kind for pair in blocks for kind in pair))
         wanted = [(i, j) for i in range(count) for j in range(count)] if count <= len(blocks) else []
-        if count < 1 or sorted(blocks) != wanted:
+        if not wanted or sorted(blocks) != wanted:
             raise InputError(
                 f"{self._name}: radial_coeffs must hold one block for each pair of the types "
                 f"0 to {count - 1}, each under its header such as 0-0"
