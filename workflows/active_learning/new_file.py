@@ -16,7 +16,7 @@ from qm_interfaces.suggestion import Suggestion
 CUTOFF_A = (4.5, 6.0)
 CUTOFF_PER_NEAREST = 2.15  # the second or third shell of neighbours
 MOST_ATOMS = 32  # of a supercell: a plane-wave label takes about (atoms)³, minutes for 64 on one core
-LEAST_HEIGHT = 1.5  # of a supercell, in cutoffs
+LEAST_HEIGHT = 1.0  # of a supercell, in cutoffs
 SIMULATIONS = ("md", "relax")
 
 
