@@ -80,6 +80,25 @@ def test_status(command: Callable[..., Result]) -> None:
     assert "1 waiting, 1 done, 1 failed, 1 rejected" in text
 
 
+def test_status_with_long_names_fits_80_columns(
+    command: Callable[..., Result], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    names = [f"heating_of_a_crystal_with_a_name_that_is_very_long_{number}" for number in (1, 2)]
+    text = CAMPAIGN.replace("name: cu\n", "name: copper_under_pressure_with_a_long_name\n")
+    explorers = ", ".join(f"{{name: {n}, structure: fcc, temperature_K: 300, steps: 10}}" for n in names)
+    start = text.index("explorers:")
+    text = text[:start] + f"explorers: [{explorers}]" + text[text.index("\n", start) :]
+    (tmp_path / "long.yaml").write_text(text)
+    assert command("submit", "long.yaml").exit_code == 0
+    lines = command("status", "copper_under_pressure_with_a_long_name").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    header = next(line for line in lines if "explorer" in line and "state" in line)
+    column = "".join(line[: header.index("state")].strip() for line in lines[lines.index(header) :])
+    assert all(name in column for name in names)
+    assert sum("0 of 0.01 ps" in line for line in lines) == 2
+
+
 def test_labels_are_listed_with_their_reasons(command: Callable[..., Result]) -> None:
     labels = json.loads(command("labels", "list", "cu", "--json").stdout)
     assert [(label["label"], label["state"], label["reason"]) for label in labels] == [

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,9 @@ from typer.testing import CliRunner, Result
 
 from alflow.campaign.file import parse_campaign
 from alflow.cli import app
+from alflow.cli.hull import _print as print_hull
 from alflow.store import Store
+from workflows.hull_screening.reading import read_hull
 from workflows.launchpad import open_launchpad, write_launchpad_file
 
 pytest.importorskip("spglib", reason="needs spglib: pip install 'alflow[hull]'")
@@ -50,6 +53,30 @@ def test_the_hull_as_a_table(store: Store, command: Callable[..., Result]) -> No
     assert result.stderr == ""
     for words in ("Hull of QM", "Cu3Pd", "P4/mmm (123)", "not relaxed by QM", "final relaxation"):
         assert words in result.stdout
+
+
+def test_long_names_fit_80_columns(
+    store: Store,
+    command: Callable[..., Result],
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    fill(store)
+    lines = command("status").stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    data = read_hull(store, NAME, None)
+    long = "prototype_AB3_tP4_123_with_a_very_long_name_indeed"
+    compounds = [replace(compound, name=f"{long}_{n}") for n, compound in enumerate(data.compounds)]
+    print_hull(replace(data, compounds=compounds))
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 80
+    header = next(line for line in lines if "compound" in line and "candidate" in line)
+    begin, end = header.index("candidate"), header.index("space")
+    column = "".join(line[begin:end].strip() for line in lines[lines.index(header) :])
+    assert all(f"{long}_{n}" in column for n in range(len(compounds)))
+    for compound in data.compounds:
+        assert any(f"{1000 * compound.formation_energy_eV:.4g}" in line.split() for line in lines)
 
 
 def test_the_hull_as_json_and_files(store: Store, command: Callable[..., Result]) -> None:

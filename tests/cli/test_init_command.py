@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from ase import Atoms
 from ase.build import bulk, molecule
 from ase.io import write
 from ase.units import Ry
@@ -39,13 +40,13 @@ def test_a_file_for_emt_runs_to_its_end(folder: Path) -> None:
     config = load_campaign(path)
     assert isinstance(config, ActiveLearning)
     assert config.structures[0].file == str(folder / "in" / ".." / "cu.extxyz")
-    assert config.structures[0].repeat == [3, 3, 2]
+    assert config.structures[0].repeat == [2, 2, 2]
     text = path.read_text()
     assert "file: ../cu.extxyz" in text
     path.write_text(
         text.replace("duration_ps: 10", "duration_ps: 0.2")
         .replace("level: 12", "level: 4")
-        .replace("repeat: [3, 3, 2]", "repeat: [2, 1, 1]")
+        .replace("repeat: [2, 2, 2]", "repeat: [2, 1, 1]")
         .replace("count: 6", "count: 3")
         .replace("labels: 10\n", "labels: 2\n")
     )
@@ -80,6 +81,25 @@ def test_pseudopotentials_share_a_functional_and_give_the_cutoffs(
     assert options["ecutwfc_Ry"] == 52
     assert options["ecutrho_Ry"] == 400
     assert config.explorers[0].timestep_fs == 1.0  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("file", "atoms"),
+    [
+        (bulk("Si", cubic=True), 8),
+        (bulk("Si"), 16),
+        (bulk("Cu"), 27),
+        (bulk("NaCl", "rocksalt", a=5.6, cubic=True), 32),
+    ],
+)
+def test_labels_of_the_first_cell_are_affordable(file: Atoms, atoms: int) -> None:
+    write("crystal.extxyz", file)
+    assert invoke("init", "crystal.extxyz", "--qm", "gpaw").exit_code == 0
+    text = Path("crystal.yaml").read_text()
+    assert f"# Starting structures: {atoms} atoms" in text
+    assert "The cell may be smaller than twice the cutoff" in text
+    repeat = load_campaign("crystal.yaml").structures[0].repeat  # type: ignore[attr-defined]
+    assert len(file) * repeat[0] * repeat[1] * repeat[2] == atoms
 
 
 @pytest.mark.parametrize("code", ["gpaw", "pyscf", "gaussian"])
@@ -119,11 +139,7 @@ def test_a_file_for_quantum_espresso_labels(monkeypatch: pytest.MonkeyPatch) -> 
     assert invoke("init", "POSCAR", "--qm", "espresso", "-o", "si.yaml").exit_code == 0
     path = Path("si.yaml")
     text = path.read_text()
-    path.write_text(
-        text.replace("repeat: [2, 2, 2]", "repeat: [1, 1, 1]").replace(
-            "spacing_per_A: 0.3", "spacing_per_A: 1.2"
-        )
-    )
+    path.write_text(text.replace("spacing_per_A: 0.3", "spacing_per_A: 1.2"))
     outcome = invoke("check", "si.yaml", "--json")
     assert outcome.exit_code == 0, outcome.output
     energy_eV = json.loads(outcome.stdout)["trial"]["energy_eV"]

@@ -15,8 +15,8 @@ from qm_interfaces.suggestion import Suggestion
 
 CUTOFF_A = (4.5, 6.0)
 CUTOFF_PER_NEAREST = 2.15  # the second or third shell of neighbours
-MOST_ATOMS = 100  # of a supercell: labels of it are computed by QM
-LEAST_HEIGHT = 1.5  # of a supercell, in cutoffs
+MOST_ATOMS = 32  # of a supercell: a plane-wave label takes about (atoms)³, minutes for 64 on one core
+LEAST_HEIGHT = 1.0  # of a supercell, in cutoffs
 SIMULATIONS = ("md", "relax")
 
 
@@ -48,7 +48,8 @@ def campaign_text(
 name: {name}
 species: {_flow(species)}
 
-# Starting structures: {count} atoms, for the explorers and for QM.
+# Starting structures: {count} atoms, for the explorers and for QM, whose cost grows with about their cube.
+# The cell may be smaller than twice the cutoff, because the potential sees all periodic images.
 structures:
   - name: start
     file: {_flow(str(file))}
