@@ -165,12 +165,12 @@ def _begin(
     start: Path, checkpoint: Path | None, species: tuple[str, ...], file_format: str | None
 ) -> Atoms | Checkpoint:
     from alflow.simulation import Checkpoint
-    from alflow.structures.constraints import constraints_of, fixed_components, other_constraints
+    from alflow.structures.constraints import constraints_of, fixed_components, lost_constraints
     from alflow.structures.files import read_structures
 
     if checkpoint is None or not checkpoint.exists():
         atoms = read_structures(start, species=species, file_format=file_format)[-1]
-        if not other_constraints(atoms):  # three fixed components are a fixed atom
+        if not lost_constraints(atoms, "extxyz"):  # three fixed components are a fixed atom
             atoms.set_constraint(constraints_of(fixed_components(atoms)))
         return atoms
     try:

@@ -99,13 +99,22 @@ def print_note(text: str) -> None:
 
 
 class _NoteHandler(logging.Handler):
+    """Prints each message once, however often a file is read."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._shown: set[str] = set()
+
     def emit(self, record: logging.LogRecord) -> None:
-        print_note(record.getMessage())
+        message = record.getMessage()
+        if message not in self._shown:
+            self._shown.add(message)
+            print_note(message)
 
 
 def show_notes_of_readers() -> None:
     """Show what readers of files log, such as frames that were set aside, as notes on stderr."""
-    logger = logging.getLogger("alflow.structures.files")
+    logger = logging.getLogger("alflow.structures")
     if not logger.handlers:
         logger.addHandler(_NoteHandler())
 

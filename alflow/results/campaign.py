@@ -9,7 +9,7 @@ from datetime import datetime
 from importlib.metadata import version as installed_version
 from typing import Any
 
-from alflow.results.labels import LabelRecord, computed, problems, read_labels, state_counts
+from alflow.results.labels import LabelRecord, computed, import_notes, problems, read_labels, state_counts
 from alflow.states import CampaignState, LabelState, Role
 from alflow.store import Store
 from alflow.store.cost import Cost, costs_of, total
@@ -43,6 +43,8 @@ class CampaignRecord:
         The campaign file, as resolved.
     software
         Name → version.
+    import_notes
+        What was set aside, or should be known, when labels of a file were imported.
     """
 
     name: str
@@ -59,6 +61,7 @@ class CampaignRecord:
     levels: Sequence[Mapping[str, Any]]
     config: Mapping[str, Any]
     software: Mapping[str, str]
+    import_notes: Sequence[str] = ()
 
     @property
     def qm_calls(self) -> int:
@@ -124,6 +127,7 @@ def read_campaign(store: Store, name: str, title: str) -> CampaignRecord:
         levels=levels,
         config=config.model_dump(mode="json"),
         software=_software(store, name),
+        import_notes=import_notes(store, name),
     )
 
 

@@ -115,6 +115,12 @@ def read_labels(store: Store, campaign: str) -> tuple[list[LabelRecord], list[di
     return records, list(levels.values())
 
 
+def import_notes(store: Store, campaign: str) -> list[str]:
+    """What was set aside, or should be known, when labels of a file were imported; one sentence each."""
+    event = store.events.get(campaign, "selected-0") or {}
+    return list(event.get("notes", []))
+
+
 def _record(document: Mapping[str, Any], campaign: str, origin: Mapping[str, Any], level: int) -> LabelRecord:
     # Another campaign may have met the structure first: its run and step have no meaning here.
     source = origin["source"] if origin["source"].get("campaign") == campaign else {}

@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 from alflow.results.advice import Advice, Facts, advise, as_dicts
 from alflow.results.costs import costs_table
-from alflow.results.labels import KindCost, costs_by_kind, read_labels
+from alflow.results.labels import KindCost, costs_by_kind, import_notes, read_labels
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, read_rounds, rounds_table
 from alflow.results.table import Table
 from alflow.results.validation import ValidationRecord, read_validations
@@ -84,6 +84,8 @@ class Overview:
         The most urgent first.
     kinds
         Number and cost of the labels by purpose.
+    import_notes
+        What was set aside, or should be known, when labels of a file were imported.
     """
 
     campaign: str
@@ -99,6 +101,7 @@ class Overview:
     validation: ValidationRecord | None = None
     advice: Sequence[Advice] = ()
     kinds: Mapping[LabelKind, KindCost] = field(default_factory=dict)
+    import_notes: Sequence[str] = ()
 
     @property
     def errors(self) -> str:
@@ -126,11 +129,12 @@ class Overview:
 
     @property
     def label_counts(self) -> str:
-        """Labels by state, in words."""
+        """Labels by state, in words, and in a second line what their import noted."""
         counts = [f"{count} {state}" for state, count in self.labels.items() if count]
         kinds = [f"{cost.labels} {kind} {cost.processor_s:.3g} s" for kind, cost in self.kinds.items()]
         spent = f" ({', '.join(kinds)})" if LabelKind.VALIDATION in self.kinds else ""
-        return "labels: " + (", ".join(counts) or "none yet") + spent
+        imported = f"\nimported: {'; '.join(self.import_notes)}" if self.import_notes else ""
+        return "labels: " + (", ".join(counts) or "none yet") + spent + imported
 
     @property
     def advice_lines(self) -> list[str]:
@@ -155,6 +159,7 @@ class Overview:
             "round": self.round,
             "labels": {str(state): count for state, count in self.labels.items()},
             "labels_by_kind": {str(kind): asdict(cost) for kind, cost in self.kinds.items()},
+            "import_notes": list(self.import_notes),
             "validation": None if self.validation is None else self.validation.as_dict(),
             "cpu_hours": self.processor_hours,
             "cost": {str(role): asdict(cost) for role, cost in self.cost.items()},
@@ -218,6 +223,7 @@ def read_overview(
         validation=next(reversed(read_validations(store, name)), None),
         advice=advise(facts),
         kinds=costs_by_kind(store, name),
+        import_notes=import_notes(store, name),
     )
 
 

@@ -7,7 +7,7 @@ from ase import Atoms
 from ase.constraints import FixAtoms, FixCartesian, FixConstraint, FixedLine, FixedPlane, FixScaled
 from numpy.typing import NDArray
 
-PARALLEL = 1e-10  # a component of a lattice vector below this fraction of the largest is zero
+IN_POSCAR = (FixAtoms, FixScaled, FixedPlane, FixedLine)
 
 
 def fixed_components(atoms: Atoms) -> NDArray[np.bool_]:
@@ -19,9 +19,13 @@ def fixed_components(atoms: Atoms) -> NDArray[np.bool_]:
     return fixed
 
 
-def other_constraints(atoms: Atoms) -> int:
-    """Number of constraints that are not Cartesian ones on single atoms."""
-    return sum(_mask(constraint, atoms) is None for constraint in atoms.constraints)
+def lost_constraints(atoms: Atoms, file_format: str) -> int:
+    """Number of constraints that a file of this format (ASE's name) does not hold."""
+    if file_format == "extxyz":
+        return sum(_mask(constraint, atoms) is None for constraint in atoms.constraints)
+    if file_format == "vasp":
+        return sum(not isinstance(constraint, IN_POSCAR) for constraint in atoms.constraints)
+    return len(atoms.constraints)
 
 
 def constraints_of(fixed: NDArray[np.bool_]) -> list[FixConstraint]:
@@ -41,30 +45,26 @@ def with_cartesian_constraints(atoms: Atoms) -> Atoms:
     return copy
 
 
-def with_lattice_constraints(atoms: Atoms) -> Atoms:
-    """A copy, with results, whose constraints along lattice vectors are `FixScaled`, as in POSCAR files.
+def with_fixed_fractions(atoms: Atoms) -> Atoms:
+    """A copy, with results, whose constraints fix components of fractions of the cell, as POSCAR does.
 
-    Constraints of another kind stay as they are.
+    Cartesian constraints that fix no such components stay as they are.
     """
     copy: Atoms = atoms.copy()
     copy.calc = atoms.calc
-    kept = [constraint for constraint in atoms.constraints if _mask(constraint, atoms) is None]
-    components = np.abs(atoms.cell.array) > PARALLEL * np.abs(atoms.cell.array).max()
-    for constraint in constraints_of(fixed_components(atoms)):
-        if isinstance(constraint, FixCartesian):
-            fixed = np.asarray(constraint.mask, dtype=bool)
-            vectors = components[:, fixed].any(axis=1)
-            if vectors.sum() == fixed.sum():
-                constraint = FixScaled(constraint.get_indices(), vectors)
-        kept.append(constraint)
-    copy.set_constraint(kept)
+    copy.set_constraint([part for constraint in atoms.constraints for part in _fractions(constraint, atoms)])
     return copy
 
 
-def not_along_lattice(atoms: Atoms) -> int:
-    """Number of constraints that a POSCAR file cannot hold."""
-    known = (FixAtoms, FixScaled, FixedPlane, FixedLine)
-    return sum(not isinstance(c, known) for c in with_lattice_constraints(atoms).constraints)
+def _fractions(constraint: FixConstraint, atoms: Atoms) -> list[FixConstraint]:
+    if not isinstance(constraint, FixCartesian):
+        return [constraint]
+    mask, indices = np.asarray(constraint.mask, dtype=bool), constraint.get_indices()
+    if mask.all() or not mask.any():
+        return [FixAtoms(indices)] if mask.all() else []
+    array = atoms.cell.array
+    inside = ~(np.abs(array[:, mask]) > 1e-10 * np.abs(array).max()).any(axis=1)  # vectors of free axes only
+    return [FixScaled(indices, ~inside)] if inside.sum() == (~mask).sum() else [constraint]
 
 
 def _mask(constraint: FixConstraint, atoms: Atoms) -> NDArray[np.bool_] | None:
@@ -75,6 +75,6 @@ def _mask(constraint: FixConstraint, atoms: Atoms) -> NDArray[np.bool_] | None:
     if isinstance(constraint, FixScaled):
         # Fixed fractions are fixed components if the vectors that an atom may follow span axes.
         free = atoms.cell.array[~np.asarray(constraint.mask, dtype=bool)]
-        axes = (np.abs(free) > PARALLEL * np.abs(atoms.cell.array).max()).any(axis=0)
+        axes = (np.abs(free) > 1e-10 * np.abs(atoms.cell.array).max()).any(axis=0)
         return ~axes if axes.sum() == len(free) else None
     return None

@@ -29,9 +29,11 @@ def check_counts(path: Path, name: str) -> None:
 
 def _counts(path: Path, name: str) -> Iterator[int]:
     with path.open("rb") as file:
-        for number, line in enumerate(file):
-            if name == "vasp" and number in (5, 6):
-                yield from map(int, re.findall(rb"(?<!\S)\d{1,18}(?!\S)", line))
+        if name == "vasp":  # numbers per element stand in line 6 or 7
+            for line in islice(file, 5, 7):
+                yield sum(int(word) for word in re.findall(rb"(?<!\S)\d{1,18}(?!\S)", line))
+            return
+        for line in file:
             if name == DUMP and b"NUMBER OF ATOMS" in line:
                 yield _count(next(file, b""))
             elif name == DATA and (found := re.match(rb"\s*(\d{1,18})\s+atoms\b", line)):

@@ -19,10 +19,9 @@ from alflow.structures.checks import check_ids, complaint, energies_out_of_line
 from alflow.structures.constraints import (
     constraints_of,
     fixed_components,
-    not_along_lattice,
-    other_constraints,
+    lost_constraints,
     with_cartesian_constraints,
-    with_lattice_constraints,
+    with_fixed_fractions,
 )
 from alflow.structures.counts import check_counts
 from alflow.structures.formats import MLIP_CFG, check_format, format_by_name, known_format, reason_of
@@ -155,9 +154,9 @@ def write_structures(
                 with beside.open("w", encoding="utf-8") as file:
                     for atoms in structures:  # each with arrays of its own
                         write_extxyz(file, [with_cartesian_constraints(atoms)])
-            elif name == "vasp":
-                ase.io.write(beside, [with_lattice_constraints(atoms) for atoms in structures], format=name)
             else:
+                if name == "vasp":  # ASE writes no FixCartesian to it
+                    structures = [with_fixed_fractions(atoms) for atoms in structures]
                 ase.io.write(beside, list(structures), format=name)
     except InputError:
         raise
@@ -165,8 +164,7 @@ def write_structures(
         raise InputError(
             f"{path}: {len(structures)} structure(s) cannot be written: {reason_of(error)}"
         ) from error
-    count = {"extxyz": other_constraints, "vasp": not_along_lattice}.get(name, lambda a: len(a.constraints))
-    lost = 0 if name in KEEP_CONSTRAINTS else sum(count(atoms) > 0 for atoms in structures)
+    lost = 0 if name in KEEP_CONSTRAINTS else sum(lost_constraints(atoms, name) > 0 for atoms in structures)
     if lost:
         _log.warning("%s: the format %s does not hold all constraints of %d structure(s)", path, name, lost)
 

@@ -201,7 +201,7 @@ def _energy(atoms: Atoms, keys: LabelKeys, found: list[_Candidate]) -> tuple[_Ca
     for other in chosen[1:]:
         if other is not None:
             _require_agreement(atoms, list(firsts.values()), other)
-    correction = abs(first.value - firsts["energy"].value) / len(atoms) if "energy" in firsts else 0.0
+    correction = abs(first.value - firsts["energy"].value) / max(len(atoms), 1) if "energy" in firsts else 0.0
     return first, correction
 
 

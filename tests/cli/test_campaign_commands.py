@@ -160,6 +160,19 @@ def test_the_report(command: Callable[..., Result], tmp_path: Path) -> None:
     assert summary["labels"] == {"waiting": 1, "done": 1, "failed": 1, "rejected": 1}
 
 
+def test_what_an_import_set_aside_is_told(
+    command: Callable[..., Result], database: Database[dict[str, Any]], tmp_path: Path
+) -> None:
+    note = "old.xml: 2 of 9 frames were set aside: the electronic steps did not converge"
+    facts = {"candidates": 7, "labels": [], "grades": [], "notes": [note], "set_aside": {"not converged": 2}}
+    Store(database).events.add("cu", "selected-0", "selected", 0, **facts)
+    text = " ".join(command("status", "cu").stdout.split())
+    assert f"imported: {note}" in text
+    assert json.loads(command("status", "cu", "--json").stdout)["import_notes"] == [note]
+    command("report", "cu", "-o", "r.html")
+    assert f"Imported: {note}." in (tmp_path / "r.html").read_text()
+
+
 def test_files_that_the_help_names_exist() -> None:
     pages = [CliRunner().invoke(app, [*words, "--help"]).stdout for words in ([], *([name] for name in HELP))]
     named = set(re.findall(r"examples/\w+\.yaml", "".join(pages)))

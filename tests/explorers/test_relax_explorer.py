@@ -21,6 +21,7 @@ from alflow.explorers.protocol import Outcome, OutcomeState
 from alflow.explorers.relax import EXPLORER, RelaxExplorerSettings
 from alflow.simulation import GradeControl, Guards, Relaxation
 
+CASES = Path(__file__).parents[1] / "data" / "cases"
 COPPER = bulk("Cu", cubic=True, a=3.6)
 
 
@@ -63,6 +64,26 @@ def facts(outcome: Outcome) -> list[tuple[Any, ...]]:
         (atoms.info["name"], atoms.info["state"], atoms.info["energy_eV"], atoms.positions.tolist())
         for atoms in outcome.structures
     ]
+
+
+def test_files_of_a_folder_that_cannot_be_used_are_set_aside(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    disordered = (CASES / "04-partial-occupancy-cif" / "disordered.cif").read_text()
+    folder = tmp_path / "found"
+    folder.mkdir()
+    (folder / "a.cif").write_text(disordered)
+    (folder / "notes.txt").write_text("from the database, 3 June\n")
+    with pytest.raises(InputError, match=r"none of its 2 files can be used; .*0\.4 Cu and 0\.6 Pd"):
+        EXPLORER.check(settings(structures=[], files=[str(folder)]))
+    write(folder / "b.cif", COPPER)
+    caplog.clear()
+    (run,) = EXPLORER.runs(settings(structures=[], files=[str(folder)]), {}, ["Cu", "Pd"])
+    assert run.settings.names == ["b.cif"]
+    assert "a.cif: frame 1 of 1 has a site that holds 0.4 Cu and 0.6 Pd" in caplog.text
+    assert "notes.txt: cannot be read as structures" in caplog.text
+    with pytest.raises(InputError, match=r"0\.4 Cu and 0\.6 Pd"):  # which the user named
+        EXPLORER.check(settings(structures=[], files=[str(folder), str(folder / "a.cif")]))
 
 
 def test_structures_of_the_campaign_and_of_files_are_dealt_to_runs(tmp_path: Path) -> None:

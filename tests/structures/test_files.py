@@ -11,7 +11,7 @@ import pytest
 from ase import Atoms
 from ase.build import bulk, molecule
 from ase.calculators.singlepoint import SinglePointCalculator
-from ase.constraints import FixAtoms, FixCartesian
+from ase.constraints import FixAtoms, FixBondLengths, FixCartesian
 
 from alflow.errors import InputError
 from alflow.structures.constraints import fixed_components
@@ -176,8 +176,11 @@ CASES = Path(__file__).parents[1] / "data" / "cases"
 
 
 @pytest.mark.parametrize("name", ["a.extxyz", "POSCAR", "a.traj"])
-def test_constraints_survive(tmp_path: Path, name: str) -> None:
+@pytest.mark.parametrize("first", ["b.extxyz", "POSCAR"])
+def test_constraints_survive(tmp_path: Path, first: str, name: str) -> None:
     (slab,) = read_structures(CASES / "14-selective-dynamics" / "POSCAR")
+    write_structures(tmp_path / first, [slab])
+    (slab,) = read_structures(tmp_path / first)
     write_structures(tmp_path / name, [slab])
     (back,) = read_structures(tmp_path / name)
     assert fixed_components(back).tolist() == [[True] * 3, [True, True, False], [False] * 3]
@@ -187,6 +190,9 @@ def test_lost_constraints_are_told(tmp_path: Path, caplog: pytest.LogCaptureFixt
     slab = read_structures(CASES / "14-selective-dynamics" / "POSCAR")
     write_structures(tmp_path / "a.cfg", slab)
     assert "format mlip-cfg does not hold all constraints of 1 structure(s)" in caplog.text
+    slab[0].set_constraint(FixBondLengths([[0, 1]]))
+    write_structures(tmp_path / "POSCAR", slab)
+    assert "format vasp does not hold all constraints of 1 structure(s)" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["a.extxyz", "POSCAR", "a.traj"])
@@ -316,3 +322,17 @@ def test_a_count_of_atoms_beyond_the_file_is_refused_at_once(tmp_path: Path) -> 
     assert "announces 999999999 atoms" in refusal(tmp_path / "a.extxyz")
     (tmp_path / "dump.md").write_text(DUMP.replace("\n2\nITEM", "\n999999999\nITEM"))
     assert "announces 999999999 atoms" in refusal(tmp_path / "dump.md", species=["Cu", "Pd"])
+    poscar = (CASES / "14-selective-dynamics" / "POSCAR").read_text()
+    (tmp_path / "POSCAR").write_text(poscar.replace("\n3\n", "\n999999999\n"))
+    assert "announces 999999999 atoms" in refusal(tmp_path / "POSCAR")
+
+
+def test_a_cell_of_parallel_vectors_and_an_open_direction_is_flat(tmp_path: Path) -> None:
+    slab = (CASES / "06-mlip-zero-supercell-vectors" / "slab.cfg").read_text()
+    (tmp_path / "a.cfg").write_text(slab.replace("0.00  2.60  0.00", "2.60  0.00  0.00"))
+    assert "is periodic with a flat cell" in refusal(tmp_path / "a.cfg", species=["Cu"])
+
+
+def test_a_frame_of_no_atoms_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.extxyz").write_text("0\nProperties=species:S:1:pos:R:3 energy=1 free_energy=1\n")
+    assert refusal(tmp_path / "a.extxyz", labelled=True)
