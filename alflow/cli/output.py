@@ -99,7 +99,7 @@ def print_note(text: str) -> None:
 
 
 class _NoteHandler(logging.Handler):
-    """Prints each message once, however often a file is read."""
+    """Prints each message once, however often a command reads a file."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -115,8 +115,9 @@ class _NoteHandler(logging.Handler):
 def show_notes_of_readers() -> None:
     """Show what readers of files log, such as frames that were set aside, as notes on stderr."""
     logger = logging.getLogger("alflow.structures")
-    if not logger.handlers:
-        logger.addHandler(_NoteHandler())
+    for handler in [handler for handler in logger.handlers if isinstance(handler, _NoteHandler)]:
+        logger.removeHandler(handler)
+    logger.addHandler(_NoteHandler())
 
 
 def parse_keys(text: str | None) -> LabelKeys:
