@@ -131,7 +131,7 @@ def print_note(text: str) -> None:
 
 
 class _NoteHandler(logging.Handler):
-    """Prints each message once, however often a file is read."""
+    """Prints each message once, however often a command reads a file."""
 
     def __init__(self) -> None:
         super().__init__()

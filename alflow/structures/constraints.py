@@ -78,6 +78,6 @@ def _mask(constraint: FixConstraint, atoms: Atoms) -> NDArray[np.bool_] | None:
     if isinstance(constraint, FixScaled):
         # Fixed fractions are fixed components if the vectors that an atom may follow span axes.
         free = atoms.cell.array[~np.asarray(constraint.mask, dtype=bool)]
-        axes = (np.abs(free) > PARALLEL * np.abs(atoms.cell.array).max()).any(axis=0)
+        axes = (np.abs(free) > 1e-10 * np.abs(atoms.cell.array).max()).any(axis=0)
         return ~axes if axes.sum() == len(free) else None
     return None
