@@ -15,6 +15,7 @@ from alflow.results import CampaignRecord, Coverage, PairDistances, ParitySet, V
 from alflow.results.advice import Advice, as_dicts
 from alflow.results.methods import Methods
 from alflow.results.versions import newest_unseen
+from alflow.states import LabelKind
 
 TEMPLATE = "campaign.html.j2"
 
@@ -114,6 +115,7 @@ class CampaignPage:
             versions=self.versions,
             trained=self.trained,
             validation=self.validation,
+            held_out=sum(label.kind == LabelKind.VALIDATION for label in self.campaign.labels),
             newest_unseen=newest_unseen(self.versions),
             **values,
         )

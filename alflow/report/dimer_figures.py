@@ -59,7 +59,7 @@ def _repulsion(curve: DimerCurve) -> str:
     highest_eV, at_A = float(curve.energies_eV[highest]), curve.distances_A[highest]
     return (
         f" The curve of {'–'.join(curve.elements)} has its maximum of {number(highest_eV)} eV at {at_A:.2f} "
-        "Å: nothing keeps atoms apart that come nearer (`potential.core` would)."
+        "Å: nothing keeps atoms apart that come nearer (potential.core would)."
     )
 
 

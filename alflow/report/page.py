@@ -119,7 +119,7 @@ def render_template(
         campaign=campaign,
         figures={figure.name: figure for figure in figures},
         figures_at=figures_at,
-        levels=[level_rows(level, options) for level in campaign.levels],
+        levels=[level_rows(level, options, campaign.species) for level in campaign.levels],
         campaign_file=yaml.safe_dump(dict(campaign.config), sort_keys=False, allow_unicode=True),
         **values,
     )

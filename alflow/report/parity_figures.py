@@ -54,6 +54,15 @@ def learning_curve(versions: Sequence[VersionRecord]) -> ReportFigure:
     later = [version.unseen for version in versions]
     errors = [version.judged_validation for version in versions]
     frames = next((found.frames for found in errors if found), 0)
+    columns: dict[str, Column] = {
+        "round": [version.round for version in versions],
+        "version": [version.version for version in versions],
+        "training_labels": [version.labels for version in versions],
+        "train_energy_rmse_eV_per_atom": [version.energy_rmse_eV_per_atom for version in versions],
+        "train_force_rmse_eV_A": [version.force_rmse_eV_A for version in versions],
+        "next_labels_energy_rmse_eV_per_atom": [unseen.energy_rmse_eV_per_atom for unseen in later],
+        "next_labels_force_rmse_eV_A": [unseen.force_rmse_eV_A for unseen in later],
+    }
     validated: dict[str, Column] = {
         f"validation_{name}{ending}": [getattr(getattr(each, name), end) if each else None for each in errors]
         for name in ("energy_rmse_eV_per_atom", "force_rmse_eV_A")
@@ -72,18 +81,7 @@ def learning_curve(versions: Sequence[VersionRecord]) -> ReportFigure:
             if frames
             else ""
         ),
-        DataTable(
-            {
-                "round": [version.round for version in versions],
-                "version": [version.version for version in versions],
-                "training_labels": [version.labels for version in versions],
-                "train_energy_rmse_eV_per_atom": [version.energy_rmse_eV_per_atom for version in versions],
-                "train_force_rmse_eV_A": [version.force_rmse_eV_A for version in versions],
-                "next_labels_energy_rmse_eV_per_atom": [unseen.energy_rmse_eV_per_atom for unseen in later],
-                "next_labels_force_rmse_eV_A": [unseen.force_rmse_eV_A for unseen in later],
-                **validated,
-            }
-        ),
+        DataTable(columns | validated),
         lambda: _draw_learning_curve(versions),
     )
 
@@ -130,7 +128,9 @@ def scale_of_errors(axes: Axes, values: Sequence[float]) -> None:
     if positive.size and positive.max() > SPREAD * positive.min():
         axes.set_yscale("log")
         axes.set_ylim(positive.min() / 1.5, positive.max() * 1.5)
-        axes.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+        axes.yaxis.set_major_locator(
+            LogLocator(subs=(1, 2, 5) if positive.max() < 1000 * positive.min() else (1,))
+        )
         axes.yaxis.set_major_formatter("{x:g}")
         axes.yaxis.set_minor_formatter("")
     else:

@@ -8,9 +8,9 @@ from dataclasses import asdict
 from alflow.results import advice_on_cost as on_cost
 from alflow.results import advice_on_labels as on_labels
 from alflow.results import advice_on_learning as on_learning
-from alflow.results.facts import Advice, Facts, FitFacts, Rule
+from alflow.results.facts import Advice, Facts, FitFacts, Rule, Shortest
 
-__all__ = ["RULES", "Advice", "Facts", "FitFacts", "Rule", "advise", "as_dicts"]
+__all__ = ["RULES", "Advice", "Facts", "FitFacts", "Rule", "Shortest", "advise", "as_dicts"]
 
 
 def advise(facts: Facts) -> list[Advice]:

@@ -12,7 +12,8 @@ ALIKE = 1.25  # ratio of validation to training error at which more labels do no
 USUAL_EV_A = 0.05  # force errors above it are worth a larger potential
 WORTH_VALIDATION = 20  # labels of a campaign that can afford validation
 LABELS_PER_PARAMETER = 0.1
-BELOW = 0.98  # of the lower end of the radial functions: nearer atoms are beyond rounding
+NEARER = 0.98  # of the shortest distance in the training set: nearer is beyond rounding
+NEAR = 1.05  # of the lower end of the radial functions
 
 
 def nothing_learned(facts: Facts) -> Advice | None:
@@ -93,17 +94,17 @@ def few_labels(facts: Facts) -> Advice | None:
 
 
 def short_distances(facts: Facts) -> Advice | None:
-    """Atoms come nearer than the radial functions begin."""
-    fit = facts.fit
-    if fit is None or fit.core or fit.lower_end_A is None or facts.shortest_A is None:
+    """Atoms come nearer than in any training structure, near the beginning of the radial functions."""
+    fit, shortest = facts.fit, facts.shortest
+    if fit is None or fit.core or fit.lower_end_A is None or shortest is None:
         return None
-    if facts.shortest_A >= BELOW * fit.lower_end_A:
+    if shortest.visited_A >= NEARER * shortest.trained_A or shortest.visited_A > NEAR * fit.lower_end_A:
         return None
     return Advice(
         Rule.SHORT_DISTANCES,
-        f"atoms come as near as {facts.shortest_A:.2f} Å, below {fit.lower_end_A:.2f} Å, where the "
-        "potential's radial functions begin",
-        "consider `potential.core`, a repulsion at short distances, or lower `potential.min_distance_A`",
+        f"atoms come as near as {shortest.visited_A:.2f} Å, nearer than in the training set "
+        f"({shortest.trained_A:.2f} Å); the potential's radial functions begin at {fit.lower_end_A:.2f} Å",
+        "consider `potential.core`, a repulsion at short distances",
     )
 
 

@@ -72,6 +72,14 @@ class FitFacts:
 
 
 @dataclass(frozen=True)
+class Shortest:
+    """Shortest distances between atoms in the training set and in visited structures, Å."""
+
+    trained_A: float
+    visited_A: float
+
+
+@dataclass(frozen=True)
 class Facts:
     """The input of the rules.
 
@@ -95,8 +103,8 @@ class Facts:
         `validation.labels` of the campaign; None for kinds without this section.
     fit
         The newest potential; None before the first fit.
-    shortest_A
-        The shortest distance in training set and runs; None if nobody has looked.
+    shortest
+        Shortest distances between atoms; None if nobody has looked.
     """
 
     state: CampaignState
@@ -109,7 +117,7 @@ class Facts:
     validation: ValidationRecord | None = None
     validation_labels: int | None = None
     fit: FitFacts | None = None
-    shortest_A: float | None = None
+    shortest: Shortest | None = None
 
     @property
     def trend(self) -> list[tuple[float, float]]:

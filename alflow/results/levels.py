@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +51,14 @@ DETAILS = {
     ("calculator", "emt"): ("effective-medium theory (EMT)", "Jacobsen1996"),
 }
 """Values of levels of theory that have a longer name and a reference."""
+NAMES = {
+    "kinetic": "kinetic-energy functional",
+    "xc": "exchange–correlation functional",
+    "spacing_A": "grid_spacing_A",
+    "ecutwfc_Ry": "cutoff_of_wave_functions_Ry",
+    "ecutrho_Ry": "cutoff_of_density_Ry",
+}
+"""Keys of levels of theory that need more words."""
 BUILT_IN = {"evanescent-core": "Fiolhais1995"}
 """References of pseudopotentials that have a name."""
 
@@ -77,9 +85,15 @@ def named_level(level: Mapping[str, Any], options: Mapping[str, Any]) -> dict[st
     return named | ({"functional": ", ".join(sorted(map(str, found)))} if found else {})
 
 
-def level_rows(level: Mapping[str, Any], options: Mapping[str, Any]) -> list[tuple[str, str]]:
-    """Names and values of a level of theory in words, for a table."""
+def level_rows(
+    level: Mapping[str, Any], options: Mapping[str, Any], species: Collection[str]
+) -> list[tuple[str, str]]:
+    """Names and values of a level of theory in words, with the pseudopotentials of these species only."""
     named = named_level(level, options)
+    if isinstance(named.get("pseudopotentials"), Mapping):
+        named["pseudopotentials"] = {
+            symbol: name for symbol, name in named["pseudopotentials"].items() if symbol in species
+        }
     code = CODES.get(str(level.get("code")))
     spoken = {key: DETAILS[(key, str(value))][0] if (key, str(value)) in DETAILS else value
               for key, value in named.items() if value not in ({}, [])}  # fmt: skip
@@ -88,7 +102,7 @@ def level_rows(level: Mapping[str, Any], options: Mapping[str, Any]) -> list[tup
             spoken[key] = "; ".join(f"{name}: {each}" for name, each in value.items())
     if code is not None and level["code"] != "mock":
         spoken["code"] = code.name
-    return spoken_pairs(spoken)
+    return spoken_pairs({NAMES.get(key, key): value for key, value in spoken.items()})
 
 
 def level_references(level: Mapping[str, Any], options: Mapping[str, Any]) -> list[str]:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
-from alflow.results.advice import Advice, Facts, FitFacts, advise, as_dicts
+from alflow.results.advice import Advice, Facts, FitFacts, Shortest, advise, as_dicts
 from alflow.results.costs import costs_table
 from alflow.results.labels import KindCost, costs_by_kind, import_notes, read_labels
 from alflow.results.rounds import ROUND_COLUMNS, RoundRecord, read_rounds, rounds_table
@@ -180,7 +180,7 @@ def read_overview(
     gamma_save: float | None = None,
     explored_steps: int = 0,
     validation_labels: int | None = None,
-    shortest_A: float | None = None,
+    shortest: Shortest | None = None,
 ) -> Overview:
     """The overview that all kinds of campaigns share, joined with the part of one kind.
 
@@ -196,7 +196,7 @@ def read_overview(
         choice can begin.
     work
         Results of the tasks, by round; see `RoundRecord`.
-    gamma_save, explored_steps, validation_labels, shortest_A
+    gamma_save, explored_steps, validation_labels, shortest
         As in `alflow.results.advice.Facts`.
     """
     name = document["name"]
@@ -214,7 +214,7 @@ def read_overview(
         validation=validation,
         validation_labels=validation_labels,
         fit=_fit_facts(store, name),
-        shortest_A=shortest_A,
+        shortest=shortest,
     )
     labels = {LabelState(state): count for state, count in store.labels.counts(name).items()}
     return Overview(

@@ -16,6 +16,7 @@ UNITS = {
     "_A": "Å",
     "_eV": "eV",
     "_meV": "meV",
+    "_Ry": "Ry",
     "_K": "K",
     "_GPa": "GPa",
     "_GB": "GB",

@@ -19,6 +19,7 @@ from alflow.report.figure import DataTable
 from alflow.report.grade_figures import grade_histogram
 from alflow.report.parity_figures import QUANTITIES, learning_curve, outliers, parity, qm_limits
 from alflow.results import ParitySet, RoundGrades
+from alflow.results.advice import Advice, Rule
 from alflow.results.distances import coverage, pair_distances
 
 
@@ -85,6 +86,13 @@ def test_the_error_of_few_frames_is_not_shown() -> None:
     assert not any("validation" in name for name in learning_curve(page.versions).table.columns)
     assert page.validation is None
     assert "alidation" not in page.headline + page.render()
+
+
+def test_marked_words_of_advice_are_code_and_the_rest_is_escaped() -> None:
+    advice = Advice(Rule.LABELS_TIME_OUT, "<b>it</b> times out", "raise `qm.timeout_s`")
+    text = replace(synthetic_report().common, advice=[advice]).render()
+    assert "raise <code>qm.timeout_s</code>" in text.replace("Raise", "raise")
+    assert "<b>it" not in text
 
 
 def test_every_grade_is_in_the_histogram_once() -> None:

@@ -8,7 +8,7 @@ import pytest
 
 from alflow.potentials.estimates import Estimate, EstimatedErrors
 from alflow.results import Cost, LabelRecord, RoundRecord
-from alflow.results.advice import RULES, Facts, FitFacts, Rule, advise
+from alflow.results.advice import RULES, Facts, FitFacts, Rule, Shortest, advise
 from alflow.results.validation import ValidationRecord
 from alflow.states import CampaignState, LabelKind, LabelProblem, LabelState, Role
 
@@ -125,8 +125,8 @@ CASES = {
         facts(labels=labels(12), fit=FitFacts(200)),  # it has not ended
     ),
     Rule.SHORT_DISTANCES: (
-        facts(fit=FitFacts(10, 1.8), shortest_A=1.5),
-        facts(fit=FitFacts(10, 1.8, core=True), shortest_A=1.5),
+        facts(fit=FitFacts(10, 1.8), shortest=Shortest(2.0, 1.7)),
+        facts(fit=FitFacts(10, 1.8), shortest=Shortest(1.7, 1.7)),  # as near as trained
     ),
     Rule.NO_VALIDATION: (
         facts(labels=labels(40), fit=FitFacts(10), validation_labels=0),

@@ -11,10 +11,13 @@ from qm_interfaces.orbital_free import OrbitalFreeInterface
 
 def test_built_in_pseudopotentials_have_names_and_references() -> None:
     level = OrbitalFreeInterface().level_of_theory()
-    level = level | {"pseudopotentials": {"Li": level["pseudopotentials"]["Li"]}}
-    rows = dict(level_rows(level, {}))
+    rows = dict(level_rows(level, {}, ["Li", "Si"]))
     assert rows["pseudopotentials"] == "Li: evanescent-core"
-    assert (rows["code"], rows["kinetic"], rows["spacing"]) == ("DFTpy", "Wang–Teter", "0.36 Å")
+    assert (rows["code"], rows["kinetic-energy functional"], rows["grid spacing"]) == (
+        "DFTpy",
+        "Wang–Teter",
+        "0.36 Å",
+    )
     assert level_references(level, {}) == ["Shao2021", "Wang1992", "Fiolhais1995"]
 
 
@@ -34,4 +37,4 @@ def test_the_functional_comes_from_the_file_that_was_used(tmp_path: Path) -> Non
 
 def test_an_unknown_pseudopotential_keeps_its_checksum() -> None:
     level = {"code": "quantum-espresso", "pseudopotentials": {"Si": "0123456789abcdef"}}
-    assert dict(level_rows(level, {}))["pseudopotentials"] == "Si: sha256 0123456789abcdef"
+    assert dict(level_rows(level, {}, ["Li", "Si"]))["pseudopotentials"] == "Si: sha256 0123456789abcdef"

@@ -45,7 +45,7 @@ def _potential(config: ActiveLearning) -> str:
 
 def _level(level: object, config: ActiveLearning) -> str:
     assert isinstance(level, dict)
-    rows = level_rows(level, config.qm.options)
+    rows = level_rows(level, config.qm.options, config.species)
     code = CODES.get(str(level.get("code")))
     name = code.in_words if code else str(level.get("code"))
     details = "; ".join(f"{key} {value}" for key, value in rows if key != "code")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from alflow.results import ROUND_COLUMNS, Cell, Overview, RunRecord, Table, read_overview, read_runs
+from alflow.results.advice import Shortest
 from alflow.results.wording import spoken_all
 from alflow.store import Store
 from workflows.active_learning.schema import ActiveLearning
@@ -37,10 +38,10 @@ class Explorers:
         return {"explorers": [run.as_dict() for run in self.runs]}
 
 
-def overview(store: Store, document: Mapping[str, Any], shortest_A: float | None = None) -> Overview:
+def overview(store: Store, document: Mapping[str, Any], shortest: Shortest | None = None) -> Overview:
     """The present state of a campaign, from the store and the campaign's document.
 
-    `shortest_A` is as in `alflow.results.advice.Facts`; to find it takes too long for a status.
+    `shortest` is as in `alflow.results.advice.Facts`; to find it takes too long for a status.
     """
     runs = read_runs(store, document["name"])
     config = store.campaigns.config(document["name"])
@@ -53,7 +54,7 @@ def overview(store: Store, document: Mapping[str, Any], shortest_A: float | None
         gamma_save=config.selection.gamma_save,
         explored_steps=sum(run.all_steps for run in runs),
         validation_labels=config.validation.labels,
-        shortest_A=shortest_A,
+        shortest=shortest,
     )
 
 

@@ -23,6 +23,7 @@ from alflow.results import (
     read_trained,
     read_versions,
 )
+from alflow.results.advice import Shortest
 from alflow.results.distances import MOST_ATOMS, coverage, pair_distances, sampled
 from alflow.results.stored_potentials import read_active_set, read_potential
 from alflow.results.wording import shared_and_own, spoken_all, spoken_pairs
@@ -200,7 +201,7 @@ def page(store: Store, name: str) -> ActiveLearningPage:
             for run, frames in walked.items()
             if (pairs := pair_distances(sampled(frames[len(frames) // 2 :]), config.species, longest_A))
         },
-        advice=overview(store, store.campaigns.get(name), _shortest_A(covered)).advice,
+        advice=overview(store, store.campaigns.get(name), _shortest(covered)).advice,
         dimers=_dimers(store, name),
         gamma_break=config.selection.gamma_break,
     )
@@ -214,11 +215,12 @@ def page(store: Store, name: str) -> ActiveLearningPage:
     )
 
 
-def _shortest_A(covered: Coverage | None) -> float | None:
-    """The shortest distance between atoms in the training set and in visited structures."""
-    if covered is None:
+def _shortest(covered: Coverage | None) -> Shortest | None:
+    """Shortest distances in the training set and in visited structures; None without either."""
+    if covered is None or not covered.visited:
         return None
-    return min(pair.shortest_A for pair in [*covered.training, *covered.visited])
+    trained_A, visited_A = (min(pair.shortest_A for pair in of) for of in (covered.training, covered.visited))
+    return Shortest(trained_A, visited_A)
 
 
 def _trajectory(store: Store, name: str, index: int) -> list[Atoms]:
