@@ -173,7 +173,7 @@ def readers(folder: Path) -> dict[str, tuple[Reader, list[bytes]]]:
     ]
     found["OUTCAR"] = (structures, [text.encode() for text in steps])
     found["vasprun.xml"] = (structures, [vasprun(2, 3, 1).encode()])
-    found["pw.out"] = (structures, _files(ROOT / "tests" / "data" / "qm_outputs", "espresso*.out"))
+    found["pw.out"] = (read_structures, _files(ROOT / "tests" / "data" / "qm_outputs", "espresso*.out"))
     return {name: (reader, seeds) for name, (reader, seeds) in found.items() if seeds}
 
 

@@ -97,7 +97,9 @@ def _wrong_geometry(atoms: Atoms) -> str | None:
         return "has a cell that is not finite; its vectors are numbers in Å"
     if atoms.pbc.any():
         lengths = atoms.cell.lengths()[atoms.pbc]
-        if lengths.min() < FLAT_CELL_A or not _least_height(atoms.cell.complete()) >= FLAT_CELL_A:  # or nan
+        with np.errstate(invalid="ignore"):  # parallel vectors and an open direction give nan
+            flat = not _least_height(atoms.cell.complete()) >= FLAT_CELL_A
+        if lengths.min() < FLAT_CELL_A or flat:
             cell = " ".join(f"{value:.4g}" for value in atoms.cell.cellpar())
             return f"is periodic with a flat cell (lengths and angles {cell}); its volume must not be zero"
     return None
