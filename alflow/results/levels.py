@@ -99,7 +99,7 @@ def level_rows(
               for key, value in named.items() if value not in ({}, [])}  # fmt: skip
     for key, value in spoken.items():
         if isinstance(value, Mapping):
-            spoken[key] = "; ".join(f"{name}: {each}" for name, each in value.items())
+            spoken[key] = "; ".join(f"{name}: {each}" for name, each in value.items() if each is not None)
     if code is not None and level["code"] != "mock":
         spoken["code"] = code.name
     return spoken_pairs({NAMES.get(key, key): value for key, value in spoken.items()})

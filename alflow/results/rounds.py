@@ -18,10 +18,9 @@ ROUND_COLUMNS: Mapping[str, str] = {
     "gamma_max": "γ max",
     "labels": "labels",
     "done": "done",
-    "potential": "potential",
     "energy_rmse_eV_per_atom": "energy RMSE, meV/atom",
     "force_rmse_eV_A": "force RMSE, eV/Å",
-    "validation_force_rmse_eV_A": "validation, eV/Å",
+    "validation_force_rmse_eV_A": "validation eV/Å",
 }
 """Columns of a table of rounds: key of `RoundRecord.as_dict` → heading."""
 

@@ -74,11 +74,11 @@ def test_the_validation_error_of_few_frames_is_not_told() -> None:
 
 
 def test_rounds_have_the_validation_error_that_was_known_then(begun: Store) -> None:
-    assert "validation, eV/Å" not in rounds_table(read_rounds(begun, "cu")).columns
+    assert "validation eV/Å" not in rounds_table(read_rounds(begun, "cu")).columns
     for round_, frames in enumerate((1, 6)):
         begun.events.add("cu", f"selected-{round_}", "selected", round_, candidates=0, labels=[], grades=[])
         errors = EstimatedErrors(frames, *[Estimate(0.04, 0.03, 0.05)] * 6).as_dict()
         begun.events.add("cu", f"validated-{round_}", "validated", round_, version=1, errors=errors)
     found = read_rounds(begun, "cu")
     assert [row.validation_force_rmse_eV_A for row in found] == [None, 0.04]
-    assert "validation, eV/Å" in rounds_table(found, newest=1).columns
+    assert "validation eV/Å" in rounds_table(found, newest=1).columns
