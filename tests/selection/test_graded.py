@@ -14,6 +14,7 @@ from motep.io.mlip.mtp import read_mtp as motep_read_mtp
 from alflow.errors import InputError
 from alflow.potentials import evaluate, read_potential, write_potential
 from alflow.potentials.mtp import MomentTensorPotential, write_mtp
+from alflow.potentials.mtp.core import Core
 from alflow.selection import ActiveSet, active_set, rows
 from alflow.selection.graded import (
     active_configurations,
@@ -51,6 +52,20 @@ def test_grades_survive_a_round_trip(level: int, mode: active_set.Mode, tmp_path
     hot = rows(potential, HOT, mode)
     np.testing.assert_allclose(read.grades(hot), active.grades(hot), rtol=1e-9)
     assert [file.name for file in tmp_path.iterdir()] == ["pot.almtp"]
+
+
+def test_a_core_survives_in_a_file_that_only_alflow_reads(tmp_path: Path) -> None:
+    potential = replace(POTENTIAL, core=Core(np.array([[0.9]]), np.array([[1.8]])))
+    active = ActiveSet.from_structures(potential, TRAINING[:8])
+    write_graded(tmp_path / "pot.almtp", potential, active, TRAINING[:8])
+    assert (tmp_path / "pot.almtp").read_bytes().startswith(b"ZBL+MTP\n")
+    back, read = read_graded(tmp_path / "pot.almtp")
+    assert isinstance(back, MomentTensorPotential)
+    assert back.core is not None
+    assert (back.core.inner_A, back.core.outer_A) == (0.9, 1.8)
+    assert read is not None
+    hot = rows(potential, HOT)
+    np.testing.assert_allclose(read.grades(hot), active.grades(hot), rtol=1e-6)
 
 
 def test_directions_that_no_training_row_spans_keep_their_grades(tmp_path: Path) -> None:
