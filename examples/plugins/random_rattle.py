@@ -39,10 +39,6 @@ class RattleExplorer:
     Settings, RunSettings = RattleSettings, RattleRun
     columns = (Column("displacement_A", "displacement (Å)"),)
     follows_potential = False
-    changeable = ()  # the displacements depend on the count
-
-    def goes_on(self, old: RattleRun, new: RattleRun) -> bool:
-        return False
 
     def progress(self, settings: RattleRun, step: int) -> tuple[float, str]:
         return float(step), "structures"

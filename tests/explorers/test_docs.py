@@ -12,7 +12,7 @@ from alflow.campaign.file import parse_campaign
 from alflow.explorers import EXPLORERS
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "explorers.md").read_text(encoding="utf-8")
-CAMPAIGNS = re.findall(r"```yaml\n(.*?)```", PAGE, flags=re.DOTALL)
+CAMPAIGNS = re.findall(r"```yaml\n(name: .*?)```", PAGE, flags=re.DOTALL)
 
 
 @pytest.mark.parametrize("text", CAMPAIGNS, ids=lambda text: text.split()[1])
