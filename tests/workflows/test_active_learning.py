@@ -290,6 +290,8 @@ def test_isolated_atoms_are_labelled_once_and_fixed_in_every_fit(
     atom = stage.store.configurations.atoms([labels[0]["configuration"]])[0]
     assert len(labels) == 1 and len(atom) == 1 and labels[0]["state"] == "done"
     assert atom.pbc.tolist() == [periodic] * 3
+    names = [(label["round"], label["number"]) for label in stage.store.labels.find("cu")]
+    assert len(set(names)) == len(names)  # commands call labels by round and number
     versions = stage.store.potentials.history("cu")
     assert versions
     for version in versions:

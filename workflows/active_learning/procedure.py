@@ -112,7 +112,9 @@ def begin(store: Store, config: ActiveLearning) -> None:
     labelled = _labelled(config)
     if config.initial.isolated_atoms:
         like = [*labelled.structures, *(atoms for _, _, run in all_runs(config) for atoms in run.start)]
-        request_labels(store, config, 0, isolated_atoms(config.species, like), LabelKind.ISOLATED)
+        atoms = isolated_atoms(config.species, like)
+        others = labelled.structures or preview(config).structures  # round 0 numbers them from 1
+        request_labels(store, config, 0, atoms, LabelKind.ISOLATED, first=len(others) + 1)
     if labelled.structures:
         _import_labels(store, config, labelled)
 
