@@ -12,8 +12,7 @@ from ase import Atoms
 from numpy.typing import NDArray
 from scipy.stats import t as student_t
 
-from alflow.potentials.evaluation import evaluate
-from alflow.potentials.labels import labels_of
+from alflow.potentials.predictions import predict
 
 if TYPE_CHECKING:
     from alflow.potentials.protocol import Potential
@@ -101,22 +100,17 @@ def estimate_errors(
     InputError
         If a structure has no label or the potential lacks a species.
     """
-    labels = [labels_of(atoms) for atoms in structures]
-    evaluation = evaluate(potential, structures, threads=threads)
-    assert evaluation.forces is not None
-    sizes = np.diff(evaluation.offsets)
-    forces = np.split(evaluation.forces, evaluation.offsets[1:-1])
-    virials = evaluation.voigt_virials
     energy_errors: list[tuple[int, NDArray[np.float64]]] = []
     force_errors: list[tuple[int, NDArray[np.float64]]] = []
     stress_errors: list[tuple[int, NDArray[np.float64]]] = []
-    for i, (atoms, label) in enumerate(zip(structures, labels, strict=True)):
+    for i, found in enumerate(predict(potential, structures, threads=threads)):
+        label = found.labels
         if label.energy is not None:
-            energy_errors.append((i, np.atleast_1d((evaluation.energy[i] - label.energy) / sizes[i])))
+            energy_errors.append((i, np.atleast_1d((found.energy - label.energy) / len(found.atoms))))
         if label.forces is not None:
-            force_errors.append((i, forces[i] - label.forces))
+            force_errors.append((i, found.forces - label.forces))
         if label.virial is not None:
-            stress_errors.append((i, (virials[i] - label.virial) / atoms.get_volume()))
+            stress_errors.append((i, (found.virial - label.virial) / found.atoms.get_volume()))
     weight = np.asarray(weights, dtype=float)
     estimates: list[Estimate] = []
     for known in (energy_errors, force_errors, stress_errors):

@@ -26,6 +26,7 @@ from alflow.store.frames import (
 from alflow.store.leased_work import LeasedWork
 from alflow.store.times import now
 from alflow.store.visited import Purpose, folder, frames, passes, put_part, segment_stem
+from alflow.structures.displaced import distinct
 
 OPEN = [state for state in RunState if state.is_open]
 
@@ -333,13 +334,7 @@ class Explorers:
     def starts(self, campaign: str) -> list[Atoms]:
         """The distinct start structures of a campaign's runs, in the order of the runs."""
         runs = self.collection.find({"campaign": campaign}, {"start": 1}).sort("index", 1)
-        different: dict[tuple[bytes, ...], Atoms] = {}
-        for run in runs:
-            for document in run["start"]:
-                atoms = decode_atoms(document)
-                key = (atoms.numbers.tobytes(), atoms.positions.tobytes(), atoms.cell.array.tobytes())
-                different.setdefault(key, atoms)
-        return list(different.values())
+        return distinct(decode_atoms(document) for run in runs for document in run["start"])
 
     def sizes(self, campaign: str) -> dict[int, int]:
         """Number of atoms in the first start structure of each run, by index."""

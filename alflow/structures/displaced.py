@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 import numpy as np
 from ase import Atoms
 from pydantic import Field
@@ -44,3 +46,12 @@ def displaced(starts: list[Atoms], settings: Displacements) -> list[Atoms]:
         atoms.positions += random.normal(scale=settings.displacement_A, size=atoms.positions.shape)
         structures.append(atoms)
     return structures
+
+
+def distinct(structures: Iterable[Atoms]) -> list[Atoms]:
+    """The structures that differ in species, positions or cell from all before them."""
+    different: dict[tuple[bytes, ...], Atoms] = {}
+    for atoms in structures:
+        key = (atoms.numbers.tobytes(), atoms.positions.tobytes(), atoms.cell.array.tobytes())
+        different.setdefault(key, atoms)
+    return list(different.values())

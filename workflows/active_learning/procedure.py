@@ -21,7 +21,7 @@ from alflow.states import CampaignState, LabelKind, LabelState, RunState
 from alflow.store import Store
 from alflow.store.cost import processor_hours
 from alflow.store.labels import level_hash
-from alflow.structures.displaced import displaced
+from alflow.structures.displaced import displaced, distinct
 from alflow.structures.energy_references import shifted
 from alflow.structures.files import log_notes, read_file
 from alflow.structures.isolated import isolated_atoms
@@ -66,13 +66,9 @@ def check(config: ActiveLearning) -> None:
 
 def preview(config: ActiveLearning) -> Preview:
     """The displaced starting structures, in the order of their labels, and the labelled file."""
-    starts: dict[tuple[bytes, ...], Atoms] = {}
-    for _, _, run in all_runs(config):
-        for atoms in run.start:
-            key = (atoms.numbers.tobytes(), atoms.positions.tobytes(), atoms.cell.array.tobytes())
-            starts.setdefault(key, atoms)
+    starts = distinct(atoms for _, _, run in all_runs(config) for atoms in run.start)
     return Preview(
-        structures=displaced(list(starts.values()), config.initial) if starts else [],
+        structures=displaced(starts, config.initial) if starts else [],
         cutoff_A=getattr(config.potential, "cutoff_A", None),
         labelled=_labelled(config).structures,
         labelled_file=config.initial.file or "",
